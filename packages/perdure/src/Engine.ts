@@ -1,0 +1,229 @@
+/**
+ * The engine: what everything durable in this package needs. One value, one engine; two of them are two engines.
+ *
+ * `Engine.layer(options)` runs workflows in this process. `Engine.layerClient` only talks to the store: a start means
+ * enqueue, results are awaited; for a web tier or a script.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Core, EngineSettings } from "./internal/core.ts"
+import { DatabaseClock } from "./internal/databaseClock.ts"
+import { ExecutorLoops, loop } from "./internal/executor.ts"
+import { Journal, untilItPasses } from "./internal/journal.ts"
+import { checkKey, positiveDurationMs } from "./internal/names.ts"
+import { attemptSync } from "./internal/starting.ts"
+import { Waiters } from "./internal/waiters.ts"
+import { type Hint, Store, type StoreError } from "./Store.ts"
+import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/** How an engine behaves. */
+export interface Options {
+  /** Names this process role in listings. Default: `"local"`. Each start of the process is its own incarnation anyway. */
+  readonly executorId?: string
+  /**
+   * The version of the application's code. A workflow is run only by executors of the version that it was started under.
+   * Default: `""`.
+   */
+  readonly version?: string
+  /**
+   * How long this executor's right to its workflows lasts without renewal. When it lapses, others take over; so this is
+   * most of the time that a killed process costs. Shorter recovers sooner and tolerates shorter pauses of the process.
+   * Default: 15 seconds.
+   */
+  readonly lease?: Duration.Input
+  /** How often the lease is renewed and lapsed ones are looked for. Must be less than half the lease. Default: 3 seconds. */
+  readonly heartbeat?: Duration.Input
+  /** How often work is looked for without a hint. Default: 1 second. */
+  readonly poll?: Duration.Input
+  /**
+   * How long a workflow in which everything waits stays in memory. Waits shorter than this are not worth suspending for.
+   * Default: 5 seconds.
+   */
+  readonly suspendAfter?: Duration.Input
+  /** How long a replay waits for plain asynchronous work before it calls code and history different. Default: 10 seconds. */
+  readonly replayGrace?: Duration.Input
+  /** How long a shutdown lets running steps finish. Default: 10 seconds. */
+  readonly shutdown?: Duration.Input
+  /** Most workflows in memory at once. Default: 10,000. */
+  readonly maxRunning?: number
+}
+
+export const defaults = {
+  executorId: "local",
+  version: "",
+  lease: "15 seconds",
+  heartbeat: "3 seconds",
+  poll: "1 second",
+  suspendAfter: "5 seconds",
+  replayGrace: "10 seconds",
+  shutdown: "10 seconds",
+  maxRunning: 10_000
+} as const satisfies Options
+
+// -----------------------------------------------------------------------------
+// service
+// -----------------------------------------------------------------------------
+
+/** A running engine. What it does is reached through the other modules. */
+export interface EngineService {
+  readonly executorId: string
+  readonly version: string
+  /** Whether workflows run in this process. */
+  readonly runsWorkflows: boolean
+  /** @internal */
+  readonly core: Core
+}
+
+export class Engine extends Context.Service<Engine, EngineService>()("perdure/Engine") {}
+
+// -----------------------------------------------------------------------------
+// layers
+// -----------------------------------------------------------------------------
+
+/**
+ * An engine that runs workflows in this process.
+ *
+ * *Details*
+ *
+ * Building it registers this process with the store; it fails with a `WorkflowError` for options that make no sense and
+ * when the store cannot be reached. After that the engine survives what the database does. When its scope closes it
+ * claims nothing more, lets running steps finish up to `shutdown`, gives its workflows back and leaves.
+ */
+export const layer = (options: Options = {}): Layer.Layer<Engine, WorkflowError, Store> =>
+  Layer.effect(Engine, make(options, true))
+
+/** An engine that runs no workflows: starts are enqueued for executors, results are awaited. */
+export const layerClient = (options: Pick<Options, "version" | "poll"> = {}): Layer.Layer<Engine, WorkflowError, Store> =>
+  Layer.effect(Engine, make({ executorId: "client", ...options }, false))
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const settingsOf = (options: Options): EngineSettings => {
+  const given = { ...defaults, ...options }
+  const settings: EngineSettings = {
+    executorId: checkKey(given.executorId, "executorId"),
+    version: given.version === "" ? "" : checkKey(given.version, "version"),
+    leaseMs: positiveDurationMs("lease", given.lease),
+    heartbeatMs: positiveDurationMs("heartbeat", given.heartbeat),
+    pollMs: positiveDurationMs("poll", given.poll),
+    suspendAfterMs: positiveDurationMs("suspendAfter", given.suspendAfter),
+    replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),
+    shutdownMs: positiveDurationMs("shutdown", given.shutdown),
+    maxRunning: given.maxRunning
+  }
+  if (settings.heartbeatMs * 2 > settings.leaseMs) {
+    throw invalid("heartbeat", "it is more than half the lease", "Renew at least twice in a lease, better five times.")
+  }
+  if (!Number.isInteger(settings.maxRunning) || settings.maxRunning < 1) {
+    throw invalid("maxRunning", `it is ${settings.maxRunning}`, "Give a whole number from 1.")
+  }
+  return settings
+}
+
+const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
+  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
+
+const make = (options: Options, runs: boolean): Effect.Effect<EngineService, WorkflowError, Store | Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* attemptSync(() => settingsOf(options))
+    const store = yield* Store
+    const context = yield* Effect.context<never>()
+    const scope = yield* Effect.scope
+    // Closed last, after everything that still needs what is forked in it.
+    const background = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(background, exit))
+    const runFork = Effect.runForkWith(context)
+    const fork: Core["fork"] = (effect) => Fiber.runIn(runFork(effect), background)
+    const run = (effect: Effect.Effect<void>) => void fork(effect)
+    const clock = new DatabaseClock()
+    const journal = new Journal(store, {
+      lanes: store.name === "sqlite" ? 1 : 2,
+      batchSize: 1000,
+      batchBytes: 4 * 1024 * 1024,
+      patienceMs: 30_000
+    }, run)
+    let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
+    const waiters = new Waiters(store, run, (workflowId) => executor?.isRunning(workflowId) === true)
+    const base = { store, clock, journal, waiters, settings, context, fork }
+
+    if (!runs) {
+      const sentAt = performance.now()
+      clock.sync(yield* Effect.mapError(store.now, fromStoreError), sentAt)
+      const core: Core = { ...base, executor: undefined }
+      yield* listen(core, yield* signal)
+      yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
+      return serviceOf(core)
+    }
+
+    const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal }
+    // The two know each other: the loops run what the core starts.
+    const core: Core = {
+      ...base,
+      get executor() {
+        return executor
+      }
+    }
+    const loops = executor = new ExecutorLoops(core, signals)
+    yield* Effect.mapError(loops.join, fromStoreError)
+    // In reverse: first the loops stop being needed, then the workflows are given back, then the journal is empty.
+    yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
+    for (const body of loops.loops) yield* Effect.forkIn(body, scope)
+    yield* Effect.addFinalizer(() => loops.shutdown)
+    yield* listen(core, yield* signal)
+    return serviceOf(core)
+  })
+
+const serviceOf = (core: Core): EngineService => ({
+  executorId: core.settings.executorId,
+  version: core.settings.version,
+  runsWorkflows: core.executor !== undefined,
+  core
+})
+
+/** Several signals before they are heard are one. */
+const signal = Queue.dropping<void>(1)
+
+/** Looks for outcomes at every poll, and acts on hints as long as the store has any. */
+const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const hear = (hint: Hint) =>
+      Effect.sync(() => {
+        switch (hint._tag) {
+          case "Done":
+            return core.waiters.lookAt(hint.workflowId)
+          case "Due":
+            core.executor?.claimNow()
+            // The store cannot say more than that somebody wrote something.
+            if (hint.name === "*") {
+              core.executor?.lookAtRunning()
+              Queue.offerUnsafe(polls, undefined)
+            }
+            return
+          case "Revoked":
+            if (hint.incarnation !== "*" && hint.incarnation !== core.executor?.incarnation()) return
+            core.executor?.heartbeatNow()
+            return core.executor?.claimNow()
+        }
+      })
+    // After a failure something may have been missed: everything is looked at once.
+    const missed = Effect.sync(() => {
+      core.executor?.claimNow()
+      core.executor?.heartbeatNow()
+      Queue.offerUnsafe(polls, undefined)
+    })
+    const listening: Effect.Effect<void, StoreError> = Effect.andThen(missed, Stream.runForEach(core.store.hints, hear))
+    yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
+    yield* Effect.forkScoped(loop("result", polls, core.settings.pollMs, core.waiters.poll))
+  })

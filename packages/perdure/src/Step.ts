@@ -1,0 +1,286 @@
+/**
+ * Steps: effects whose outcome is recorded once per workflow.
+ *
+ * A step runs at least once and is recorded exactly once: a crash after its effect and before its record runs it again.
+ * What it does outside should therefore be idempotent; `${workflowId}-${stepId}` is the same on every attempt.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { attempt, defaultPolicy, type Policy } from "./internal/attempts.ts"
+import * as Codec from "./internal/codec.ts"
+import { type Core, CurrentCore } from "./internal/core.ts"
+import * as Failure from "./internal/failure.ts"
+import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./internal/names.ts"
+import { outsideOf } from "./internal/outside.ts"
+import { CurrentRun, type Operation, type Run } from "./internal/run.ts"
+import { refuseInTransaction } from "./internal/transactions.ts"
+import type * as Json from "./Json.ts"
+import type { StepFailed } from "./StepFailed.ts"
+import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/** When a failed attempt is followed by another. */
+export interface Retry {
+  /** Attempts in all. Default: 3. */
+  readonly maxAttempts?: number
+  /** Before the second attempt. Default: 500 milliseconds. */
+  readonly interval?: Duration.Input
+  /** By which each later interval is longer. Default: 2. */
+  readonly factor?: number
+  /** Default: 1 hour. */
+  readonly maxInterval?: Duration.Input
+  /** Which typed failures are tried again. Default: all. Defects never are. */
+  readonly while?: (error: any) => boolean
+}
+
+/** How a step is recorded and tried. */
+export interface Options<in A = any> {
+  /** Of the success. Needed when its type is not plain JSON. */
+  readonly success?: Codec.StorableSchema<any>
+  /** Of the errors that are to come back as themselves. What it does not cover becomes `StepFailed`. */
+  readonly error?: Codec.StorableSchema<any>
+  /**
+   * Default: typed failures are final, except those that call themselves transient (`isRetryable === true`), which get
+   * three attempts. Failed attempts are recorded, so a crash gives no fresh budget; the waits between are durable.
+   */
+  readonly retry?: Retry
+  /** For each attempt. An attempt that takes longer is interrupted and fails with a `TimeoutError`. Default: none. */
+  readonly timeout?: Duration.Input
+  /** Identity in its branch instead of the name, where one name is used by several forked fibers. */
+  readonly key?: string
+  /** The name under which it was recorded before it was renamed. */
+  readonly renamed?: string
+  /**
+   * Undoes the step, given its result, when the workflow later fails, is cancelled or times out. Rollbacks run in
+   * reverse order of completion, each recorded and tried up to ten times; a crash in the middle does not repeat those
+   * that are recorded. A step that was interrupted before it was recorded is not rolled back.
+   */
+  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, any>
+}
+
+/** What a step fails with. */
+export type ErrorOf<O> = (O extends { readonly error: { readonly "Type": infer X } } ? X : never) | StepFailed
+
+/** What a step's rollback needs. */
+export type RollbackServices<O> = O extends { readonly rollback: (...args: any) => Effect.Effect<any, any, infer R> } ? R
+  : never
+
+// -----------------------------------------------------------------------------
+// operations
+// -----------------------------------------------------------------------------
+
+/**
+ * Runs the effect as a step of the workflow: data-first `Step.run(name, effect, options?)` and data-last
+ * `effect.pipe(Step.run(name, options?))`.
+ *
+ * *Details*
+ *
+ * The name is its identity, with its occurrence where it repeats: a loop may use one name. In forked fibers a name must
+ * be unique in its branch, or have a `key`.
+ *
+ * What the step returns live equals what a replay returns. A result that cannot be stored fails the step, on its first
+ * run, with a `StepFailed` that names the path.
+ *
+ * A step within a step, or outside a workflow, is a plain call.
+ *
+ * **Durability.** The outcome is durable before the next durable operation of the workflow starts, and before anyone
+ * outside sees the workflow go on.
+ */
+export const run: {
+  <const O extends Options = {}>(
+    name: string,
+    options?: O
+  ): <A, E, R>(
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>
+  ) => Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | RollbackServices<O>>
+  <A, E, R, const O extends Options<any> = {}>(
+    name: string,
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>,
+    options?: O & { readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, any> }
+  ): Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | RollbackServices<O>>
+} = ((name: string, second?: unknown, third?: Options): any =>
+  Effect.isEffect(second)
+    ? runStep(name, second as Effect.Effect<any, any, any>, third ?? {})
+    : (effect: Effect.Effect<any, any, any>) => runStep(name, effect, (second as Options | undefined) ?? {})) as any
+
+// -----------------------------------------------------------------------------
+// services
+// -----------------------------------------------------------------------------
+
+/** A member of a durable service: its options, or `"plain"` for one that is passed on as it is. */
+export type Member = Options & { readonly name?: string } | "plain"
+
+type EffectOf<F> = F extends (...args: any) => Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E, R>
+  : F extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E, R>
+  : never
+
+type Checked<Shape, Members> = {
+  readonly [K in keyof Members]: K extends keyof Shape
+    ? Members[K] extends "plain" ? unknown
+    : [EffectOf<Shape[K]>] extends [never] ? { readonly "a durable member must return an Effect; list it as \"plain\"": never }
+    : EffectOf<Shape[K]> extends Effect.Effect<infer A, any, any> ? Json.Guard<A, Members[K]>
+    : never
+    : { readonly "the service has no such member": never }
+}
+
+/** The durable side of a service: its listed members, each a step. */
+export type Durable<Shape, Members> = {
+  readonly [K in keyof Members & keyof Shape]: Members[K] extends "plain" ? Shape[K]
+    : Shape[K] extends (...args: infer Args) => Effect.Effect<infer A, any, infer R>
+      ? (...args: Args) => Effect.Effect<Json.Stored<A, Members[K]>, ErrorOf<Members[K]>, R>
+    : Shape[K] extends Effect.Effect<infer A, any, infer R>
+      ? Effect.Effect<Json.Stored<A, Members[K]>, ErrorOf<Members[K]>, R>
+    : never
+}
+
+/**
+ * A service whose members are steps, under a tag of its own: forgetting the durable layer does not compile, and tests
+ * still swap the plain service below.
+ *
+ * ```ts
+ * class PaymentSteps extends Step.Service<PaymentSteps>()("shop/PaymentSteps", Payments, {
+ *   charge: { success: ChargeId, error: PaymentDeclined, retry: { maxAttempts: 3 } }
+ * }) {} // PaymentSteps.layer: Layer<PaymentSteps, never, Payments>
+ * ```
+ *
+ * Listed members must return an Effect; members not listed are absent. A step is named after its member, or by `name`.
+ */
+export const Service = <Self>() =>
+<const Id extends string, I, Shape, const Members extends { readonly [K in keyof Shape]?: Member }>(
+  id: Id,
+  service: Context.Key<I, Shape>,
+  members: Members & Checked<Shape, Members>
+): Context.ServiceClass<Self, Id, Durable<Shape, Members>> & { readonly layer: Layer.Layer<Self, never, I> } => {
+  const tag = Context.Service<Self, Durable<Shape, Members>>()(id)
+  const layer = Layer.effect(
+    tag as Context.Key<Self, Durable<Shape, Members>>,
+    Effect.map(service, (plain) => durable(plain, members) as Durable<Shape, Members>)
+  )
+  return Object.assign(tag, { layer }) as any
+}
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const durable = (plain: any, members: { readonly [name: string]: any }): unknown =>
+  Object.fromEntries(
+    Object.entries(members).map(([key, member]) => {
+      const value = plain[key]
+      if (member === "plain") return [key, typeof value === "function" ? value.bind(plain) : value]
+      const name = member.name ?? key
+      return typeof value === "function"
+        ? [key, (...args: ReadonlyArray<unknown>) => runStep(name, Effect.suspend(() => value.apply(plain, args)), member)]
+        : [key, runStep(name, value, member)]
+    })
+  )
+
+const runStep = (name: string, effect: Effect.Effect<any, any, any>, options: Options): Effect.Effect<any, any, any> => {
+  // Checked once, where the step is described; what is wrong is a mistake in the program.
+  const described = describe(name, options)
+  return Effect.withFiber((fiber) => {
+    const run = fiber.getRef(CurrentRun)
+    const core = fiber.getRef(CurrentCore)
+    const refused = refuseInTransaction(fiber, `step "${name}"`)
+    if (refused !== undefined) return Effect.failCause(asStepFailed(name, refused))
+    if (run === undefined || core === undefined) return plainly(name, effect, options)
+    return run.ask(operationOf(core, run, described, effect, options, fiber.context))
+  })
+}
+
+const asStepFailed = (name: string, error: WorkflowError) =>
+  Failure.encodeStepCause(Cause.fail(error.reason), undefined, name).live
+
+/** Outside a workflow or within a step: a plain call, with the errors of a step. */
+const plainly = (name: string, effect: Effect.Effect<any, any, any>, options: Options): Effect.Effect<any, any, any> =>
+  Effect.catchCause(effect, (cause) =>
+    cause.reasons.every((reason) => reason._tag !== "Fail")
+      ? Effect.failCause(cause)
+      : Effect.failCause(Failure.encodeStepCause(cause, options.error, name).live))
+
+interface Described {
+  readonly name: string
+  readonly identity: string
+  readonly renamed: string | undefined
+  readonly policy: Policy
+  readonly timeoutMs: number | undefined
+}
+
+const describe = (name: string, options: Options): Described => ({
+  name: checkStepName(name),
+  identity: options.key === undefined ? name : checkKey(options.key),
+  renamed: options.renamed === undefined ? undefined : checkStepName(options.renamed),
+  policy: options.retry === undefined ? defaultPolicy : policyOf(options.retry),
+  timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("step timeout", options.timeout)
+})
+
+/** A checked policy. Throws a `WorkflowError` for what makes no sense. */
+export const policyOf = (retry: Retry): Policy => ({
+  maxAttempts: whole("retry.maxAttempts", retry.maxAttempts ?? defaultPolicy.maxAttempts),
+  intervalMs: retry.interval === undefined ? defaultPolicy.intervalMs : durationMs("retry.interval", retry.interval),
+  factor: atLeastOne("retry.factor", retry.factor ?? defaultPolicy.factor),
+  maxIntervalMs: retry.maxInterval === undefined
+    ? defaultPolicy.maxIntervalMs
+    : durationMs("retry.maxInterval", retry.maxInterval),
+  while: retry.while ?? (() => true)
+})
+
+const invalid = (argument: string, value: number, remedy: string): WorkflowError =>
+  new WorkflowError({ reason: new InvalidArgument({ argument, detail: `it is ${value}`, remedy }) })
+
+const whole = (argument: string, value: number): number => {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw invalid(argument, value, "Give a whole number from 1.")
+}
+
+const atLeastOne = (argument: string, value: number): number => {
+  if (Number.isFinite(value) && value >= 1) return value
+  throw invalid(argument, value, "Give a number from 1.")
+}
+
+const operationOf = (
+  core: Core,
+  run: Run,
+  step: Described,
+  effect: Effect.Effect<any, any, any>,
+  options: Options,
+  context: Context.Context<never>
+): Operation => {
+  const success = Codec.make<any>(options.success)
+  const { rollback } = options
+  return {
+    kind: "step",
+    name: step.name,
+    identity: step.identity,
+    renamed: step.renamed,
+    rollback: rollback !== undefined,
+    replay: (record) =>
+      record.outcome === "success"
+        ? Exit.succeed(success.decode(record.value))
+        : Exit.failCause(Failure.decodeStepCause(record.value, options.error, step.name)),
+    perform: (call) =>
+      attempt(core, call, {
+        name: step.name,
+        effect: effect as Effect.Effect<unknown, unknown>,
+        success,
+        error: options.error,
+        policy: step.policy,
+        timeoutMs: step.timeoutMs
+      }),
+    onDelivered: (record, exit) => {
+      if (rollback === undefined || !Exit.isSuccess(exit)) return
+      run.rollbacks.push({
+        record,
+        effect: Effect.suspend(() => rollback(exit.value) as Effect.Effect<unknown, unknown>),
+        context: outsideOf(core.context)(context)
+      })
+    }
+  }
+}

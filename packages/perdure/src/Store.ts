@@ -1,0 +1,475 @@
+/**
+ * The contract between the engine and a database: what is written, what is claimed, and what each answer means.
+ *
+ * A store holds no policy. It keeps rows, hands out ownership with a rising epoch, and refuses every write that does
+ * not carry the current one. `@perdure/sqlite` and `@perdure/postgres` implement it, each in its database's own idiom;
+ * `test/conformance` holds them equal.
+ *
+ * All times are milliseconds since 1970 on the **database's** clock. All payloads are text holding JSON; a store never
+ * looks into them. Ids, keys and names reach a store already validated (at most 512 bytes, no control characters).
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
+import type * as Stream from "effect/Stream"
+import type { WorkflowStatus } from "./WorkflowStatus.ts"
+
+// -----------------------------------------------------------------------------
+// models: what is stored
+// -----------------------------------------------------------------------------
+
+/**
+ * What is left to do, apart from the status that users see: run the body, run the rollbacks of a cancelled workflow,
+ * or nothing. Recovery goes by phase; waiters are told when it is `done`.
+ */
+export type Phase = "run" | "compensate" | "done"
+
+/** What a record is of. A name asked for as another kind than its record is a divergence. */
+export type RecordKind =
+  | "step"
+  | "transaction"
+  | "child"
+  | "result"
+  | "race"
+  | "patch"
+  | "now"
+  | "uuid"
+  | "rollback"
+
+/** The recorded outcome of one durable operation of a workflow. Immutable. */
+export interface StepRecord {
+  /** Order of calls, from 0. With the workflow id, the record's primary key. */
+  readonly stepId: number
+  /** Completion number, from 1, gapless: the order in which outcomes reached the body. */
+  readonly seq: number
+  /** How many outcomes the body had received when it asked for this operation. */
+  readonly asked: number
+  /** Branch, name and occurrence: the identity that replay looks for. */
+  readonly key: string
+  /** The name that users see. */
+  readonly name: string
+  readonly kind: RecordKind
+  readonly outcome: "success" | "failure"
+  /** JSON text. */
+  readonly value: string
+  /** Attempts made, the last included; 1 for an operation that does not retry. */
+  readonly attempts: number
+  /** When the operation began, workflow time. */
+  readonly startedAt: number
+  /** When the outcome reached the body, workflow time. Never decreases with `seq`. */
+  readonly at: number
+  /** The child workflow that this record started or awaited. */
+  readonly childId: string | null
+  /** Whether a rollback was declared: a cancelled workflow with such a record has a `compensate` phase. */
+  readonly rollback: boolean
+}
+
+/** A failed attempt of a step that is to be tried again. Insert-only; the final attempt is in the {@link StepRecord}. */
+export interface AttemptRecord {
+  readonly stepId: number
+  readonly key: string
+  readonly name: string
+  /** From 0. */
+  readonly attempt: number
+  /** JSON text of the encoded error. */
+  readonly error: string
+  readonly at: number
+  /** When the next attempt is due, database clock. */
+  readonly retryAt: number
+}
+
+/** One workflow, everything but its steps. */
+export interface WorkflowRow {
+  readonly workflowId: string
+  readonly name: string
+  readonly version: string
+  readonly status: WorkflowStatus
+  readonly phase: Phase
+  readonly epoch: number
+  /** JSON text. */
+  readonly payload: string
+  /** Name of the codec that wrote `payload`, `output` and the records. */
+  readonly codec: string
+  /** JSON text of the success (`SUCCESS`) or of the encoded failure (`ERROR`), else null. */
+  readonly output: string | null
+  /** JSON text telling why a workflow is `CANCELLED`, `BLOCKED` or `DEAD_LETTER`, else null. See {@link Reason}. */
+  readonly reason: string | null
+  readonly parentId: string | null
+  readonly parentStepId: number | null
+  /** A detached child is not cancelled with its parent. */
+  readonly detached: boolean
+  readonly user: string | null
+  readonly roles: ReadonlyArray<string>
+  readonly assumedRole: string | null
+  readonly createdAt: number
+  /** When it first began to run: where the body's clock starts. Set by a `Start` with an owner, else by the first claim. */
+  readonly startedAt: number | null
+  readonly completedAt: number | null
+  readonly deadlineAt: number | null
+  /** The executor that owns the workflow now (`executorId`, not incarnation), or owned it last. */
+  readonly executorId: string | null
+  /** Lease losses since the start, the last new record, or the last resume. */
+  readonly recoveryAttempts: number
+  readonly maxRecoveryAttempts: number
+  /** When a suspended or unowned workflow is due to be claimed; null while owned, done, or waiting without a time. */
+  readonly wakeAt: number | null
+  /** JSON text describing what a suspended workflow waits for, else null. */
+  readonly waits: string | null
+}
+
+/** A step as users list it. `outcome` is null while only failed attempts are recorded. */
+export interface StepRow {
+  readonly stepId: number
+  readonly seq: number | null
+  readonly key: string
+  readonly name: string
+  readonly kind: RecordKind
+  readonly outcome: "success" | "failure" | null
+  readonly value: string | null
+  readonly attempts: number
+  /** JSON texts, oldest first. */
+  readonly attemptErrors: ReadonlyArray<string>
+  readonly startedAt: number
+  readonly completedAt: number | null
+  readonly childId: string | null
+}
+
+// -----------------------------------------------------------------------------
+// the journal: what is written, in batches
+// -----------------------------------------------------------------------------
+
+/** Creates a workflow, once per id. */
+export interface Start {
+  readonly _tag: "Start"
+  readonly workflowId: string
+  /** Made by the client for this very start. "Mine" is decided by it, never by equal values. */
+  readonly token: string
+  readonly name: string
+  readonly version: string
+  readonly payload: string
+  readonly codec: string
+  /**
+   * The incarnation that runs it (status `PENDING`, epoch 1), or null: status `ENQUEUED`, epoch 0, to be claimed by
+   * whoever has the name and version.
+   */
+  readonly owner: string | null
+  /** Stored as given when `owner` is; null otherwise (the first claim sets it to the database's time). */
+  readonly startedAt: number | null
+  readonly user: string | null
+  readonly roles: ReadonlyArray<string>
+  readonly assumedRole: string | null
+  readonly parentId: string | null
+  readonly parentStepId: number | null
+  readonly detached: boolean
+  /** Both given: the earlier of the two. `timeoutMs` counts from the insertion on the database's clock. */
+  readonly timeoutMs: number | null
+  readonly deadlineAt: number | null
+  readonly maxRecoveryAttempts: number
+}
+
+/** How an {@link Advance} leaves the workflow; null: still running here. */
+export type End =
+  /** Terminal. `status` is `CANCELLED` and `output` null when a `compensate` phase ends; the stored reason stays. */
+  | { readonly _tag: "Settle"; readonly status: "SUCCESS" | "ERROR" | "CANCELLED"; readonly output: string | null }
+  /**
+   * Out of memory until `wakeAt` (null: no time) or until one of `awaiting` is done, whichever comes first. Refused as
+   * `Stirred` when the inbox moved past `inbox` or one of `awaiting` is done already or does not exist.
+   */
+  | {
+    readonly _tag: "Suspend"
+    readonly inbox: number
+    readonly wakeAt: number | null
+    readonly awaiting: ReadonlyArray<string>
+    readonly waits: string
+  }
+  /** Status `BLOCKED` (in phase `run`; a cancelled one keeps its status), unowned, never due: an operator resumes it. */
+  | { readonly _tag: "Block"; readonly reason: string }
+  /** Unowned and due at once: a clean hand-over. Not counted as a recovery attempt. */
+  | { readonly _tag: "Release" }
+
+/** Everything one owned workflow writes at once: all of it or nothing, under its epoch. */
+export interface Advance {
+  readonly _tag: "Advance"
+  readonly workflowId: string
+  readonly epoch: number
+  readonly records: ReadonlyArray<StepRecord>
+  readonly attempts: ReadonlyArray<AttemptRecord>
+  /** Children, created with the parent's record. `parentId` is this workflow. */
+  readonly children: ReadonlyArray<Start>
+  readonly end: End | null
+}
+
+export type Operation = Start | Advance
+
+export type StartAnswer =
+  /** Created, now or by an earlier submission of the same token. */
+  | { readonly _tag: "Started" }
+  /** The id was taken before. `same`: by the same name with the same payload. */
+  | { readonly _tag: "Exists"; readonly same: boolean; readonly name: string }
+
+export type Answer =
+  | StartAnswer
+  /** Written, now or by an earlier submission. One answer per child, in order. */
+  | { readonly _tag: "Recorded"; readonly children: ReadonlyArray<StartAnswer> }
+  /** This epoch is over: taken over, cancelled, deleted. Nothing was written. */
+  | { readonly _tag: "Fenced" }
+  /** A child's id is taken by another name or payload. Nothing was written. `index` into `children`. */
+  | { readonly _tag: "ChildConflict"; readonly index: number; readonly name: string }
+  /** A suspension came too late: look again. Nothing was written. */
+  | { readonly _tag: "Stirred"; readonly inbox: number }
+  /** Somebody holds a row that this operation needs. Nothing was written: submit again. */
+  | { readonly _tag: "Busy" }
+  /** The database refuses this operation for good (a value it cannot hold). Nothing of it was written. */
+  | { readonly _tag: "Rejected"; readonly detail: string }
+
+// -----------------------------------------------------------------------------
+// ownership
+// -----------------------------------------------------------------------------
+
+/** One process start. Its `incarnation` is new each time, whatever its `executorId`. */
+export interface ExecutorInfo {
+  readonly incarnation: string
+  readonly executorId: string
+  readonly version: string
+}
+
+export interface Heartbeat {
+  readonly now: number
+  /** False: the lease had lapsed. This incarnation never gets it back and must stop. */
+  readonly alive: boolean
+  /** Workflows taken from this incarnation since the last heartbeat (cancelled, expired, taken over, deleted). */
+  readonly revoked: ReadonlyArray<string>
+}
+
+/** What an executor can run. Nothing else is ever claimed by it, or counted as an attempt. */
+export interface Served {
+  readonly name: string
+  readonly version: string
+}
+
+export interface Claimed {
+  readonly row: WorkflowRow
+  readonly inbox: number
+  readonly records: ReadonlyArray<StepRecord>
+  readonly attempts: ReadonlyArray<AttemptRecord>
+  /** More records than were returned: read on with {@link StoreService.history}, from the highest `stepId` returned. */
+  readonly more: boolean
+}
+
+/** Why something was done to a workflow from outside. Stored as JSON in `reason`. */
+export type Reason =
+  | { readonly _tag: "Cancelled"; readonly by: "user" | "timeout" | "parent"; readonly detail: string }
+  | { readonly _tag: "Blocked"; readonly expected: string; readonly actual: string; readonly detail: string }
+  | { readonly _tag: "DeadLettered"; readonly attempts: number; readonly detail: string }
+
+export interface Swept {
+  /** Workflows of lapsed executors that were given back, and are due at once. */
+  readonly released: number
+  /** Those of them that had used up their recovery attempts. */
+  readonly deadLettered: ReadonlyArray<string>
+  /** Workflows cancelled because their deadline has passed (their children included). */
+  readonly expired: ReadonlyArray<string>
+  /** True: a batch was full, sweep again at once. */
+  readonly more: boolean
+}
+
+export type CancelAnswer =
+  | { readonly workflowId: string; readonly result: "cancelled"; readonly phase: Phase }
+  | { readonly workflowId: string; readonly result: "done"; readonly status: WorkflowStatus }
+  | { readonly workflowId: string; readonly result: "unknown" }
+
+export type ResumeAnswer =
+  | { readonly workflowId: string; readonly result: "resumed" }
+  /** Running or waiting already, or ended in `SUCCESS` or `ERROR`: nothing to resume. */
+  | { readonly workflowId: string; readonly result: "refused"; readonly status: WorkflowStatus }
+  /** Some of its rollbacks have run: its records no longer describe the world. */
+  | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
+  | { readonly workflowId: string; readonly result: "unknown" }
+
+/** A terminal workflow, as its waiters need it. */
+export interface Outcome {
+  readonly workflowId: string
+  readonly name: string
+  readonly status: WorkflowStatus
+  readonly output: string | null
+  readonly reason: string | null
+}
+
+export interface ListFilter {
+  readonly status?: ReadonlyArray<WorkflowStatus>
+  readonly name?: string
+  readonly idPrefix?: string
+  readonly parentId?: string
+  /** Inclusive. */
+  readonly createdFrom?: number
+  /** Exclusive. */
+  readonly createdTo?: number
+  readonly order: "asc" | "desc"
+  readonly limit: number
+  /** The last row of the page before: `(createdAt, workflowId)`. */
+  readonly after?: { readonly createdAt: number; readonly workflowId: string }
+}
+
+/** Tells somebody to look at once instead of at the next poll. May be lost, doubled or late: never relied on. */
+export type Hint =
+  /** A workflow of this name became due; `"*"`: of any name, or anything else may have changed. */
+  | { readonly _tag: "Due"; readonly name: string }
+  /** This workflow is done (phase `done`). */
+  | { readonly _tag: "Done"; readonly workflowId: string }
+  /** This incarnation lost workflows, `"*"`: some did: heartbeat now. */
+  | { readonly _tag: "Revoked"; readonly incarnation: string }
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+/** The database cannot be reached, is starting, is full, is overloaded. Passes without a change of code or settings. */
+export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("StoreUnavailable", {
+  message: Schema.String,
+  code: Schema.optionalKey(Schema.String)
+}) {}
+
+/** Something that only a person can mend: a missing right, a newer schema, a read-only file, a setting. */
+export class StoreMisconfigured extends Schema.TaggedError<StoreMisconfigured>()("StoreMisconfigured", {
+  message: Schema.String,
+  code: Schema.optionalKey(Schema.String)
+}) {}
+
+/** A failure of the database. Whether a write that failed so was made is **unknown**: submit the same one again. */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  reason: Schema.Union([StoreUnavailable, StoreMisconfigured])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+  get isRetryable(): boolean {
+    return this.reason._tag === "StoreUnavailable"
+  }
+}
+
+/** What a {@link StoreService.transaction} can end in besides the body's own error. */
+export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()("TransactionAborted", {
+  /**
+   * - `conflict`: serialization failure or deadlock (40001, 40P01); nothing was committed, run it again.
+   * - `fenced`: this epoch is over; rolled back.
+   * - `exists`: the record is there already, from an earlier commit whose answer was lost; rolled back.
+   * - `unknown`: the connection died in the commit. Look for the record before running it again.
+   * - `foreign`: the `SqlClient` is not of the store's database; nothing was run.
+   * - `nested`: the `SqlClient` is in a transaction already; nothing was run.
+   */
+  why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested"]),
+  message: Schema.String
+}) {}
+
+// -----------------------------------------------------------------------------
+// service
+// -----------------------------------------------------------------------------
+
+export interface TransactionOptions {
+  readonly isolation: "read committed" | "repeatable read" | "serializable" | undefined
+  /** Limit on the body, so that a hung one cannot hold locks for ever. Milliseconds. */
+  readonly timeoutMs: number
+}
+
+export interface StoreService {
+  readonly name: "sqlite" | "postgres"
+
+  /** The database's clock. */
+  readonly now: Effect.Effect<number, StoreError>
+
+  /** Moves the store's clock for every process that uses it. For tests only. */
+  readonly adjustClock: (byMs: number) => Effect.Effect<void, StoreError>
+
+  /**
+   * Writes a batch in one transaction, durable when it returns; one answer per operation, in order. At most one
+   * operation per workflow id. One bad operation fails alone. When the effect fails, the outcome is unknown: submit
+   * the same operations again, the keys make that safe.
+   */
+  readonly write: (batch: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Answer>, StoreError>
+
+  /** Registers an incarnation with a lease of `leaseMs`. Returns the database's clock. */
+  readonly join: (executor: ExecutorInfo, leaseMs: number) => Effect.Effect<number, StoreError>
+
+  /** Renews the lease, unless it has lapsed. On a connection of its own, where the database has connections. */
+  readonly heartbeat: (incarnation: string, leaseMs: number) => Effect.Effect<Heartbeat, StoreError>
+
+  /** Ends the lease and gives every workflow of this incarnation back, due at once, without counting an attempt. */
+  readonly leave: (incarnation: string) => Effect.Effect<void, StoreError>
+
+  /**
+   * Takes up to `limit` due workflows that `served` covers, oldest due first: epoch raised, owner set, status
+   * `PENDING` (a cancelled one keeps its status), history read in a later snapshot under the row's lock. Returns the
+   * database's clock, and when the next one of these names is due (null: none known).
+   */
+  readonly claim: (options: {
+    readonly incarnation: string
+    readonly served: ReadonlyArray<Served>
+    readonly limit: number
+  }) => Effect.Effect<
+    { readonly now: number; readonly claimed: ReadonlyArray<Claimed>; readonly nextDueAt: number | null },
+    StoreError
+  >
+
+  /** The records and attempts of an owned workflow with `stepId` above `after`, a page. */
+  readonly history: (workflowId: string, after: number) => Effect.Effect<
+    {
+      readonly records: ReadonlyArray<StepRecord>
+      readonly attempts: ReadonlyArray<AttemptRecord>
+      readonly more: boolean
+    },
+    StoreError
+  >
+
+  /**
+   * One round of recovery, in batches: gives back the workflows of lapsed (or vanished) executors, dead-letters those
+   * whose attempts are used up, cancels those whose deadline has passed.
+   */
+  readonly sweep: (limit: number) => Effect.Effect<Swept, StoreError>
+
+  /** Sets `CANCELLED` and raises the epoch at once. With `children`, also every child that is not detached, however deep. */
+  readonly cancel: (
+    workflowIds: ReadonlyArray<string>,
+    options: { readonly reason: string; readonly childReason: string; readonly children: boolean }
+  ) => Effect.Effect<ReadonlyArray<CancelAnswer>, StoreError>
+
+  /** Makes cancelled (uncompensated), dead-lettered and blocked workflows due again. A deadline that has passed is dropped. */
+  readonly resume: (workflowIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError>
+
+  readonly get: (workflowId: string) => Effect.Effect<WorkflowRow | null, StoreError>
+  readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<WorkflowRow>, StoreError>
+  readonly steps: (workflowId: string) => Effect.Effect<ReadonlyArray<StepRow>, StoreError>
+
+  /** Of these ids: the outcomes of those that are done, and those that do not exist. One statement for all waiters. */
+  readonly outcomes: (workflowIds: ReadonlyArray<string>) => Effect.Effect<
+    { readonly done: ReadonlyArray<Outcome>; readonly unknown: ReadonlyArray<string> },
+    StoreError
+  >
+
+  /**
+   * Runs `body` in a transaction of the `SqlClient` in its context, which must be of the store's database; then asks
+   * `record` for the record to write, and writes it, fenced by the epoch, as the transaction's last statement.
+   *
+   * Fails with the body's own error (rolled back), a {@link TransactionAborted}, or a `SqlError` that is neither a
+   * conflict nor a lost connection.
+   */
+  readonly transaction: <A, E, R>(
+    workflowId: string,
+    epoch: number,
+    body: Effect.Effect<A, E, R>,
+    record: (value: A) => Effect.Effect<StepRecord, E>,
+    options: TransactionOptions
+  ) => Effect.Effect<A, E | TransactionAborted | SqlError | StoreError, R>
+
+  /** Sends hints to other processes, gathered, off the write path. Never fails: a hint may be lost. */
+  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+
+  /**
+   * Hints from other processes, and possibly one's own. Ends only by failing; after a failure the listener must be
+   * opened again, and everything polled once. A store without such a channel never emits.
+   */
+  readonly hints: Stream.Stream<Hint, StoreError>
+}
+
+/** The store that the engine writes to. Provided by `SqliteStore.layer` or `PostgresStore.layer`. */
+export class Store extends Context.Service<Store, StoreService>()("perdure/Store") {}

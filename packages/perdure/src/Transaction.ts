@@ -1,0 +1,148 @@
+/**
+ * Transactions: steps whose record commits together with the application's own SQL, exactly once.
+ *
+ * For application tables that live in the store's database: the SQLite file, or the PostgreSQL database. The statements
+ * of the effect, made through `SqlClient`, and the record are one commit; there is no moment at which one is durable and
+ * the other is not.
+ */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import { defaultPolicy } from "./internal/attempts.ts"
+import * as Codec from "./internal/codec.ts"
+import { CurrentCore } from "./internal/core.ts"
+import * as Failure from "./internal/failure.ts"
+import { checkKey, checkStepName, positiveDurationMs } from "./internal/names.ts"
+import { CurrentRun, type Operation } from "./internal/run.ts"
+import { performTransaction } from "./internal/transacting.ts"
+import { InTransaction, refuseInTransaction } from "./internal/transactions.ts"
+import type * as Json from "./Json.ts"
+import * as Step from "./Step.ts"
+import { WorkflowError } from "./WorkflowError.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+export interface Options {
+  /** PostgreSQL only; SQLite is always serializable. Default: the server's. Conflicts (40001, 40P01) are run again. */
+  readonly isolation?: "read committed" | "repeatable read" | "serializable"
+  /** Of the success. Needed when its type is not plain JSON. */
+  readonly success?: Codec.StorableSchema<any>
+  /** Of the errors that are to come back as themselves. They roll back, and are recorded. */
+  readonly error?: Codec.StorableSchema<any>
+  /** As for a step. Default: transient errors get three attempts. */
+  readonly retry?: Step.Retry
+  /** Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds. */
+  readonly timeout?: Duration.Input
+  /** Identity in its branch instead of the name. */
+  readonly key?: string
+  /** The name under which it was recorded before it was renamed. */
+  readonly renamed?: string
+}
+
+export type ErrorOf<O> = Step.ErrorOf<O> | WorkflowError
+
+// -----------------------------------------------------------------------------
+// operations
+// -----------------------------------------------------------------------------
+
+/**
+ * Runs the effect in a transaction of the `SqlClient` in its context: data-first `Transaction.run(name, effect,
+ * options?)` and data-last.
+ *
+ * *Details*
+ *
+ * The `SqlClient` must be of the store's database, and not in a transaction already: else it fails with a
+ * `WorkflowError` whose reason is `TransactionMisused`, and nothing is run. In the effect nothing else durable may
+ * happen. A typed error rolls back and is recorded. Outside a workflow it is `SqlClient.withTransaction`.
+ *
+ * **Durability.** Effect and record commit together. A connection that dies in the commit leaves its outcome unknown:
+ * the transaction is run again, and the record of a first one that did commit undoes the second.
+ */
+export const run: {
+  <const O extends Options = {}>(
+    name: string,
+    options?: O
+  ): <A, E, R>(
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>
+  ) => Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | SqlClient.SqlClient>
+  <A, E, R, const O extends Options = {}>(
+    name: string,
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>,
+    options?: O
+  ): Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | SqlClient.SqlClient>
+} = ((name: string, second?: unknown, third?: Options): any =>
+  Effect.isEffect(second)
+    ? runTransaction(name, second as Effect.Effect<any, any, any>, third ?? {})
+    : (effect: Effect.Effect<any, any, any>) =>
+      runTransaction(name, effect, (second as Options | undefined) ?? {})) as any
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const runTransaction = (
+  name: string,
+  effect: Effect.Effect<any, any, any>,
+  options: Options
+): Effect.Effect<any, any, any> => {
+  const operation = describe(name, options)
+  const body: Effect.Effect<unknown, unknown> = Effect.provideService(effect, InTransaction, name) as any
+  return Effect.withFiber((fiber) => {
+    const run = fiber.getRef(CurrentRun)
+    const core = fiber.getRef(CurrentCore)
+    const refused = refuseInTransaction(fiber, `transaction "${name}"`)
+    if (refused !== undefined) return Effect.fail(refused)
+    if (run === undefined || core === undefined) return plainly(name, body, options)
+    return run.ask({
+      ...operation,
+      perform: (call) =>
+        performTransaction(core, run, call, {
+          name: operation.name,
+          body,
+          success: operation.success,
+          error: operation.error,
+          policy: operation.policy,
+          isolation: options.isolation,
+          timeoutMs: operation.timeoutMs
+        })
+    })
+  })
+}
+
+/** Outside a workflow. */
+const plainly = (name: string, body: Effect.Effect<unknown, unknown>, options: Options): Effect.Effect<any, any, any> =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(body)).pipe(
+    Effect.catchCause((cause) => Effect.failCause(Failure.encodeStepCause(cause, errorOf(options), name).live))
+  )
+
+/** The engine's own errors come back as themselves too. */
+const errorOf = (options: Options): Codec.StorableSchema<any> =>
+  options.error === undefined ? WorkflowError : Schema.Union([options.error, WorkflowError])
+
+const describe = (name: string, options: Options) => {
+  const success = Codec.make<any>(options.success)
+  const error = errorOf(options)
+  const described: Omit<Operation, "perform"> = {
+    kind: "transaction",
+    name: checkStepName(name),
+    identity: options.key === undefined ? name : checkKey(options.key),
+    renamed: options.renamed === undefined ? undefined : checkStepName(options.renamed),
+    replay: (record) =>
+      record.outcome === "success"
+        ? Exit.succeed(success.decode(record.value))
+        : Exit.failCause(Failure.decodeStepCause(record.value, error, name) as Cause.Cause<unknown>)
+  }
+  return {
+    ...described,
+    success,
+    error,
+    policy: options.retry === undefined ? defaultPolicy : Step.policyOf(options.retry),
+    timeoutMs: positiveDurationMs("transaction timeout", options.timeout ?? "30 seconds")
+  }
+}
+

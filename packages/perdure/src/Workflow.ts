@@ -1,0 +1,343 @@
+/**
+ * Workflows: durable programs, defined by a name and schemas, implemented by a layer.
+ *
+ * A definition is a value, apart from its body, so that a client can import it without the body. The body is an Effect;
+ * what it does through steps, transactions, children and the functions of this module is recorded, so after a crash the
+ * body runs again from its start, recorded outcomes answer for themselves, and the work goes on where it stopped.
+ *
+ * The one rule: which durable operations a body runs, and in which branch, may depend only on the payload, on recorded
+ * outcomes and on the workflow's clock. `Effect.sleep`, `Effect.timeout`, retries with a schedule and the current time
+ * are of that clock in a body, and durable. Other effects belong in a step.
+ */
+import type * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { Engine } from "./Engine.ts"
+import { executeChild, startChild } from "./internal/children.ts"
+import * as Codec from "./internal/codec.ts"
+import type { Definition } from "./internal/definition.ts"
+import { checkKey, checkWorkflowId, checkWorkflowName, positiveDurationMs } from "./internal/names.ts"
+import { CurrentRun, type Operation } from "./internal/run.ts"
+import { attemptSync, startOf, submitStart } from "./internal/starting.ts"
+import * as Structure from "./internal/structure.ts"
+import type { StepFailed } from "./StepFailed.ts"
+import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import * as WorkflowHandle from "./WorkflowHandle.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/** A schema whose values can be stored: its codec needs no services. */
+export type Storable = Schema.ConstraintCodec<any, any, never, never>
+
+/** How one start differs from the definition. */
+export interface ExecuteOptions {
+  /**
+   * The workflow's id, and its idempotency key: the same id with the same name and payload attaches to the first start,
+   * with another it fails with `WorkflowConflict`. 1 to 400 bytes, no control characters. Default: a random UUID; for a
+   * child `{parent}-{stepId}`.
+   */
+  readonly workflowId?: string
+  /** From start to end, on the database's clock. Default: the scope's, else the definition's, else none. */
+  readonly timeout?: Duration.Input
+  /** For a child: identity of the start in its branch. Needed where several forked fibers start the same workflow. */
+  readonly key?: string
+  /** For a child: it is not cancelled with its parent, and does not inherit the parent's deadline. Default: false. */
+  readonly detached?: boolean
+}
+
+/** A workflow's definition. */
+export interface Workflow<Name extends string, Payload, Success, Error> {
+  readonly name: Name
+
+  /**
+   * Starts the workflow and waits for its result.
+   *
+   * *Details*
+   *
+   * Fails with the workflow's own error, or with a `WorkflowError`. Before anything durable happens it may fail with
+   * `InvalidArgument`, `Unencodable`, `PayloadTooLarge` or `WorkflowUnauthorized`.
+   *
+   * **Durability.** Once the start is durable the workflow runs to its end whatever becomes of this process or of the
+   * caller: interrupting the caller outside a workflow detaches it. Inside a body the workflow is a child: its row and
+   * the parent's record commit together, its result is recorded, and interrupting the wait cancels it.
+   */
+  readonly execute: (
+    ...args: [Payload] extends [void] ? [payload?: Payload, options?: ExecuteOptions]
+      : [payload: Payload, options?: ExecuteOptions]
+  ) => Effect.Effect<Success, Error | WorkflowError, Engine>
+
+  /** Starts the workflow. Succeeds with its handle once the start is durable. Otherwise like {@link Workflow.execute}. */
+  readonly start: (
+    ...args: [Payload] extends [void] ? [payload?: Payload, options?: ExecuteOptions]
+      : [payload: Payload, options?: ExecuteOptions]
+  ) => Effect.Effect<WorkflowHandle.WorkflowHandle<Success, Error>, WorkflowError, Engine>
+
+  /** The handle of a workflow of this definition. Does not ask the store whether it exists. */
+  readonly handle: (workflowId: string) => WorkflowHandle.WorkflowHandle<Success, Error>
+
+  /**
+   * The body, as a layer: while it lives, the engine runs workflows of this name.
+   *
+   * *Details*
+   *
+   * Each run has a `Scope` of its own; its finalizers run whenever the run leaves memory. The body's other services are
+   * captured here, except what belongs to each workflow (principal, deadline, id, clock, random,
+   * tracer parent). It may fail with the declared error, `StepFailed` and `WorkflowError`; the last two, and defects,
+   * end the workflow in `ERROR` and reach callers as `WorkflowFailed`. When the layer's scope closes, nothing more of
+   * this name is claimed and what runs is given back. Registering a name twice fails with `AlreadyRegistered`.
+   */
+  readonly toLayer: <R>(
+    body: (payload: Payload) => Effect.Effect<Success, Error | StepFailed | WorkflowError, R>
+  ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope>>
+}
+
+type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
+  : P extends { readonly "Type": infer A } ? A
+  : void
+type TypeOf<S, Default> = S extends { readonly "Type": infer A } ? A : Default
+
+// -----------------------------------------------------------------------------
+// constructors
+// -----------------------------------------------------------------------------
+
+/** How often a workflow may lose its executor without recording anything new, before it is given up. */
+export const defaultMaxRecoveryAttempts = 5
+
+/**
+ * Defines a workflow.
+ *
+ * - `name`: 1 to 256 bytes; what it is stored under, so renaming it is a change of code that history sees.
+ * - `payload`: fields or a schema. Default: no payload.
+ * - `success`, `error`: schemas. Default: no result; no typed error.
+ * - `requiredRoles`: starting it needs one of them (see `Auth`), else `WorkflowUnauthorized`. The first that the
+ *   principal has is its assumed role.
+ * - `maxRecoveryAttempts`: lease losses in a row, without a new record between, after which it is dead-lettered.
+ *   Default: 5. Clean shutdowns, suspensions and deploys do not count.
+ * - `timeout`: from start to end. Default: none.
+ *
+ * Throws a `WorkflowError` (`InvalidArgument`) for what makes no sense.
+ */
+export const make = <
+  const Name extends string,
+  P extends Storable | Schema.Struct.Fields | undefined = undefined,
+  S extends Storable | undefined = undefined,
+  E extends Storable | undefined = undefined
+>(
+  name: Name,
+  options: {
+    readonly payload?: P
+    readonly success?: S
+    readonly error?: E
+    readonly requiredRoles?: ReadonlyArray<string>
+    readonly maxRecoveryAttempts?: number
+    readonly timeout?: Duration.Input
+  } = {}
+): Workflow<Name, PayloadOf<P>, TypeOf<S, void>, TypeOf<E, never>> => {
+  const definition: Definition = {
+    name: checkWorkflowName(name),
+    payload: Codec.make<any>(schemaOf(options.payload)),
+    success: Codec.make<any>(options.success),
+    error: options.error,
+    requiredRoles: (options.requiredRoles ?? []).map((role) => checkKey(role, "required role")),
+    maxRecoveryAttempts: checkAttempts(options.maxRecoveryAttempts ?? defaultMaxRecoveryAttempts),
+    timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("timeout", options.timeout)
+  }
+  return fromDefinition(definition) as Workflow<any, any, any, any>
+}
+
+// -----------------------------------------------------------------------------
+// time, randomness
+// -----------------------------------------------------------------------------
+
+/**
+ * Sleeps. In a body durable, of any length: a workflow that only waits leaves memory. The same as `Effect.sleep` there.
+ *
+ * **Durability.** Nothing is written for a short one; a suspended workflow's wake time stands in the store.
+ */
+export const sleep = (duration: Duration.Input): Effect.Effect<void> => Effect.sleep(duration)
+
+/** Sleeps until a time; returns at once when it has passed. In a body durable. */
+export const sleepUntil = (time: DateTime.DateTime.Input): Effect.Effect<void, WorkflowError> =>
+  Effect.flatMap(
+    attemptSync(() => {
+      const parsed = DateTime.make(time)
+      if (parsed._tag === "Some") return DateTime.toEpochMillis(parsed.value)
+      throw new WorkflowError({
+        reason: new InvalidArgument({ argument: "time", detail: "it is not a time", remedy: "Give a valid date." })
+      })
+    }),
+    (due) => Effect.clockWith((clock) => Effect.sleep(Math.max(0, due - clock.currentTimeMillisUnsafe())))
+  )
+
+const immediate = <A>(kind: "now" | "uuid" | "patch", name: string, key: string | undefined, make: () => A): Operation => ({
+  kind,
+  name,
+  identity: key ?? name,
+  replay: (record) => Exit.succeed(JSON.parse(record.value) as A),
+  perform: () =>
+    Effect.sync(() => {
+      const value = make()
+      return { outcome: "success", value: JSON.stringify(value), exit: Exit.succeed(value), attempts: 1 }
+    })
+})
+
+const inBody = <A>(operation: (run: { readonly time: () => number }) => Operation, outside: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.withFiber((fiber) => {
+    const run = fiber.getRef(CurrentRun)
+    return run === undefined ? outside : run.ask(operation({ time: () => run.clock() })) as Effect.Effect<A>
+  })
+
+/**
+ * The present time of the database's clock, recorded: later than the time of the last event, which is what the workflow's
+ * clock shows. Outside a workflow, the clock's.
+ *
+ * `key`: its identity where several forked fibers ask.
+ */
+export const now = (options: { readonly key?: string } = {}): Effect.Effect<DateTime.Utc> =>
+  Effect.map(
+    inBody(({ time }) => immediate("now", "now", options.key, time), Effect.clockWith((clock) => clock.currentTimeMillis)),
+    (ms) => DateTime.makeUnsafe(ms)
+  )
+
+/** A random UUID, recorded. `key`: its identity where several forked fibers ask. */
+export const randomUUID = (options: { readonly key?: string } = {}): Effect.Effect<string> =>
+  inBody(
+    () => immediate("uuid", "randomUUID", options.key, () => crypto.randomUUID()),
+    Effect.sync(() => crypto.randomUUID())
+  )
+
+/**
+ * Declares a change of a body's code. True for workflows that come here for the first time, false for those that had
+ * passed this point before the change was deployed.
+ *
+ * ```ts
+ * if (yield* Workflow.patch("check fraud")) yield* Step.run("check fraud", checkFraud(order))
+ * ```
+ *
+ * **Durability.** True is recorded. False needs no record: a history that goes on after this point without one is older
+ * than the change. Outside a workflow it is true.
+ */
+export const patch = (id: string): Effect.Effect<boolean> =>
+  inBody(
+    () => ({ ...immediate("patch", `patch ${id}`, undefined, () => true), passed: Exit.succeed(false) }),
+    Effect.succeed(true)
+  )
+
+// -----------------------------------------------------------------------------
+// structured concurrency
+// -----------------------------------------------------------------------------
+
+/** How branches are named and how many run at once. */
+export interface BranchOptions {
+  /** Identity among other uses in the same branch. Default: the function's name, counted. */
+  readonly name?: string
+  /** Default: one after another. */
+  readonly concurrency?: number | "unbounded"
+}
+
+/**
+ * `Effect.forEach` whose items are branches: in each, names of steps start afresh. The label of a branch is the item's
+ * index, or `key(item)`, which survives a change of order.
+ */
+export const forEach = <X, A, E, R>(
+  items: Iterable<X>,
+  f: (item: X, index: number) => Effect.Effect<A, E, R>,
+  options: BranchOptions & { readonly key?: (item: X, index: number) => string } = {}
+): Effect.Effect<Array<A>, E, R> => Structure.forEach(items, f, options)
+
+/** `Effect.all` whose effects are branches, labelled by index or by property. */
+export const all: <const Arg extends Iterable<Effect.Effect<any, any, any>> | Record<string, Effect.Effect<any, any, any>>>(
+  effects: Arg,
+  options?: BranchOptions
+) => Effect.All.Return<Arg, { readonly concurrency: "unbounded" }> = Structure.all as any
+
+/**
+ * The first to settle, in success or failure; the others are interrupted. The winner is recorded.
+ *
+ * **Durability.** A loser's step that was not recorded is not started again by a replay.
+ */
+export const race: <Eff extends Effect.Effect<any, any, any>>(
+  effects: ReadonlyArray<Eff>,
+  options?: { readonly name?: string }
+) => Effect.Effect<Effect.Success<Eff>, Effect.Error<Eff>, Effect.Services<Eff>> = Structure.race
+
+/** `Effect.timeout` on the workflow's clock, with the effect in a branch of its own. */
+export const timeout = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  duration: Duration.Input,
+  options: { readonly name?: string } = {}
+): Effect.Effect<A, E | Cause.TimeoutError, R> => Structure.timeout(effect, duration, options)
+
+/** `Effect.forkChild` with the effect in a branch of its own, labelled by `name`. What outlives the body is interrupted. */
+export const fork = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R> => Structure.fork(name, effect)
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const schemaOf = (payload: Storable | Schema.Struct.Fields | undefined): Storable | undefined =>
+  payload === undefined || Schema.isSchema(payload)
+    ? payload as Storable | undefined
+    : Schema.Struct(payload as Schema.Struct.Fields) as unknown as Storable
+
+const checkAttempts = (value: number): number => {
+  if (Number.isInteger(value) && value >= 0) return value
+  throw new WorkflowError({
+    reason: new InvalidArgument({
+      argument: "maxRecoveryAttempts",
+      detail: `it is ${value}`,
+      remedy: "Give a whole number from 0."
+    })
+  })
+}
+
+const fromDefinition = (definition: Definition): Workflow<string, any, any, any> => {
+  const handle = (workflowId: string) => WorkflowHandle.make<any, any>(workflowId, definition)
+  const start = (payload?: unknown, options: ExecuteOptions = {}): Effect.Effect<string, WorkflowError, Engine> =>
+    Effect.flatMap(Engine, ({ core }) =>
+      Effect.withFiber((fiber) => {
+        const run = fiber.getRef(CurrentRun)
+        if (run !== undefined) return startChild(core, run, definition, payload, options)
+        return Effect.flatMap(
+          attemptSync(() => startOf(core, fiber.context, definition, payload, options, undefined)),
+          (start) => submitStart(core, start)
+        )
+      }))
+  return {
+    name: definition.name,
+    handle: (workflowId) => handle(checkWorkflowId(workflowId)),
+    start: (payload?: unknown, options?: ExecuteOptions) => Effect.map(start(payload, options), handle),
+    execute: (payload?: unknown, options: ExecuteOptions = {}) =>
+      Effect.flatMap(Engine, ({ core }) =>
+        Effect.withFiber((fiber) => {
+          const run = fiber.getRef(CurrentRun)
+          return run === undefined
+            ? Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
+            : executeChild(core, run, definition, payload, options)
+        })),
+    toLayer: (body) =>
+      Layer.effectDiscard(Effect.gen(function*() {
+        const { core } = yield* Engine
+        const context = yield* Effect.context<never>()
+        const executor = core.executor
+        if (executor === undefined) return
+        // Each run has a scope of its own, not the layer's.
+        const scoped = (payload: unknown) => Effect.scoped(body(payload)) as Effect.Effect<unknown, unknown>
+        yield* Effect.acquireRelease(
+          executor.register({ definition, body: scoped, context }),
+          () => executor.unregister(definition.name)
+        )
+      })) as Layer.Layer<never, WorkflowError, any>
+  }
+}

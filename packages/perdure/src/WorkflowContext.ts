@@ -1,0 +1,57 @@
+/**
+ * What code can know about the workflow it runs in: in a body, in its steps, transactions and rollbacks. Outside a
+ * workflow everything has a plain default, so nothing needs to be ensured.
+ *
+ * ```ts
+ * const { workflowId, user } = yield* WorkflowContext.current
+ * ```
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Auth from "./Auth.ts"
+import * as StepStatus from "./StepStatus.ts"
+
+export interface WorkflowContext {
+  readonly workflowId: string | undefined
+  readonly workflowName: string | undefined
+  /** The step that runs now; undefined in the body. */
+  readonly step: StepStatus.StepStatus | undefined
+  /** When the workflow is cancelled if it has not ended: milliseconds since 1970 on the database's clock. */
+  readonly deadline: number | undefined
+  readonly user: string | undefined
+  readonly roles: ReadonlyArray<string>
+  /** The role by which the workflow was allowed, where it asks for one. */
+  readonly assumedRole: string | undefined
+  readonly executorId: string | undefined
+  readonly applicationVersion: string | undefined
+}
+
+/** What is fixed for a run. */
+export interface Fixed {
+  readonly workflowId: string
+  readonly workflowName: string
+  readonly deadline: number | undefined
+  readonly executorId: string
+  readonly applicationVersion: string
+}
+
+export const Current: Context.Reference<Fixed | undefined> = Context.Reference("perdure/WorkflowContext", {
+  defaultValue: (): Fixed | undefined => undefined
+})
+
+/** Where the current fiber is. */
+export const current: Effect.Effect<WorkflowContext> = Effect.withFiber((fiber) => {
+  const fixed = fiber.getRef(Current)
+  const { assumedRole, roles, user } = fiber.getRef(Auth.Current)
+  return Effect.succeed({
+    workflowId: fixed?.workflowId,
+    workflowName: fixed?.workflowName,
+    step: fiber.getRef(StepStatus.Current),
+    deadline: fixed?.deadline,
+    user,
+    roles,
+    assumedRole,
+    executorId: fixed?.executorId,
+    applicationVersion: fixed?.applicationVersion
+  })
+})

@@ -1,0 +1,70 @@
+/**
+ * One workflow, by its id: what it is doing, how it ended, its steps.
+ *
+ * A handle holds nothing but the id and the definition's schemas. In a workflow's body `result` is a durable operation:
+ * the outcome is recorded, and a replay gets the same.
+ */
+import * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import type { Definition } from "./internal/definition.ts"
+import { Engine } from "./Engine.ts"
+import * as Awaiting from "./internal/awaiting.ts"
+import * as Managing from "./internal/managing.ts"
+import type { WorkflowInfo, StepInfo } from "./internal/managing.ts"
+import type { WorkflowError } from "./WorkflowError.ts"
+import type { WorkflowStatus } from "./WorkflowStatus.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+export interface WorkflowHandle<out A, out E> {
+  readonly workflowId: string
+
+  /** What the workflow is doing. Fails with `WorkflowNotFound` for an id that does not exist. */
+  readonly status: Effect.Effect<WorkflowStatus, WorkflowError, Engine>
+
+  /** Everything that is stored of it, but its steps. */
+  readonly info: Effect.Effect<WorkflowInfo, WorkflowError, Engine>
+
+  /**
+   * The result, when the workflow is done.
+   *
+   * *Details*
+   *
+   * Fails with the workflow's own error `E`, or with a `WorkflowError` whose reason is `WorkflowFailed` (an undeclared
+   * error, a defect), `WorkflowCancelled`, `WorkflowDeadLettered`, or `WorkflowNotFound`, at once, for an unknown id. A
+   * blocked workflow is not done: this waits until it is mended. Interrupting it leaves the workflow alone.
+   *
+   * **Durability.** In a workflow's body the outcome is recorded; the workflow may be suspended while it waits.
+   */
+  readonly result: Effect.Effect<A, E | WorkflowError, Engine>
+
+  /** Like `result`, for so long: then it fails with `ResultTimeout`, and the workflow goes on. */
+  readonly resultWithin: (timeout: Duration.Input) => Effect.Effect<A, E | WorkflowError, Engine>
+
+  /** Its recorded steps, in the order of calls. */
+  readonly steps: Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine>
+
+  /** Cancels it, and its children that are not detached. Cannot be taken back once acknowledged. */
+  readonly cancel: Effect.Effect<void, WorkflowError, Engine>
+}
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+/** @internal */
+export const make = <A, E>(workflowId: string, definition: Definition): WorkflowHandle<A, E> => {
+  const info = Effect.flatMap(Engine, (engine) => Managing.get(engine.core, workflowId))
+  return {
+    workflowId,
+    info,
+    status: Effect.map(info, (row) => row.status),
+    result: Effect.flatMap(Engine, (engine) => Awaiting.result(engine.core, workflowId, definition)),
+    resultWithin: (timeout) =>
+      Effect.flatMap(Engine, (engine) => Awaiting.resultWithin(engine.core, workflowId, definition, timeout)),
+    steps: Effect.flatMap(Engine, (engine) => Managing.steps(engine.core, workflowId)),
+    cancel: Effect.asVoid(Effect.flatMap(Engine, (engine) => Managing.cancel(engine.core, [workflowId], {})))
+  }
+}

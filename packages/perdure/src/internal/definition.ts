@@ -1,0 +1,12 @@
+/** A workflow's definition as the engine sees it: data, without its types and without its body. */
+import type { StorableSchema, ValueCodec } from "./codec.ts"
+
+export interface Definition {
+  readonly name: string
+  readonly payload: ValueCodec<any>
+  readonly success: ValueCodec<any>
+  readonly error: StorableSchema<any> | undefined
+  readonly requiredRoles: ReadonlyArray<string>
+  readonly maxRecoveryAttempts: number
+  readonly timeoutMs: number | undefined
+}

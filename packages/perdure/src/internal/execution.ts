@@ -1,0 +1,225 @@
+/**
+ * One workflow in the hands of this engine: it gives the run its surroundings, and decides what the body's end means.
+ *
+ * Success is encoded and written. Failure first undoes the steps that declared a rollback, last one first, each
+ * recorded like a step; then it is written. A workflow that was cancelled comes back in phase `compensate`: its body is
+ * replayed as far as it was recorded, which brings the rollbacks back with the values they close over, and then only
+ * they run.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as References from "effect/References"
+import * as Scheduler from "effect/Scheduler"
+import * as Tracer from "effect/Tracer"
+import * as Auth from "../Auth.ts"
+import * as StepStatus from "../StepStatus.ts"
+import type { Advance, Answer, AttemptRecord, Outcome, StepRecord } from "../Store.ts"
+import * as WorkflowContext from "../WorkflowContext.ts"
+import * as WorkflowId from "../WorkflowId.ts"
+import * as WorkflowTimeout from "../WorkflowTimeout.ts"
+import * as BodyClock from "./bodyClock.ts"
+import { type Core, CurrentCore, type Registration } from "./core.ts"
+import * as Failure from "./failure.ts"
+import * as Metrics from "./metrics.ts"
+import { outsideOf } from "./outside.ts"
+import { rollbackOperation } from "./rollback.ts"
+import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
+
+/** A workflow that this engine has come to own. */
+export interface Owned {
+  readonly workflowId: string
+  readonly epoch: number
+  readonly phase: "run" | "compensate"
+  readonly payload: string
+  readonly startedAt: number
+  readonly liveAt: number
+  readonly deadlineAt: number | null
+  readonly user: string | null
+  readonly roles: ReadonlyArray<string>
+  readonly assumedRole: string | null
+  readonly parentId: string | null
+  readonly records: ReadonlyArray<StepRecord>
+  readonly attempts: ReadonlyArray<AttemptRecord>
+  readonly inbox: number
+}
+
+export interface Surroundings {
+  readonly mayStart: () => boolean
+  /** The run has left memory. `outcome`: it is done, with this result. */
+  readonly stopped: (execution: Execution, why: Stopped, outcome: Outcome | undefined) => void
+}
+
+export class Execution {
+  readonly run: Run
+  readonly workflowId: string
+  readonly name: string
+  readonly parentId: string | null
+  inbox: number
+  /** When it was first seen with nothing to do but wait, monotonic; 0: it had something to do. */
+  idleSince = 0
+  private outcome: Outcome | undefined
+  private alarm: ReturnType<typeof setTimeout> | undefined
+  private readonly core: Core
+  private readonly registration: Registration
+  private readonly owned: Owned
+  private readonly surroundings: Surroundings
+
+  constructor(core: Core, registration: Registration, owned: Owned, surroundings: Surroundings) {
+    this.core = core
+    this.registration = registration
+    this.owned = owned
+    this.surroundings = surroundings
+    this.workflowId = owned.workflowId
+    this.name = registration.definition.name
+    this.parentId = owned.parentId
+    this.inbox = owned.inbox
+    this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
+  }
+
+  /** Starts (or replays) the body. */
+  begin(): void {
+    const { body, definition } = this.registration
+    let payload: unknown
+    try {
+      payload = definition.payload.decode(this.owned.payload)
+    } catch (error) {
+      return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
+    }
+    const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)), `workflow ${this.name}`, {
+      root: true,
+      attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
+    })
+    this.run.begin(traced, this.bodyContext())
+  }
+
+  private host(): RunHost {
+    const { clock, context, journal } = this.core
+    return {
+      now: () => clock.now(),
+      mayStart: this.surroundings.mayStart,
+      outside: outsideOf(context),
+      submit: (advance, answered) => this.submit(journal, advance, answered),
+      wakeAt: (due) => this.wakeAt(due),
+      bodyEnded: (exit) => this.bodyEnded(exit),
+      bodyCut: () => this.compensate("CANCELLED", null),
+      stopped: (why) => {
+        this.wakeAt(undefined)
+        this.surroundings.stopped(this, why, this.outcome)
+      },
+      refused: (detail) => this.run.block("a write that the store accepts", "one that it refuses", detail)
+    }
+  }
+
+  private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
+    journal.submit(advance, (answer) => {
+      if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
+      answered(answer)
+    })
+  }
+
+  private wakeAt(due: number | undefined): void {
+    clearTimeout(this.alarm)
+    this.alarm = undefined
+    if (due === undefined || !Number.isFinite(due)) return
+    // A day at most at a time: timers of the platform end at 24.8 days, and the clock is read again meanwhile.
+    const delay = Math.min(Math.max(due - this.core.clock.now(), 0), 86_400_000)
+    this.alarm = setTimeout(() => this.run.kick(), delay)
+  }
+
+  // ---------------------------------------------------------------------------
+  // the body's end
+  // ---------------------------------------------------------------------------
+
+  private bodyEnded(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.owned.phase === "compensate") return this.compensate("CANCELLED", null)
+    const { definition } = this.registration
+    if (Exit.isSuccess(exit)) {
+      try {
+        return this.settle("SUCCESS", definition.success.encode(exit.value, `result of workflow "${this.name}"`))
+      } catch (error) {
+        exit = Exit.die(error)
+      }
+    }
+    const cause = (exit as Exit.Failure<unknown, unknown>).cause
+    this.compensate("ERROR", Failure.encodeWorkflowCause(cause, definition.error))
+  }
+
+  private compensate(status: "ERROR" | "CANCELLED", output: string | null): void {
+    const rollbacks = this.run.rollbacks.slice().sort((a, b) => b.record.seq - a.record.seq)
+    if (rollbacks.length === 0) return this.settle(status, output)
+    const all = Effect.forEach(
+      rollbacks,
+      (rollback) => Effect.exit(this.run.ask(rollbackOperation(this.core, rollback))),
+      { discard: true }
+    )
+    this.run.compensate(all, this.bodyContext(), () => this.settle(status, output))
+  }
+
+  private settle(status: "SUCCESS" | "ERROR" | "CANCELLED", output: string | null): void {
+    if (status !== "CANCELLED") {
+      this.outcome = { workflowId: this.workflowId, name: this.name, status, output, reason: null }
+    }
+    this.run.settle(status, output)
+  }
+
+  // ---------------------------------------------------------------------------
+  // what the body sees
+  // ---------------------------------------------------------------------------
+
+  /** What `toLayer` captured, except what belongs to the workflow: that comes from its row, or is reset. */
+  private bodyContext(): Context.Context<never> {
+    const { owned, core } = this
+    const { settings } = core
+    const captured = Context.omit(Tracer.ParentSpan)(this.registration.context)
+    return captured.pipe(
+      Context.add(Scheduler.Scheduler, this.run.scheduler),
+      Context.add(Scheduler.PreventSchedulerYield, false),
+      Context.add(Clock.Clock, BodyClock.make(this.run)),
+      Context.add(Random.Random, seeded(owned.workflowId)),
+      Context.add(CurrentRun, this.run),
+      Context.add(CurrentBranch, undefined),
+      Context.add(CurrentCore, core),
+      Context.add(StepStatus.Current, undefined),
+      Context.add(WorkflowId.Current, undefined),
+      Context.add(WorkflowTimeout.Current, undefined),
+      Context.add(Auth.Current, {
+        user: owned.user ?? undefined,
+        roles: owned.roles,
+        assumedRole: owned.assumedRole ?? undefined
+      }),
+      Context.add(WorkflowContext.Current, {
+        workflowId: owned.workflowId,
+        workflowName: this.name,
+        deadline: owned.deadlineAt ?? undefined,
+        executorId: settings.executorId,
+        applicationVersion: settings.version
+      }),
+      Context.add(References.CurrentLogAnnotations, {
+        ...Context.get(this.registration.context, References.CurrentLogAnnotations),
+        workflowId: owned.workflowId,
+        workflow: this.name
+      })
+    ) as Context.Context<never>
+  }
+}
+
+/** Randomness that a replay sees again: schedules with jitter are part of what a body does. */
+const seeded = (seed: string): typeof Random.Random.Service => {
+  let state = 2166136261
+  for (let i = 0; i < seed.length; i++) state = Math.imul(state ^ seed.charCodeAt(i), 16777619) >>> 0
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return (t ^ (t >>> 14)) >>> 0
+  }
+  const double = () => next() / 4294967296
+  return {
+    nextDoubleUnsafe: double,
+    nextIntUnsafe: () => Math.floor((double() - 0.5) * 2 * Number.MAX_SAFE_INTEGER)
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * The side of an engine that runs workflows: a lease, a registry, and loops that beat, claim, sweep and suspend.
+ *
+ * Ownership is proved by every write; the loops only decide when to look. Each survives whatever the database does: a
+ * failure is logged and the loop goes on, so that full service is back without a manual act.
+ */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type { Claimed, Outcome, StoreError } from "../Store.ts"
+import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
+import type { Begun, Core, Executor, Registration } from "./core.ts"
+import { Execution, type Owned } from "./execution.ts"
+import { giveUpAfter } from "./journal.ts"
+import * as Metrics from "./metrics.ts"
+import type { Stopped } from "./run.ts"
+
+/** Rows of one claim, and of one round of the sweep. */
+const claimBatch = 200
+const sweepBatch = 200
+
+interface Lease {
+  readonly incarnation: string
+  /** Until when steps may start: monotonic and wall clock, counted from before the renewal was sent. */
+  monotonicEnd: number
+  wallEnd: number
+}
+
+export class ExecutorLoops implements Executor {
+  private lease: Lease
+  private stopping = false
+  /** The lease has been given up. */
+  private left = false
+  private readonly registry = new Map<string, Registration>()
+  private readonly executions = new Map<string, Execution>()
+  private readonly claims: Queue.Queue<void>
+  private readonly beats: Queue.Queue<void>
+  private readonly sweeps: Queue.Queue<void>
+  private claimTimer: ReturnType<typeof setTimeout> | undefined
+  private claimAt = Infinity
+  private readonly core: Core
+
+  constructor(
+    core: Core,
+    signals: {
+      readonly claims: Queue.Queue<void>
+      readonly beats: Queue.Queue<void>
+      readonly sweeps: Queue.Queue<void>
+    }
+  ) {
+    this.core = core
+    this.claims = signals.claims
+    this.beats = signals.beats
+    this.sweeps = signals.sweeps
+    this.lease = newLease()
+  }
+
+  // ---------------------------------------------------------------------------
+  // registry
+  // ---------------------------------------------------------------------------
+
+  readonly incarnation = (): string => this.lease.incarnation
+  readonly registered = (name: string): Registration | undefined => this.registry.get(name)
+  readonly isRunning = (workflowId: string): boolean => this.executions.has(workflowId)
+  readonly accepting = (): boolean => !this.stopping && this.mayStart()
+  readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
+  readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
+
+  readonly lookAtRunning = (): void => {
+    if (this.executions.size === 0 || this.executions.size > 1000) return
+    this.core.fork(Effect.ignore(Effect.map(
+      this.core.store.outcomes([...this.executions.keys()]),
+      ({ done, unknown }) => {
+        for (const workflowId of [...done.map((outcome) => outcome.workflowId), ...unknown]) {
+          this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
+        }
+      }
+    )))
+  }
+
+  readonly register = (registration: Registration): Effect.Effect<void, WorkflowError> =>
+    Effect.suspend(() => {
+      const { name } = registration.definition
+      if (this.registry.has(name)) return Effect.fail(new WorkflowError({ reason: new AlreadyRegistered({ name }) }))
+      this.registry.set(name, registration)
+      this.claimNow()
+      return Effect.void
+    })
+
+  /** No more claims of that name; what runs may end its steps, then it is given back. */
+  readonly unregister = (name: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      this.registry.delete(name)
+      return this.drain((execution) => execution.name === name)
+    })
+
+  // ---------------------------------------------------------------------------
+  // lease
+  // ---------------------------------------------------------------------------
+
+  private readonly mayStart = (): boolean =>
+    performance.now() < this.lease.monotonicEnd && Date.now() < this.lease.wallEnd
+
+  private renewed(lease: Lease, sentAt: number, wallSentAt: number): void {
+    const { heartbeatMs, leaseMs } = this.core.settings
+    // Steps stop starting a good while before others may take over.
+    const margin = Math.min(heartbeatMs, leaseMs / 4)
+    lease.monotonicEnd = sentAt + leaseMs - margin
+    lease.wallEnd = wallSentAt + leaseMs - margin
+  }
+
+  /** Registers a new incarnation. */
+  readonly join: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    const { executorId, leaseMs, version } = this.core.settings
+    const lease = newLease()
+    const sentAt = performance.now()
+    const wallSentAt = Date.now()
+    return Effect.map(this.core.store.join({ incarnation: lease.incarnation, executorId, version }, leaseMs), (now) => {
+      this.core.clock.sync(now, sentAt)
+      this.renewed(lease, sentAt, wallSentAt)
+      this.lease = lease
+      this.claimNow()
+    })
+  })
+
+  private readonly beat: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    if (this.left) return Effect.void
+    const lease = this.lease
+    const sentAt = performance.now()
+    const wallSentAt = Date.now()
+    const held = this.mayStart()
+    return Effect.flatMap(
+      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
+      ({ alive, now, revoked }) => {
+        const jump = this.core.clock.sync(now, sentAt)
+        for (const workflowId of revoked) this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
+        if (!alive) return this.left ? Effect.void : this.lost
+        this.renewed(lease, sentAt, wallSentAt)
+        if (!held || Math.abs(jump) > 500) { for (const { run } of this.executions.values()) run.kick() }
+        return Effect.void
+      }
+    )
+  })
+
+  /** The lease had lapsed: others own what ran here. Begin anew under another incarnation. */
+  private readonly lost: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    for (const { run } of [...this.executions.values()]) run.stop({ _tag: "Fenced" })
+    return Metrics.count(Metrics.leasesLost).pipe(
+      Effect.andThen(Effect.logWarning("The lease had lapsed; this executor goes on under a new incarnation")),
+      Effect.andThen(this.stopping ? Effect.void : this.join)
+    )
+  })
+
+  // ---------------------------------------------------------------------------
+  // owning
+  // ---------------------------------------------------------------------------
+
+  readonly began = (begun: Begun): void => {
+    const registration = this.registry.get(begun.name)
+    if (registration === undefined || begun.incarnation !== this.lease.incarnation || this.stopping) {
+      // It is ours by its row and cannot run here any more: the heartbeat's end or the sweep gives it back.
+      this.orphans.push(begun.workflowId)
+      return
+    }
+    this.run(registration, {
+      ...begun,
+      epoch: 1,
+      phase: "run",
+      liveAt: begun.startedAt,
+      records: [],
+      attempts: [],
+      inbox: 0
+    })
+  }
+
+  /** Started here, and not to be run here: given back at once. */
+  private readonly orphans: Array<string> = []
+  private readonly giveBack: Effect.Effect<void> = Effect.suspend(() => {
+    for (const workflowId of this.orphans.splice(0)) {
+      this.core.journal.submit(
+        {
+          _tag: "Advance",
+          workflowId,
+          epoch: 1,
+          records: [],
+          attempts: [],
+          children: [],
+          end: { _tag: "Release" }
+        },
+        () => {}
+      )
+    }
+    return Effect.void
+  })
+
+  private run(registration: Registration, owned: Owned): void {
+    this.executions.get(owned.workflowId)?.run.stop({ _tag: "Fenced" })
+    const execution = new Execution(this.core, registration, owned, { mayStart: this.mayStart, stopped: this.stopped })
+    this.executions.set(owned.workflowId, execution)
+    if (owned.deadlineAt !== null) this.wakeSweepAt(owned.deadlineAt)
+    execution.begin()
+  }
+
+  private readonly stopped = (execution: Execution, why: Stopped, outcome: Outcome | undefined): void => {
+    const { waiters } = this.core
+    if (this.executions.get(execution.workflowId) === execution) this.executions.delete(execution.workflowId)
+    if (outcome !== undefined && why._tag === "Done") waiters.done(outcome)
+    else waiters.lookAt(execution.workflowId)
+    if (why._tag === "Done") {
+      this.core.fork(this.core.store.hint([{ _tag: "Done", workflowId: execution.workflowId }]))
+      // Its parent may have been suspended until now.
+      if (execution.parentId !== null && !this.executions.has(execution.parentId)) this.claimNow()
+    }
+    if (why._tag === "Blocked") {
+      this.core.fork(Effect.logError(
+        `Workflow "${execution.workflowId}" is blocked: its code does not fit its history. ` +
+          `Expected ${why.expected}, found ${why.actual}: ${why.detail}`
+      ))
+    }
+    this.vacancies()
+  }
+
+  // ---------------------------------------------------------------------------
+  // loops
+  // ---------------------------------------------------------------------------
+
+  /** Runs until interrupted. */
+  get loops(): ReadonlyArray<Effect.Effect<never>> {
+    const { heartbeatMs, pollMs, suspendAfterMs } = this.core.settings
+    return [
+      loop("heartbeat", this.beats, heartbeatMs, Effect.andThen(this.beat, this.giveBack)),
+      loop("claim", this.claims, pollMs, this.claimAll),
+      loop("sweep", this.sweeps, heartbeatMs, this.sweepAll),
+      Effect.forever(Effect.andThen(
+        Effect.sleep(Math.max(5, suspendAfterMs / 2)),
+        Effect.sync(() => this.suspendIdle())
+      ))
+    ]
+  }
+
+  private get claimAll(): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      const free = this.core.settings.maxRunning - this.executions.size
+      if (this.stopping || free <= 0 || this.registry.size === 0 || !this.mayStart()) return Effect.void
+      const limit = Math.min(free, claimBatch)
+      const served = [...this.registry.keys()].map((name) => ({ name, version: this.core.settings.version }))
+      const sentAt = performance.now()
+      return Effect.flatMap(
+        this.core.store.claim({ incarnation: this.lease.incarnation, served, limit }),
+        ({ claimed, nextDueAt, now }) => {
+          this.core.clock.sync(now, sentAt)
+          this.wakeClaimAt(nextDueAt)
+          return Effect.forEach(claimed, (one) => this.take(one, now), { discard: true }).pipe(
+            Effect.andThen(
+              claimed.length === 0 ? Effect.void : Metrics.count(Metrics.workflowsClaimed, claimed.length)
+            ),
+            Effect.andThen(claimed.length === limit ? this.claimAll : Effect.void)
+          )
+        }
+      )
+    })
+  }
+
+  private take(claimed: Claimed, now: number): Effect.Effect<void, StoreError> {
+    return Effect.map(this.wholeHistory(claimed), (history) => {
+      const { row } = claimed
+      const registration = this.registry.get(row.name)
+      if (registration === undefined || this.stopping) return void this.orphans.push(row.workflowId)
+      this.run(registration, {
+        workflowId: row.workflowId,
+        epoch: row.epoch,
+        phase: row.phase === "compensate" ? "compensate" : "run",
+        payload: row.payload,
+        startedAt: row.startedAt ?? now,
+        liveAt: now,
+        deadlineAt: row.deadlineAt,
+        user: row.user,
+        roles: row.roles,
+        assumedRole: row.assumedRole,
+        parentId: row.parentId,
+        inbox: claimed.inbox,
+        ...history
+      })
+    })
+  }
+
+  private wholeHistory(claimed: Claimed): Effect.Effect<Pick<Claimed, "records" | "attempts">, StoreError> {
+    if (!claimed.more) return Effect.succeed(claimed)
+    return Effect.gen({ self: this }, function*() {
+      const records = [...claimed.records]
+      const attempts = [...claimed.attempts]
+      for (let more = true; more;) {
+        const after = records.reduce((max, record) => Math.max(max, record.stepId), -1)
+        const page = yield* this.core.store.history(claimed.row.workflowId, after)
+        records.push(...page.records)
+        attempts.push(...page.attempts)
+        more = page.more
+      }
+      return { records, attempts }
+    })
+  }
+
+  private get sweepAll(): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => {
+      if (this.stopping) return Effect.void
+      return Effect.flatMap(this.core.store.sweep(sweepBatch), (swept) => {
+        if (swept.released > 0) this.claimNow()
+        const ended = [...swept.expired, ...swept.deadLettered]
+        for (const workflowId of ended) {
+          this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
+          this.core.waiters.lookAt(workflowId)
+        }
+        if (swept.expired.length > 0) this.claimNow()
+        return Effect.andThen(
+          swept.released > 0 ? Metrics.count(Metrics.workflowsReleased, swept.released) : Effect.void,
+          swept.more ? this.sweepAll : Effect.void
+        )
+      })
+    })
+  }
+
+  private suspendIdle(): void {
+    const { clock, settings } = this.core
+    const now = performance.now()
+    for (const execution of this.executions.values()) {
+      const idle = execution.run.idle()
+      if (idle === undefined) {
+        execution.idleSince = 0
+        continue
+      }
+      if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
+      if (execution.idleSince === 0) execution.idleSince = now
+      if (now - execution.idleSince < settings.suspendAfterMs) continue
+      execution.idleSince = 0
+      if (idle.until !== null) this.wakeClaimAt(idle.until)
+      execution.run.suspend(execution.inbox, (inbox) => {
+        execution.inbox = inbox
+        for (const workflowId of idle.awaiting) this.core.waiters.lookAt(workflowId)
+      })
+    }
+  }
+
+  // ---------------------------------------------------------------------------
+  // timers of the loops
+  // ---------------------------------------------------------------------------
+
+  private wakeClaimAt(due: number | null): void {
+    if (due === null || due >= this.claimAt) return
+    clearTimeout(this.claimTimer)
+    this.claimAt = due
+    const delay = Math.min(Math.max(due - this.core.clock.now(), 1), 86_400_000)
+    this.claimTimer = setTimeout(() => {
+      this.claimAt = Infinity
+      this.claimNow()
+    }, delay)
+  }
+
+  private wakeSweepAt(due: number): void {
+    const delay = due - this.core.clock.now()
+    // Farther ones are seen by the regular sweep.
+    if (delay > 3_600_000) return
+    setTimeout(() => void Queue.offerUnsafe(this.sweeps, undefined), Math.max(delay + 1, 1)).unref?.()
+  }
+
+  // ---------------------------------------------------------------------------
+  // shutdown
+  // ---------------------------------------------------------------------------
+
+  private waitingForVacancy: Array<() => void> = []
+  private vacancies(): void {
+    for (const resume of this.waitingForVacancy.splice(0)) resume()
+  }
+
+  /** Lets running steps end, up to the limit, then gives the workflows back. */
+  private drain(which: (execution: Execution) => boolean): Effect.Effect<void> {
+    const chosen = () => [...this.executions.values()].filter(which)
+    const deadline = performance.now() + this.core.settings.shutdownMs
+    const step: Effect.Effect<void> = Effect.suspend(() => {
+      const left = chosen()
+      const late = performance.now() >= deadline
+      for (const { run } of left) {
+        run.drain()
+        if (late || !run.working) run.release()
+      }
+      return left.length === 0 || performance.now() >= deadline + 2000
+        ? Effect.void
+        : Effect.andThen(Effect.sleep(10), step)
+    })
+    return step
+  }
+
+  /** The end of the engine: nothing new, running steps finish up to a limit, everything is given back. */
+  readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
+    this.stopping = true
+    clearTimeout(this.claimTimer)
+    return this.drain(() => true).pipe(
+      Effect.andThen(Effect.sync(() => {
+        this.left = true
+        for (const { run } of [...this.executions.values()]) run.stop({ _tag: "Released" })
+      })),
+      Effect.andThen(Effect.timeoutOption(Effect.ignore(this.core.store.leave(this.lease.incarnation)), "5 seconds")),
+      Effect.asVoid
+    )
+  })
+}
+
+const newLease = (): Lease => ({ incarnation: crypto.randomUUID(), monotonicEnd: 0, wallEnd: 0 })
+
+/** How long a loop waits for the database in one round. */
+const patienceMs = 30_000
+
+/** `body` at every signal and at every interval, whatever it does. */
+export const loop = (
+  name: string,
+  signals: Queue.Queue<void>,
+  intervalMs: number,
+  body: Effect.Effect<void, StoreError>
+): Effect.Effect<never> => {
+  let failing = false
+  const once = Effect.matchCauseEffect(giveUpAfter(patienceMs)(body), {
+    onSuccess: () => {
+      if (!failing) return Effect.void
+      failing = false
+      return Effect.logInfo(`The ${name} loop works again`)
+    },
+    onFailure: (cause) => {
+      if (failing) return Effect.void
+      failing = true
+      return Effect.logWarning(`The ${name} loop failed and will try again`, cause)
+    }
+  })
+  const wait = Effect.timeoutOption(Queue.take(signals), intervalMs)
+  return Effect.forever(Effect.andThen(once, wait))
+}

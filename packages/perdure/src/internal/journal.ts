@@ -1,0 +1,228 @@
+/**
+ * Group commit: every durable write of an engine goes through here.
+ *
+ * Operations gather while a write is under way and go out together as the next one. Idle, an operation is written at
+ * once; under load a commit carries hundreds. A workflow has at most one operation in flight, and its waiting ones are
+ * folded into one, so that writes under way never meet and the order within a workflow holds.
+ *
+ * A write that fails has an unknown outcome. It is submitted again, the very same, until it is answered: the keys of
+ * its operations make that safe.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import { type Advance, type Answer, type Operation, StoreError, type StoreService, StoreUnavailable } from "../Store.ts"
+import { nextTurn } from "./bodyScheduler.ts"
+import * as Metrics from "./metrics.ts"
+
+export interface JournalOptions {
+  /** Writes under way at once. */
+  readonly lanes: number
+  /** Most operations in a write. */
+  readonly batchSize: number
+  /** Most bytes of payload in a write; one that is larger goes alone. */
+  readonly batchBytes: number
+  /** How long to wait for an answer before the same operations are submitted again, on another connection. */
+  readonly patienceMs: number
+}
+
+interface Entry {
+  readonly operation: Operation
+  readonly answered: ReadonlyArray<(answer: Answer) => void>
+}
+
+/** The waiting operations of one workflow, in order. */
+interface Line {
+  readonly workflowId: string
+  waiting: Array<Entry>
+  /** `held`: refused as busy, and to be tried again later. */
+  state: "idle" | "ready" | "writing" | "held"
+  refusals: number
+}
+
+/** Quick at first, then every second, for ever: what was asked to be durable is not given up. */
+export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2), Schedule.spaced("1 second")]).pipe(
+  Schedule.jittered
+)
+
+/**
+ * A database that neither answers nor closes the connection must not stop anybody: after so long the answer counts as
+ * lost. The wait is given up even if the driver does not let itself be interrupted.
+ */
+export const giveUpAfter = (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
+  Effect.flatMap(Effect.forkDetach(effect), (fiber) =>
+    Effect.raceFirst(
+      Fiber.join(fiber),
+      Effect.flatMap(Effect.sleep(ms), () => {
+        fiber.interruptUnsafe()
+        return Effect.fail(
+          new StoreError({ reason: new StoreUnavailable({ message: `The database did not answer within ${ms} ms` }) })
+        )
+      })
+    ).pipe(Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))))
+
+export class Journal {
+  private readonly lines = new Map<string, Line>()
+  private ready: Array<Line> = []
+  private underWay = 0
+  private scheduled = false
+  private idle: Array<() => void> = []
+  private readonly store: StoreService
+  private readonly options: JournalOptions
+  private readonly run: (effect: Effect.Effect<void>) => void
+
+  constructor(store: StoreService, options: JournalOptions, run: (effect: Effect.Effect<void>) => void) {
+    this.store = store
+    this.options = options
+    this.run = run
+  }
+
+  /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
+  submit(operation: Operation, answered: (answer: Answer) => void): void {
+    let line = this.lines.get(operation.workflowId)
+    if (line === undefined) {
+      line = { workflowId: operation.workflowId, waiting: [], state: "idle", refusals: 0 }
+      this.lines.set(operation.workflowId, line)
+    }
+    line.waiting.push({ operation, answered: [answered] })
+    if (line.state === "idle") this.enqueue(line)
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  get drained(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.lines.size === 0) return resume(Effect.void)
+      this.idle.push(() => resume(Effect.void))
+    })
+  }
+
+  private enqueue(line: Line): void {
+    line.state = "ready"
+    this.ready.push(line)
+    if (this.scheduled || this.underWay >= this.options.lanes) return
+    this.scheduled = true
+    // After this turn of the event loop: what other workflows submit in it goes along.
+    nextTurn(() => {
+      this.scheduled = false
+      this.flush()
+    })
+  }
+
+  private flush(): void {
+    while (this.ready.length > 0 && this.underWay < this.options.lanes) {
+      const { entries, lines } = this.takeBatch()
+      this.underWay++
+      this.run(this.write(lines, entries))
+    }
+  }
+
+  private takeBatch(): { readonly lines: ReadonlyArray<Line>; readonly entries: ReadonlyArray<Entry> } {
+    const lines: Array<Line> = []
+    const entries: Array<Entry> = []
+    let size = 0
+    let taken = 0
+    for (; taken < this.ready.length && taken < this.options.batchSize; taken++) {
+      const line = this.ready[taken]
+      const count = foldable(line.waiting)
+      const entry = fold(line.waiting.slice(0, count))
+      const bytes = sizeOf(entry.operation)
+      if (taken > 0 && size + bytes > this.options.batchBytes) break
+      size += bytes
+      line.waiting = line.waiting.slice(count)
+      line.state = "writing"
+      lines.push(line)
+      entries.push(entry)
+    }
+    this.ready = this.ready.slice(taken)
+    return { lines, entries }
+  }
+
+  private write(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>): Effect.Effect<void> {
+    return this.store.write(entries.map((entry) => entry.operation)).pipe(
+      giveUpAfter(this.options.patienceMs),
+      Effect.tapError((error) =>
+        Effect.andThen(
+          Metrics.journalFailures,
+          Effect.logWarning("The journal could not write and will submit the same operations again", error.message)
+        )
+      ),
+      Effect.retry(untilItPasses),
+      Effect.exit,
+      Effect.flatMap((exit) => {
+        if (Exit.isFailure(exit)) return Effect.failCause(exit.cause)
+        return Effect.andThen(
+          Metrics.journalBatch(entries.length),
+          Effect.sync(() => this.answer(lines, entries, exit.value))
+        )
+      }),
+      Effect.orDie
+    )
+  }
+
+  private answer(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>, answers: ReadonlyArray<Answer>): void {
+    this.underWay--
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i]
+      if (answers[i]._tag === "Busy") {
+        this.later(line, entries[i])
+        continue
+      }
+      line.refusals = 0
+      for (const answered of entries[i].answered) answered(answers[i])
+      if (line.waiting.length > 0) this.enqueue(line)
+      else this.lines.delete(line.workflowId)
+    }
+    this.flush()
+    if (this.lines.size === 0) { for (const resume of this.idle.splice(0)) resume() }
+  }
+
+  /** Somebody else holds a row: try again soon, and let the others pass. */
+  private later(line: Line, entry: Entry): void {
+    line.waiting.unshift(entry)
+    line.state = "held"
+    const delay = Math.min(200, 5 * 2 ** Math.min(line.refusals++, 6))
+    setTimeout(() => this.enqueue(line), delay)
+  }
+}
+
+/** How many of the waiting operations make one: advances that only add, up to one that ends or starts children. */
+const foldable = (waiting: ReadonlyArray<Entry>): number => {
+  let count = 0
+  let epoch: number | undefined
+  for (const { operation } of waiting) {
+    if (operation._tag !== "Advance") return Math.max(1, count)
+    if (epoch !== undefined && operation.epoch !== epoch) return count
+    if (operation.children.length > 0 || isConditional(operation)) return Math.max(1, count)
+    epoch = operation.epoch
+    count++
+    if (operation.end !== null) return count
+  }
+  return count
+}
+
+/** It may be refused as a whole, so nothing that must be written goes along. */
+const isConditional = (operation: Advance): boolean => operation.end?._tag === "Suspend"
+
+const fold = (entries: ReadonlyArray<Entry>): Entry => {
+  if (entries.length === 1) return entries[0]
+  const advances = entries.map((entry) => entry.operation as Advance)
+  const last = advances[advances.length - 1]
+  return {
+    operation: {
+      ...last,
+      records: advances.flatMap((advance) => advance.records),
+      attempts: advances.flatMap((advance) => advance.attempts)
+    },
+    answered: entries.flatMap((entry) => entry.answered)
+  }
+}
+
+const sizeOf = (operation: Operation): number => {
+  if (operation._tag === "Start") return 200 + operation.payload.length
+  let size = 200 + (operation.end?._tag === "Settle" ? operation.end.output?.length ?? 0 : 0)
+  for (const record of operation.records) size += 200 + record.value.length
+  for (const attempt of operation.attempts) size += 200 + attempt.error.length
+  for (const child of operation.children) size += 200 + child.payload.length
+  return size
+}

@@ -1,0 +1,194 @@
+/** Looking at workflows and acting on them from outside: what `Client` and handles do. */
+import * as Effect from "effect/Effect"
+import type { Json } from "../Json.ts"
+import type { FailureDetail } from "../StepFailed.ts"
+import type { CancelAnswer, ListFilter, RecordKind, ResumeAnswer, StepRow, WorkflowRow } from "../Store.ts"
+import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
+import type { WorkflowStatus } from "../WorkflowStatus.ts"
+import type { Core } from "./core.ts"
+import * as Failure from "./failure.ts"
+import { parse } from "./text.ts"
+
+/** One workflow, as stored. Times are dates on the database's clock. */
+export interface WorkflowInfo {
+  readonly workflowId: string
+  readonly name: string
+  readonly version: string
+  readonly status: WorkflowStatus
+  /** The encoded payload. */
+  readonly payload: unknown
+  /** The encoded success of a workflow that ended well. */
+  readonly success: unknown
+  /** The failure of a workflow that ended in `ERROR`, as data. */
+  readonly failure: FailureDetail | undefined
+  /** Why it is `CANCELLED`, `BLOCKED` or `DEAD_LETTER`, as data. */
+  readonly reason: Json | undefined
+  /** What a suspended workflow waits for. */
+  readonly waits: ReadonlyArray<{ readonly what: string; readonly until: Date | undefined }>
+  readonly parentId: string | undefined
+  readonly user: string | undefined
+  readonly roles: ReadonlyArray<string>
+  readonly assumedRole: string | undefined
+  readonly createdAt: Date
+  readonly startedAt: Date | undefined
+  readonly completedAt: Date | undefined
+  readonly deadline: Date | undefined
+  readonly executorId: string | undefined
+  /** Lease losses since the start, the last new record, or the last resume. */
+  readonly recoveryAttempts: number
+}
+
+/** One durable operation of a workflow, as stored. */
+export interface StepInfo {
+  /** Order of calls, from 0. */
+  readonly stepId: number
+  readonly name: string
+  readonly kind: RecordKind
+  /** Undefined while only failed attempts are recorded. */
+  readonly outcome: "success" | "failure" | undefined
+  /** The encoded value of a success. */
+  readonly value: unknown
+  readonly failure: FailureDetail | undefined
+  readonly attempts: number
+  readonly attemptFailures: ReadonlyArray<FailureDetail>
+  readonly startedAt: Date
+  readonly completedAt: Date | undefined
+  readonly childId: string | undefined
+}
+
+const dateOf = (ms: number | null): Date | undefined => ms === null ? undefined : new Date(ms)
+
+/** One row that cannot be read must not break a list. */
+const readable = (text: string): unknown => {
+  try {
+    return parse(text)
+  } catch {
+    return { unreadable: text.slice(0, 1000) }
+  }
+}
+
+const failureOf = (text: string): FailureDetail => {
+  try {
+    return Failure.renderFailure(text).detail
+  } catch {
+    return { tag: "Unreadable", message: text.slice(0, 1000), fields: {} }
+  }
+}
+
+export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
+  workflowId: row.workflowId,
+  name: row.name,
+  version: row.version,
+  status: row.status,
+  payload: readable(row.payload),
+  success: row.status === "SUCCESS" && row.output !== null ? readable(row.output) : undefined,
+  failure: row.status === "ERROR" && row.output !== null ? failureOf(row.output) : undefined,
+  reason: row.reason === null ? undefined : readable(row.reason) as Json,
+  waits: row.waits === null ? [] : (readable(row.waits) as Array<{ what: string; until: number | null }>).map((wait) => ({
+    what: wait.what,
+    until: dateOf(wait.until)
+  })),
+  parentId: row.parentId ?? undefined,
+  user: row.user ?? undefined,
+  roles: row.roles,
+  assumedRole: row.assumedRole ?? undefined,
+  createdAt: new Date(row.createdAt),
+  startedAt: dateOf(row.startedAt),
+  completedAt: dateOf(row.completedAt),
+  deadline: dateOf(row.deadlineAt),
+  executorId: row.executorId ?? undefined,
+  recoveryAttempts: row.recoveryAttempts
+})
+
+const stepOf = (row: StepRow): StepInfo => ({
+  stepId: row.stepId,
+  name: row.name,
+  kind: row.kind,
+  outcome: row.outcome ?? undefined,
+  value: row.outcome === "success" && row.value !== null ? readable(row.value) : undefined,
+  failure: row.outcome === "failure" && row.value !== null ? failureOf(row.value) : undefined,
+  attempts: row.attempts,
+  attemptFailures: row.attemptErrors.map(failureOf),
+  startedAt: new Date(row.startedAt),
+  completedAt: dateOf(row.completedAt),
+  childId: row.childId ?? undefined
+})
+
+const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
+
+export const find = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo | undefined, WorkflowError> =>
+  Effect.mapError(core.store.get(workflowId), fromStoreError).pipe(
+    Effect.map((row) => row === null ? undefined : infoOf(row))
+  )
+
+export const get = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo, WorkflowError> =>
+  Effect.flatMap(find(core, workflowId), (info) =>
+    info === undefined ? Effect.fail(notFound(workflowId)) : Effect.succeed(info))
+
+export const list = (core: Core, filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowInfo>, WorkflowError> =>
+  Effect.mapError(core.store.list(filter), fromStoreError).pipe(Effect.map((rows) => rows.map(infoOf)))
+
+export const steps = (core: Core, workflowId: string): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError> =>
+  Effect.andThen(
+    get(core, workflowId),
+    Effect.mapError(core.store.steps(workflowId), fromStoreError)
+  ).pipe(Effect.map((rows) => rows.map(stepOf)))
+
+/** Cancels, and tells everybody who should know. Answers for the workflows that were named. */
+export const cancel = (
+  core: Core,
+  workflowIds: ReadonlyArray<string>,
+  options: { readonly children?: boolean | undefined; readonly detail?: string | undefined }
+): Effect.Effect<ReadonlyArray<CancelAnswer>, WorkflowError> =>
+  core.store.cancel(workflowIds, {
+    reason: JSON.stringify({ _tag: "Cancelled", by: "user", detail: options.detail ?? "" }),
+    childReason: JSON.stringify({ _tag: "Cancelled", by: "parent", detail: "" }),
+    children: options.children !== false
+  }).pipe(
+    Effect.mapError(fromStoreError),
+    Effect.tap((answers) => {
+      const done = answers.flatMap((answer) =>
+        answer.result === "cancelled" && answer.phase === "done"
+          ? [{ _tag: "Done", workflowId: answer.workflowId } as const]
+          : [])
+      afterChange(core, answers.map((answer) => answer.workflowId))
+      return core.store.hint([{ _tag: "Revoked", incarnation: "*" }, ...done])
+    }),
+    Effect.flatMap((answers) => {
+      const unknown = answers.find((answer) => answer.result === "unknown")
+      return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
+    })
+  )
+
+/** This process looks at once; others by a hint, or at their next beat. */
+const afterChange = (core: Core, workflowIds: ReadonlyArray<string>): void => {
+  core.executor?.heartbeatNow()
+  core.executor?.claimNow()
+  for (const workflowId of workflowIds) core.waiters.lookAt(workflowId)
+}
+
+export const resume = (
+  core: Core,
+  workflowIds: ReadonlyArray<string>
+): Effect.Effect<void, WorkflowError> =>
+  core.store.resume(workflowIds).pipe(
+    Effect.mapError(fromStoreError),
+    Effect.tap(() => {
+      afterChange(core, [])
+      return core.store.hint([{ _tag: "Due", name: "*" }])
+    }),
+    Effect.flatMap((answers) => {
+      const refused = answers.find((answer) => answer.result !== "resumed")
+      return refused === undefined ? Effect.void : Effect.fail(notResumed(refused))
+    })
+  )
+
+const notResumed = (answer: Exclude<ResumeAnswer, { readonly result: "resumed" }>): WorkflowError => {
+  if (answer.result === "unknown") return notFound(answer.workflowId)
+  const detail = answer.result === "compensated"
+    ? "its rollbacks have run, so its records no longer describe the world; start it again under another id"
+    : "only a cancelled, dead-lettered or blocked workflow is"
+  return new WorkflowError({
+    reason: new NotResumable({ workflowId: answer.workflowId, status: answer.status, detail })
+  })
+}

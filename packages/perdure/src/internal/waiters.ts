@@ -1,0 +1,90 @@
+/**
+ * Who waits for a workflow's outcome, in this process. One look for all of them: at once for a new id, then at every
+ * poll, and whenever a hint names one. What ends in this process is told without a look.
+ */
+import * as Effect from "effect/Effect"
+import type { Outcome, StoreError, StoreService } from "../Store.ts"
+import { nextTurn } from "./bodyScheduler.ts"
+
+export type Awaited = { readonly _tag: "Done"; readonly outcome: Outcome } | { readonly _tag: "Unknown" }
+type Waiter = (awaited: Awaited) => void
+
+const batchSize = 1000
+
+export class Waiters {
+  private readonly waiting = new Map<string, Set<Waiter>>()
+  private fresh = new Set<string>()
+  private readonly store: StoreService
+  private readonly run: (effect: Effect.Effect<void>) => void
+  private readonly runsHere: (workflowId: string) => boolean
+
+  constructor(
+    store: StoreService,
+    run: (effect: Effect.Effect<void>) => void,
+    runsHere: (workflowId: string) => boolean
+  ) {
+    this.store = store
+    this.run = run
+    this.runsHere = runsHere
+  }
+
+  /** The outcome of the workflow, when it is done; `Unknown`, at once, for an id that does not exist. */
+  awaiting(workflowId: string): Effect.Effect<Awaited> {
+    return Effect.callback((resume) => {
+      const waiter: Waiter = (awaited) => resume(Effect.succeed(awaited))
+      const set = this.waiting.get(workflowId)
+      if (set !== undefined) set.add(waiter)
+      else this.waiting.set(workflowId, new Set([waiter]))
+      // What runs in this process will tell.
+      if (!this.runsHere(workflowId)) this.lookAt(workflowId)
+      return Effect.sync(() => {
+        const waiters = this.waiting.get(workflowId)
+        if (waiters?.delete(waiter) === true && waiters.size === 0) this.waiting.delete(workflowId)
+      })
+    })
+  }
+
+  isAwaited(workflowId: string): boolean {
+    return this.waiting.has(workflowId)
+  }
+
+  /** Looks for this one soon, together with others that are asked for in the same turn. */
+  lookAt(workflowId: string): void {
+    if (!this.waiting.has(workflowId)) return
+    this.fresh.add(workflowId)
+    if (this.fresh.size > 1) return
+    nextTurn(() => {
+      const ids = [...this.fresh]
+      this.fresh = new Set()
+      // A failed look is repeated by the next poll.
+      this.run(Effect.ignore(this.look(ids)))
+    })
+  }
+
+  /** Looks for all that are awaited. */
+  get poll(): Effect.Effect<void, StoreError> {
+    return Effect.suspend(() => this.waiting.size === 0 ? Effect.void : this.look([...this.waiting.keys()]))
+  }
+
+  /** Tells those who wait for it. */
+  done(outcome: Outcome): void {
+    this.tell(outcome.workflowId, { _tag: "Done", outcome })
+  }
+
+  private look(ids: ReadonlyArray<string>): Effect.Effect<void, StoreError> {
+    const batches: Array<ReadonlyArray<string>> = []
+    for (let i = 0; i < ids.length; i += batchSize) batches.push(ids.slice(i, i + batchSize))
+    return Effect.forEach(batches, (batch) =>
+      Effect.map(this.store.outcomes(batch), ({ done, unknown }) => {
+        for (const outcome of done) this.done(outcome)
+        for (const workflowId of unknown) this.tell(workflowId, { _tag: "Unknown" })
+      }), { discard: true })
+  }
+
+  private tell(workflowId: string, awaited: Awaited): void {
+    const waiters = this.waiting.get(workflowId)
+    if (waiters === undefined) return
+    this.waiting.delete(workflowId)
+    for (const waiter of waiters) waiter(awaited)
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * A workflow on a store in memory, with a clock of its own and answers after a random number of turns: the replay core
+ * alone, under a crash anywhere.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as Scheduler from "effect/Scheduler"
+import * as BodyClock from "../../src/internal/bodyClock.ts"
+import { nextTurn } from "../../src/internal/bodyScheduler.ts"
+import { CurrentBranch, CurrentRun, Run, type Stopped } from "../../src/internal/run.ts"
+import type { StepRecord } from "../../src/Store.ts"
+
+/** A small seeded generator (mulberry32): the seed is the whole of a test's randomness. */
+export const generator = (seed: number) => {
+  let state = seed >>> 0
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+  return {
+    next,
+    int: (n: number) => Math.floor(next() * n),
+    pick: <A>(items: ReadonlyArray<A>): A => items[Math.floor(next() * items.length)],
+    chance: (p: number) => next() < p
+  }
+}
+export type Generator = ReturnType<typeof generator>
+
+/** Resolves after `n` turns of the event loop. */
+export const turns = (n: number): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (left: number) => left <= 0 ? resolve() : nextTurn(() => go(left - 1))
+    go(n)
+  })
+
+/** What survives a crash. */
+export interface Disk {
+  now: number
+  records: Array<StepRecord>
+}
+
+export type Ended =
+  | { readonly _tag: "Crashed" }
+  | { readonly _tag: "Finished"; readonly exit: Exit.Exit<unknown, unknown> }
+  | { readonly _tag: "Stopped"; readonly why: Stopped }
+  | { readonly _tag: "Refused"; readonly detail: string }
+  | { readonly _tag: "Stuck" }
+
+export interface LifeOptions {
+  readonly disk: Disk
+  readonly random: Generator
+  /** Crash at this event (a write asked for, a write made, a step begun); undefined: never. */
+  readonly crashAt: number | undefined
+  readonly body: Effect.Effect<unknown, unknown>
+  /** Called for each event. */
+  readonly event?: (what: string) => void
+  readonly replayGraceMs?: number
+}
+
+/** One life of the workflow's process: from a claim to its end, or to the crash. */
+export const live = (
+  options: LifeOptions
+): Promise<{ readonly ended: Ended; readonly events: number; readonly run: Run }> =>
+  new Promise((resolve) => {
+    const { disk, random } = options
+    let events = 0
+    let over = false
+    let timer: number | undefined
+    let outcome: Exit.Exit<unknown, unknown> | undefined
+    const finish = (ended: Ended) => {
+      if (over) return
+      over = true
+      clearTimeout(watchdog)
+      resolve({ ended, events, run })
+    }
+    const watchdog = setTimeout(() => finish({ _tag: "Stuck" }), 10_000)
+    const event = (what: string): boolean => {
+      if (over) return false
+      options.event?.(what)
+      if (options.crashAt === events++) {
+        finish({ _tag: "Crashed" })
+        run.stop({ _tag: "Released" })
+        return false
+      }
+      return true
+    }
+    const tick = () => {
+      if (over) return
+      if (timer !== undefined) {
+        disk.now = Math.max(disk.now, random.chance(0.3) ? timer : Math.min(timer, disk.now + 1 + random.int(20)))
+        run.kick()
+      }
+      void turns(1 + random.int(3)).then(tick)
+    }
+    let writing: Promise<void> = Promise.resolve()
+    const run: Run = new Run({
+      workflowId: "w",
+      epoch: 1,
+      phase: "run",
+      startedAt: 1000,
+      liveAt: disk.now,
+      records: disk.records.slice(),
+      attempts: [],
+      replayGraceMs: options.replayGraceMs ?? 2000,
+      host: {
+        now: () => disk.now,
+        mayStart: () => true,
+        outside: (context) =>
+          context.pipe(
+            Context.add(CurrentRun, undefined),
+            Context.add(CurrentBranch, undefined),
+            Context.omit(Clock.Clock, Scheduler.Scheduler)
+          ) as Context.Context<never>,
+        submit: (advance, answered) => {
+          if (!event("write")) return
+          writing = writing.then(() => turns(random.int(4))).then(() => {
+            if (over) return
+            disk.now += random.int(3)
+            for (const record of advance.records) {
+              if (disk.records.some((other) => other.key === record.key || other.seq === record.seq)) {
+                return finish({ _tag: "Refused", detail: `recorded twice: ${record.key}` })
+              }
+              disk.records.push(JSON.parse(JSON.stringify(record)))
+            }
+            if (event("written")) answered({ _tag: "Recorded", children: [] })
+          })
+        },
+        wakeAt: (due) => {
+          timer = due
+        },
+        bodyEnded: (exit) => {
+          outcome = exit
+          run.settle("SUCCESS", null)
+        },
+        bodyCut: () => {},
+        stopped: (why) =>
+          finish(
+            why._tag === "Done" && outcome !== undefined
+              ? { _tag: "Finished", exit: outcome }
+              : { _tag: "Stopped", why }
+          ),
+        refused: (detail) => finish({ _tag: "Refused", detail })
+      }
+    })
+    event("begin")
+    if (over) return
+    const context = Context.empty().pipe(
+      Context.add(Scheduler.Scheduler, run.scheduler),
+      Context.add(Clock.Clock, BodyClock.make(run))
+    ) as Context.Context<never>
+    run.begin(Effect.provideService(options.body, Random.Random, Context.get(Context.empty(), Random.Random)), context)
+    void turns(1).then(tick)
+  })

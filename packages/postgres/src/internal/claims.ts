@@ -1,0 +1,52 @@
+/** Taking due workflows, and reading on in a long history. */
+import * as Effect from "effect/Effect"
+import type { AttemptRecord, Claimed, Served, StepRecord, StoreError, WorkflowRow } from "perdure/Store"
+import type { Database } from "./database.ts"
+
+interface Page {
+  readonly records: ReadonlyArray<StepRecord>
+  readonly attempts: ReadonlyArray<AttemptRecord>
+  readonly more: boolean
+}
+
+export const make = (database: Database) => {
+  const s = database.s
+  const claimSql = `SELECT now_, next_, claimed_::text FROM ${s}.claim_1($1::text, $2::text[], $3::text[], $4::integer)`
+  const historySql = `SELECT ${s}.history_1($1::text, $2::integer)::text`
+
+  const claim = (options: {
+    readonly incarnation: string
+    readonly served: ReadonlyArray<Served>
+    readonly limit: number
+  }): Effect.Effect<
+    { readonly now: number; readonly claimed: ReadonlyArray<Claimed>; readonly nextDueAt: number | null },
+    StoreError
+  > =>
+    Effect.map(
+      database.query(claimSql, [
+        options.incarnation,
+        options.served.map(({ name }) => name),
+        options.served.map(({ version }) => version),
+        Math.max(0, Math.trunc(options.limit))
+      ]),
+      (rows) => {
+        const claimed: Array<Claimed> = []
+        for (const [, , json] of rows) {
+          if (json === null) continue
+          // built by claim_1 in the shape of the contract
+          const { inbox, page, row } = JSON.parse(json as string) as { row: WorkflowRow; inbox: number; page: Page }
+          claimed.push({ row, inbox, ...page })
+        }
+        const [now, next] = rows[0]!
+        return { now: Number(now), claimed, nextDueAt: next === null ? null : Number(next) }
+      }
+    )
+
+  const history = (workflowId: string, after: number): Effect.Effect<Page, StoreError> =>
+    Effect.map(
+      database.query(historySql, [workflowId, after]),
+      (rows) => JSON.parse(rows[0]![0] as string) as Page
+    )
+
+  return { claim, history }
+}

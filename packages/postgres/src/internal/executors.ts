@@ -1,0 +1,112 @@
+/** Executors: joining, the lease, leaving. Everything here is one autocommit statement per call, pooler or not. */
+import * as Effect from "effect/Effect"
+import type { ExecutorInfo, Heartbeat, StoreError } from "perdure/Store"
+import type { Database } from "./database.ts"
+
+const leaveBatch = 500
+/** How often a departing executor comes back for rows that somebody held: then recovery finds them. */
+const leaveRounds = 50
+
+/**
+ * Locks: the executor's own row, which nothing else locks but the sweep that declares it dead. An incarnation that
+ * lapsed is never revived, not by joining again either.
+ */
+const joinStatement = (s: string): string => `
+  WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), j AS (
+    INSERT INTO ${s}.executor AS e (incarnation, executor_id, version, lease_until)
+    SELECT $1::text, $2::text, $3::text, n.now + $4::bigint FROM n
+    ON CONFLICT (incarnation) DO UPDATE SET lease_until = excluded.lease_until
+    WHERE e.state = 'alive' AND e.lease_until > (SELECT n.now FROM n)
+  )
+  SELECT n.now FROM n`
+
+/**
+ * Renews the lease where it has not lapsed; forgets the losses that the caller has acknowledged and reads the others.
+ * A loss is deleted only once its delivery is known, so an answer that got lost loses nothing.
+ */
+const heartbeatStatement = (s: string): string => `
+  WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), h AS (
+    UPDATE ${s}.executor e SET lease_until = n.now + $2::bigint FROM n
+    WHERE e.incarnation = $1::text AND e.state = 'alive' AND e.lease_until > n.now
+    RETURNING 1
+  ), told AS (
+    SELECT * FROM unnest($3::text[], $4::text[]) AS t(workflow_id, epoch)
+  ), d AS (
+    DELETE FROM ${s}.revoked r USING told t
+    WHERE r.incarnation = $1::text AND r.workflow_id = t.workflow_id AND r.epoch = t.epoch::bigint
+  )
+  SELECT n.now, EXISTS (SELECT FROM h), (
+    SELECT coalesce(json_agg(json_build_array(r.workflow_id, r.epoch)), '[]')::text FROM ${s}.revoked r
+    WHERE r.incarnation = $1::text AND NOT EXISTS (
+      SELECT FROM told t WHERE t.workflow_id = r.workflow_id AND t.epoch::bigint = r.epoch
+    )
+  ) FROM n`
+
+/**
+ * From here on neither a heartbeat nor a claim of this incarnation succeeds. It is not dead while its lease lasts, so no
+ * sweep counts an attempt for what it is about to give back; dying on the way, it lapses like any other.
+ */
+const farewellStatement = (s: string): string =>
+  `UPDATE ${s}.executor SET state = 'leaving' WHERE incarnation = $1::text AND state = 'alive'`
+
+const removeStatement = (s: string): string => `
+  WITH r AS (DELETE FROM ${s}.revoked WHERE incarnation = $1::text)
+  DELETE FROM ${s}.executor WHERE incarnation = $1::text`
+
+export const make = (database: Database, pulse: Database) => {
+  const s = database.s
+  const joinSql = joinStatement(s)
+  const heartbeatSql = heartbeatStatement(s)
+  /** Losses told to an incarnation of this process, acknowledged by its next heartbeat. */
+  const told = new Map<string, ReadonlyArray<readonly [string, number]>>()
+
+  const join = (executor: ExecutorInfo, leaseMs: number): Effect.Effect<number, StoreError> =>
+    Effect.map(
+      database.query(joinSql, [
+        executor.incarnation,
+        executor.executorId,
+        executor.version,
+        String(Math.round(leaseMs))
+      ]),
+      (rows) => Number(rows[0]![0])
+    )
+
+  const heartbeat = (incarnation: string, leaseMs: number): Effect.Effect<Heartbeat, StoreError> =>
+    Effect.suspend(() => {
+      const known = told.get(incarnation) ?? []
+      return Effect.map(
+        pulse.query(heartbeatSql, [
+          incarnation,
+          String(Math.round(leaseMs)),
+          known.map(([id]) => id),
+          known.map(([, epoch]) => String(epoch))
+        ]),
+        (rows) => {
+          const [now, alive, revoked] = rows[0]!
+          // built by the statement above
+          const losses = JSON.parse(revoked as string) as Array<[string, number]>
+          if (losses.length === 0) told.delete(incarnation)
+          else told.set(incarnation, losses)
+          return { now: Number(now), alive: alive === true, revoked: losses.map(([id]) => id) }
+        }
+      )
+    })
+
+  const leave = (incarnation: string): Effect.Effect<void, StoreError> =>
+    Effect.gen(function*() {
+      yield* database.query(farewellStatement(s), [incarnation])
+      for (let round = 0; round < leaveRounds; round++) {
+        const rows = yield* database.query(
+          `SELECT released_, left_ FROM ${s}.release_1($1::text, $2::integer)`,
+          [incarnation, leaveBatch]
+        )
+        const [released, left] = rows[0]!
+        if (left !== true) break
+        if (Number(released) === 0) yield* Effect.sleep(20)
+      }
+      yield* database.query(removeStatement(s), [incarnation])
+      told.delete(incarnation)
+    })
+
+  return { join, heartbeat, leave }
+}

@@ -1,0 +1,115 @@
+/** Hints to other processes over NOTIFY: gathered, sent beside the write path, and allowed to get lost. */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { createHash } from "node:crypto"
+import type { Hint, StoreError } from "perdure/Store"
+import type { Database } from "./database.ts"
+import { toStoreError } from "./errors.ts"
+
+/** How long hints are gathered before they are sent. */
+const gatherMs = 3
+/** PostgreSQL takes payloads below 8000 bytes. */
+const payloadBytes = 7_900
+/** Beyond this many waiting hints, new ones are dropped. */
+const capacity = 20_000
+
+/** One channel per schema; hashed, because channel names end at 63 bytes and schema names may be as long. */
+export const channelOf = (schema: string): string =>
+  `perdure_${createHash("sha256").update(schema).digest("hex").slice(0, 40)}`
+
+const letters = { Due: "d", Done: "f", Revoked: "r" } as const
+
+const textOf = (hint: Hint): string =>
+  hint._tag === "Due" ? hint.name : hint._tag === "Done" ? hint.workflowId : hint.incarnation
+
+/** One hint per line: ids hold no control characters. */
+const encode = (hints: Iterable<Hint>): Array<string> => {
+  const lines = new Set<string>()
+  for (const hint of hints) lines.add(letters[hint._tag] + textOf(hint))
+  const payloads: Array<string> = []
+  let payload = ""
+  let bytes = 0
+  for (const line of lines) {
+    const size = Buffer.byteLength(line) + 1
+    if (size > payloadBytes) continue
+    if (bytes + size > payloadBytes) {
+      payloads.push(payload)
+      payload = ""
+      bytes = 0
+    }
+    payload += payload === "" ? line : `\n${line}`
+    bytes += size
+  }
+  if (payload !== "") payloads.push(payload)
+  return payloads
+}
+
+/** What cannot be read (another release's) is skipped: hints are never relied on. */
+const decode = (payload: string): Array<Hint> =>
+  payload.split("\n").flatMap((line): Array<Hint> => {
+    const text = line.slice(1)
+    switch (line[0]) {
+      case "d":
+        return [{ _tag: "Due", name: text }]
+      case "f":
+        return [{ _tag: "Done", workflowId: text }]
+      case "r":
+        return [{ _tag: "Revoked", incarnation: text }]
+      default:
+        return []
+    }
+  })
+
+export interface Hints {
+  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+  readonly hints: Stream.Stream<Hint, StoreError>
+}
+
+/** Behind a transaction pooler there is no channel: nothing is sent, nothing arrives. */
+export const silent: Hints = { hint: () => Effect.void, hints: Stream.never }
+
+export const make = Effect.fnUntraced(function*(
+  pulse: Database,
+  config: PgConnection.Config
+): Effect.fn.Return<Hints, never, Scope.Scope> {
+  const channel = channelOf(pulse.schema)
+  const queue = yield* Queue.dropping<Hint>(capacity)
+
+  // one statement however many payloads; lost with the database, and never tried again
+  yield* Queue.take(queue).pipe(
+    Effect.flatMap((head) =>
+      Effect.sleep(gatherMs).pipe(
+        Effect.andThen(Queue.clear(queue)),
+        Effect.flatMap((rest) =>
+          pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [
+            channel,
+            encode([head, ...rest])
+          ])
+        ),
+        Effect.ignore
+      )
+    ),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  return {
+    hint: (hints) => Effect.asVoid(Queue.offerAll(queue, hints)),
+    hints: Stream.unwrap(
+      PgConnection.make({ ...config, prepare: false }).pipe(
+        Effect.flatMap((connection) => connection.listen(channel)),
+        Effect.map((notifications) =>
+          Stream.fromQueue(notifications).pipe(
+            Stream.map(({ payload }) => decode(payload)),
+            Stream.flattenIterable,
+            Stream.mapError(toStoreError)
+          )
+        ),
+        Effect.mapError(toStoreError)
+      )
+    )
+  }
+})

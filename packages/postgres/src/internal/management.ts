@@ -1,0 +1,67 @@
+/** What operators do to workflows from outside. */
+import * as Effect from "effect/Effect"
+import type { CancelAnswer, Phase, ResumeAnswer, StoreError } from "perdure/Store"
+import type { WorkflowStatus } from "perdure/WorkflowStatus"
+import type { Database } from "./database.ts"
+import { retryLocks } from "./locks.ts"
+
+/** An operator waits for a flush, not for a stranger: then the whole call is tried again. */
+const lockMs = 500
+
+export const make = (database: Database) => {
+  const s = database.s
+
+  const cancel = (
+    workflowIds: ReadonlyArray<string>,
+    options: { readonly reason: string; readonly childReason: string; readonly children: boolean }
+  ): Effect.Effect<ReadonlyArray<CancelAnswer>, StoreError> =>
+    Effect.map(
+      retryLocks(database.run(
+        `SELECT id_, result_, phase_, status_ FROM ${s}.cancel_1($1::integer, $2::text[], $3::text, $4::text, `
+          + "$5::boolean) WHERE asked_",
+        [lockMs, workflowIds, options.reason, options.childReason, options.children]
+      )),
+      (rows) =>
+        inOrder(workflowIds, rows, (workflowId, [, result, phase, status]): CancelAnswer => {
+          switch (result) {
+            case "cancelled":
+              return { workflowId, result, phase: phase as Phase }
+            case "done":
+              return { workflowId, result, status: status as WorkflowStatus }
+            default:
+              return { workflowId, result: "unknown" }
+          }
+        })
+    )
+
+  const resume = (workflowIds: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError> =>
+    Effect.map(
+      retryLocks(database.run(
+        `SELECT id_, result_, status_ FROM ${s}.resume_1($1::integer, $2::text[])`,
+        [lockMs, workflowIds]
+      )),
+      (rows) =>
+        inOrder(workflowIds, rows, (workflowId, [, result, status]): ResumeAnswer => {
+          switch (result) {
+            case "resumed":
+              return { workflowId, result }
+            case "refused":
+            case "compensated":
+              return { workflowId, result, status: status as WorkflowStatus }
+            default:
+              return { workflowId, result: "unknown" }
+          }
+        })
+    )
+
+  return { cancel, resume }
+}
+
+const inOrder = <A>(
+  ids: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>,
+  answer: (workflowId: string, row: ReadonlyArray<unknown>) => A
+): ReadonlyArray<A> => {
+  const byId = new Map(rows.map((row) => [row[0] as string, row]))
+  return ids.map((id) => answer(id, byId.get(id) ?? [id, "unknown", null, null]))
+}

@@ -1,0 +1,33 @@
+/**
+ * The schema's history: numbered, append-only. A release that changes a function adds one under a new number
+ * (`flush_2`), so that the release before, still running somewhere, keeps calling its own.
+ */
+import { cancel } from "./sql/cancel.ts"
+import { claim, history } from "./sql/claim.ts"
+import { nowMs } from "./sql/clock.ts"
+import { flush } from "./sql/flush.ts"
+import { expire, recover, release } from "./sql/recover.ts"
+import { resume } from "./sql/resume.ts"
+import { tables } from "./sql/tables.ts"
+import { wake } from "./sql/wake.ts"
+
+/** The statements of one step, given the quoted name of the schema. */
+export type Migration = (s: string) => ReadonlyArray<string>
+
+/** Migration `n` is at index `n - 1` and leaves the schema at version `n`. */
+export const migrations: ReadonlyArray<Migration> = [
+  (s) => [
+    ...tables(s),
+    `INSERT INTO ${s}.meta (schema_version) VALUES (0)`,
+    nowMs(s),
+    wake(s),
+    flush(s),
+    history(s),
+    claim(s),
+    cancel(s),
+    resume(s),
+    recover(s),
+    expire(s),
+    release(s)
+  ]
+]

@@ -1,0 +1,414 @@
+import { createFunction, readCommitted } from "./function.ts"
+
+/**
+ * The parameters of `flush_1`, in order. Groups of arrays of equal length: `s` starts and children, `a` advances,
+ * `w` awaited targets, `r` records, `t` failed attempts. `op` is the operation's position in the batch. Numbers come as
+ * double precision, the one numeric type that a driver can send in bulk without a conversion per value, and are cast
+ * here, where a bad one fails with a class 22 of its own.
+ */
+export const flushParameters = [
+  ["p_lock_ms", "integer"],
+  ["p_owner", "text"],
+  ["s_op", "double precision[]"],
+  // position among the children of the advance `op`; null: a start of its own
+  ["s_child", "double precision[]"],
+  ["s_id", "text[]"],
+  ["s_token", "text[]"],
+  ["s_name", "text[]"],
+  ["s_version", "text[]"],
+  ["s_payload", "text[]"],
+  ["s_codec", "text[]"],
+  ["s_owned", "boolean[]"],
+  ["s_started", "double precision[]"],
+  ["s_user", "text[]"],
+  ["s_roles", "text[]"],
+  ["s_assumed", "text[]"],
+  ["s_parent", "text[]"],
+  ["s_parent_step", "double precision[]"],
+  ["s_detached", "boolean[]"],
+  ["s_timeout", "double precision[]"],
+  ["s_deadline", "double precision[]"],
+  ["s_max", "double precision[]"],
+  ["a_op", "double precision[]"],
+  ["a_id", "text[]"],
+  ["a_epoch", "double precision[]"],
+  // null, 'SUCCESS', 'ERROR', 'CANCELLED' (these three settle), 'suspend', 'block', 'release'
+  ["a_end", "text[]"],
+  ["a_inbox", "double precision[]"],
+  ["a_wake", "double precision[]"],
+  // output, waits, or reason
+  ["a_text", "text[]"],
+  ["w_op", "double precision[]"],
+  ["w_id", "text[]"],
+  ["w_target", "text[]"],
+  ["r_op", "double precision[]"],
+  ["r_id", "text[]"],
+  ["r_epoch", "double precision[]"],
+  ["r_step", "double precision[]"],
+  ["r_seq", "double precision[]"],
+  ["r_asked", "double precision[]"],
+  ["r_key", "text[]"],
+  ["r_name", "text[]"],
+  ["r_kind", "text[]"],
+  ["r_outcome", "text[]"],
+  ["r_value", "text[]"],
+  ["r_attempts", "double precision[]"],
+  ["r_started", "double precision[]"],
+  ["r_at", "double precision[]"],
+  ["r_child", "text[]"],
+  ["r_rollback", "boolean[]"],
+  ["t_op", "double precision[]"],
+  ["t_id", "text[]"],
+  ["t_epoch", "double precision[]"],
+  ["t_step", "double precision[]"],
+  ["t_key", "text[]"],
+  ["t_name", "text[]"],
+  ["t_attempt", "double precision[]"],
+  ["t_error", "text[]"],
+  ["t_at", "double precision[]"],
+  ["t_retry", "double precision[]"]
+] as const
+
+/**
+ * Inserts the starts that `filter` picks, by id, so that two flushes that share ids wait in one order. An id that is
+ * taken is skipped and told apart later, in a snapshot of its own. Everything else is inserted *from* what was.
+ */
+const insertStarts = (s: string, filter: string): string => `
+    WITH inserted AS (
+      INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, parent_id,
+        parent_step_id, detached, user_id, roles, assumed_role, created_at, started_at, deadline_at, executor_id,
+        max_recovery_attempts)
+      SELECT x.id, x.token, x.name, x.version,
+        CASE WHEN x.owned THEN 'PENDING' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
+        x.payload, x.codec, x.parent, x.parent_step::integer, x.detached, x.usr, x.roles, x.assumed, v_now,
+        CASE WHEN x.owned THEN x.started::bigint END,
+        least(x.deadline::bigint, v_now + x.timeout::bigint),
+        CASE WHEN x.owned THEN v_executor END, x.max::integer
+      FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
+        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max)
+        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles,
+          assumed, parent, parent_step, detached, timeout, deadline, max)
+      WHERE ${filter}
+      ORDER BY x.id COLLATE "C"
+      ON CONFLICT (workflow_id) DO NOTHING
+      RETURNING workflow_id, name, version, epoch, deadline_at
+    ), owned AS (
+      INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor)
+      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END
+      FROM inserted i
+    ), due AS (
+      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
+      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0
+    ), timed AS (
+      INSERT INTO ${s}.deadline (workflow_id, at)
+      SELECT i.workflow_id, i.deadline_at FROM inserted i WHERE i.deadline_at IS NOT NULL
+    )
+    SELECT count(*) INTO v_count FROM inserted;`
+
+const children = "unnest(s_op, s_child, s_id, s_token, s_name, s_payload) AS x(op, child, id, token, name, payload)"
+
+/**
+ * The journal's write: a batch of operations on distinct workflows, in one statement and one commit.
+ *
+ * Returns a row only for what is not plain: a start that is not `Started`, an advance that is not `Recorded`, a child
+ * (`part` is its position) that exists already.
+ *
+ * Invariants: nothing is written for an advance whose ownership row is not locked here with its epoch, unended. An
+ * advance is written whole or not at all. Whoever is not written is told why from a later snapshot.
+ *
+ * Locks, in this order: workflow keys being inserted, by id (they can wait for a stranger: `lock_timeout`); ownership
+ * rows, skipping locked ones, FOR UPDATE when settling, else FOR NO KEY UPDATE; own mailbox rows and awaited ownership
+ * rows (FOR KEY SHARE), skipping; children's keys; workflow, step and narrow rows of what is locked; at last the
+ * mailboxes of waiters, by id.
+ */
+export const flush = (s: string): string =>
+  createFunction({
+    name: `${s}.flush_1`,
+    parameters: flushParameters.map(([name, type]) => `${name} ${type}`),
+    returns: "TABLE (op_ integer, part_ integer, tag_ text, name_ text, same_ boolean, inbox_ bigint)",
+    volatility: "VOLATILE",
+    body: `
+#variable_conflict use_column
+DECLARE
+  v_now bigint;
+  v_executor text;
+  v_count bigint;
+  v_known bigint := 0;
+  v_all boolean := true;
+  v_ok double precision[];
+  v_late double precision[];
+  v_busy double precision[];
+  v_applied double precision[];
+  v_open double precision[];
+  v_targets text[];
+  v_settled text[];
+BEGIN${readCommitted}
+  PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+
+  IF cardinality(s_id) > 0 THEN
+    v_now := ${s}.now_ms();
+    IF p_owner IS NOT NULL THEN
+      SELECT e.executor_id INTO v_executor FROM ${s}.executor e WHERE e.incarnation = p_owner;
+    END IF;
+    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${insertStarts(s, "x.child IS NULL")}
+      IF v_count < cardinality(array_positions(s_child, NULL)) THEN
+        -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
+        RETURN QUERY
+          SELECT x.op::integer, NULL::integer, CASE WHEN w.workflow_id IS NULL THEN 'Busy' ELSE 'Exists' END,
+            w.name::text, w.name = x.name AND w.payload = x.payload, NULL::bigint
+          FROM ${children} LEFT JOIN ${s}.workflow w ON w.workflow_id = x.id
+          WHERE x.child IS NULL AND w.token IS DISTINCT FROM x.token;
+      END IF;
+    END IF;
+  END IF;
+
+  IF cardinality(a_id) = 0 THEN
+    RETURN;
+  END IF;
+
+  -- the fence: one probe per id, the epoch compared outside of it
+  WITH settling AS MATERIALIZED (
+    SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
+    FROM (
+      SELECT * FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
+      WHERE a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') ORDER BY a.id COLLATE "C"
+    ) a CROSS JOIN LATERAL (
+      SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR UPDATE SKIP LOCKED
+    ) o
+  ), going AS MATERIALIZED (
+    SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
+    FROM (
+      SELECT * FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
+      WHERE a.ending IS NULL OR a.ending NOT IN ('SUCCESS', 'ERROR', 'CANCELLED') ORDER BY a.id COLLATE "C"
+    ) a CROSS JOIN LATERAL (
+      SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
+    ) o
+  )
+  SELECT coalesce(array_agg(l.op), '{}') INTO v_ok
+  FROM (SELECT * FROM settling UNION ALL SELECT * FROM going) l
+  WHERE l.epoch = l.want AND l.ended_epoch < l.epoch;
+  v_all := cardinality(v_ok) = cardinality(a_id);
+
+  IF 'suspend' = ANY (a_end) THEN
+    -- the counter is read under its row's lock; an owned workflow's row is only ever inserted by its owner
+    WITH m AS MATERIALIZED (
+      SELECT a.op, a.inbox::bigint AS want, l.inbox AS locked, x.inbox AS seen
+      FROM (
+        SELECT * FROM unnest(a_op, a_id, a_end, a_inbox) AS a(op, id, ending, inbox)
+        WHERE a.ending = 'suspend' AND a.op = ANY (v_ok) ORDER BY a.id COLLATE "C"
+      ) a
+      LEFT JOIN LATERAL (
+        SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
+      ) l ON true
+      LEFT JOIN ${s}.mailbox x ON x.workflow_id = a.id
+    )
+    SELECT coalesce(array_agg(m.op) FILTER (WHERE m.locked IS NULL AND m.seen IS NOT NULL), '{}'),
+      coalesce(array_agg(m.op) FILTER (WHERE coalesce(m.locked, 0) <> m.want), '{}')
+    INTO v_busy, v_late FROM m;
+
+    IF cardinality(w_target) > 0 THEN
+      WITH l AS MATERIALIZED (
+        SELECT w.op, w.target, o.found
+        FROM (
+          SELECT * FROM unnest(w_op, w_target) AS w(op, target)
+          WHERE w.op = ANY (v_ok) ORDER BY w.target COLLATE "C"
+        ) w LEFT JOIN LATERAL (
+          SELECT true AS found FROM ${s}.ownership o WHERE o.workflow_id = w.target FOR KEY SHARE SKIP LOCKED
+        ) o ON true
+      )
+      SELECT array_agg(l.op), array_agg(l.target) INTO v_open, v_targets FROM l WHERE l.found IS NULL;
+      IF v_open IS NOT NULL THEN
+        -- not locked: held by somebody, done, unknown, or a child that this very operation creates
+        SELECT v_busy || coalesce(array_agg(w.op) FILTER (WHERE o.workflow_id IS NOT NULL), '{}'),
+          v_late || coalesce(array_agg(w.op) FILTER (WHERE o.workflow_id IS NULL AND NOT w.mine), '{}')
+        INTO v_busy, v_late
+        FROM (
+          SELECT u.op, u.target, f.workflow_id IS NULL AND EXISTS (
+            SELECT FROM unnest(s_op, s_child, s_id) AS x(op, child, id)
+            WHERE x.op = u.op AND x.child IS NOT NULL AND x.id = u.target
+          ) AS mine
+          FROM unnest(v_open, v_targets) AS u(op, target)
+          LEFT JOIN ${s}.workflow f ON f.workflow_id = u.target
+        ) w LEFT JOIN ${s}.ownership o ON o.workflow_id = w.target;
+      END IF;
+    END IF;
+
+    IF cardinality(v_busy) + cardinality(v_late) > 0 THEN
+      v_all := false;
+      SELECT coalesce(array_agg(k.op), '{}') INTO v_ok
+      FROM unnest(v_ok) k(op) WHERE k.op <> ALL (v_busy) AND k.op <> ALL (v_late);
+      RETURN QUERY
+        SELECT a.op::integer, NULL::integer, CASE WHEN a.op = ANY (v_busy) THEN 'Busy' ELSE 'Stirred' END,
+          NULL::text, NULL::boolean, coalesce(m.inbox, 0)
+        FROM unnest(a_op, a_id) AS a(op, id) LEFT JOIN ${s}.mailbox m ON m.workflow_id = a.id
+        WHERE a.op = ANY (v_busy) OR a.op = ANY (v_late);
+      v_late := v_late || v_busy;
+    END IF;
+  END IF;
+
+  IF array_position(s_child, 0::double precision) IS NOT NULL THEN
+    SELECT array_agg(DISTINCT x.op) FILTER (WHERE w.name <> x.name OR w.payload <> x.payload), count(*)
+    INTO v_busy, v_known
+    FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+    IF v_busy IS NOT NULL THEN
+      v_all := false;
+      v_late := coalesce(v_late, '{}') || v_busy;
+      SELECT coalesce(array_agg(k.op), '{}') INTO v_ok FROM unnest(v_ok) k(op) WHERE k.op <> ALL (v_busy);
+      RETURN QUERY
+        SELECT DISTINCT ON (x.op) x.op::integer, x.child::integer, 'ChildConflict', w.name::text, false, NULL::bigint
+        FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
+        WHERE x.op = ANY (v_busy) AND x.child IS NOT NULL AND w.token <> x.token
+          AND (w.name <> x.name OR w.payload <> x.payload)
+        ORDER BY x.op, x.child;
+      SELECT count(*) INTO v_known
+      FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+    END IF;
+${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
+    -- somebody took a child's id between the look and the insertion: the whole batch looks again
+    SELECT count(*) INTO v_count
+    FROM ${children} LEFT JOIN ${s}.workflow w ON w.workflow_id = x.id
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token IS DISTINCT FROM x.token;
+    IF v_count <> v_known THEN
+      RAISE EXCEPTION 'a child was started elsewhere meanwhile' USING ERRCODE = 'PD002';
+    END IF;
+  END IF;
+
+  IF cardinality(r_id) > 0 THEN
+    INSERT INTO ${s}.step (workflow_id, step_id, seq, asked, key, name, kind, outcome, value, attempts, started_at, at,
+      child_id, rollback, epoch)
+    SELECT r.id, r.step::integer, r.seq::integer, r.asked::integer, r.key, r.name, r.kind, r.outcome, r.value,
+      r.attempts::integer, r.started::bigint, r.at::bigint, r.child, r.rollback, r.epoch::bigint
+    FROM unnest(r_op, r_id, r_epoch, r_step, r_seq, r_asked, r_key, r_name, r_kind, r_outcome, r_value, r_attempts,
+      r_started, r_at, r_child, r_rollback)
+      AS r(op, id, epoch, step, seq, asked, key, name, kind, outcome, value, attempts, started, at, child, rollback)
+    WHERE v_all OR r.op = ANY (v_ok)
+    ON CONFLICT (workflow_id, step_id) DO NOTHING;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_count < cardinality(r_id) THEN
+      -- there already, from this epoch: an earlier submission. From another: never written over
+      PERFORM 1
+      FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+      JOIN ${s}.step t ON t.workflow_id = r.id AND t.step_id = r.step::integer
+      WHERE r.op = ANY (v_ok) AND (t.epoch <> r.epoch OR t.key <> r.key);
+      IF FOUND THEN
+        RAISE EXCEPTION 'a record with this step id exists, from another epoch or of another key'
+          USING ERRCODE = 'PD003';
+      END IF;
+    END IF;
+  END IF;
+
+  IF cardinality(t_id) > 0 THEN
+    INSERT INTO ${s}.attempt (workflow_id, step_id, key, name, attempt, error, at, retry_at, epoch)
+    SELECT t.id, t.step::integer, t.key, t.name, t.attempt::integer, t.error, t.at::bigint, t.retry::bigint,
+      t.epoch::bigint
+    FROM unnest(t_op, t_id, t_epoch, t_step, t_key, t_name, t_attempt, t_error, t_at, t_retry)
+      AS t(op, id, epoch, step, key, name, attempt, error, at, retry)
+    WHERE v_all OR t.op = ANY (v_ok)
+    ON CONFLICT (workflow_id, step_id, attempt) DO NOTHING;
+  END IF;
+
+  IF 'suspend' = ANY (a_end) OR 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
+    v_now := ${s}.now_ms();
+    WITH e AS (
+      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt
+      FROM unnest(a_op, a_id, a_end, a_wake, a_text) AS a(op, id, ending, wake, txt)
+      WHERE a.ending IN ('suspend', 'release', 'block') AND a.op = ANY (v_ok)
+    ), o AS (
+      UPDATE ${s}.ownership o SET executor = NULL, ended_epoch = o.epoch, blocked = e.ending = 'block'
+      FROM e WHERE o.workflow_id = e.id
+      RETURNING o.workflow_id, o.name, o.version, o.phase, e.ending, e.wake, e.txt
+    ), m AS (
+      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits)
+      SELECT o.workflow_id, o.name, o.version,
+        CASE o.ending WHEN 'suspend' THEN o.wake WHEN 'release' THEN v_now END,
+        CASE o.ending WHEN 'suspend' THEN o.txt END
+      FROM o
+      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
+    )
+    UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = o.txt
+    FROM o WHERE o.ending = 'block' AND o.phase = 'run' AND w.workflow_id = o.workflow_id;
+    IF cardinality(w_target) > 0 THEN
+      INSERT INTO ${s}.waiter (target_id, waiter_id)
+      SELECT DISTINCT w.target, w.id FROM unnest(w_op, w_id, w_target) AS w(op, id, target)
+      WHERE w.op = ANY (v_ok)
+      ON CONFLICT DO NOTHING;
+    END IF;
+  END IF;
+
+  IF 'SUCCESS' = ANY (a_end) OR 'ERROR' = ANY (a_end) OR 'CANCELLED' = ANY (a_end) THEN
+    v_now := ${s}.now_ms();
+    WITH e AS MATERIALIZED (
+      SELECT a.id, a.ending, a.txt FROM unnest(a_op, a_id, a_end, a_text) AS a(op, id, ending, txt)
+      WHERE a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') AND (v_all OR a.op = ANY (v_ok))
+    ), o AS (
+      DELETE FROM ${s}.ownership o USING e WHERE o.workflow_id = e.id
+      RETURNING o.workflow_id, o.epoch, o.attempts, e.ending, e.txt
+    ), m AS (
+      DELETE FROM ${s}.mailbox m USING e WHERE m.workflow_id = e.id
+    ), d AS (
+      DELETE FROM ${s}.deadline d USING e WHERE d.workflow_id = e.id
+    ), w AS (
+      UPDATE ${s}.workflow w SET
+        status = CASE o.ending WHEN 'CANCELLED' THEN w.status ELSE o.ending END,
+        output = o.txt, completed_at = v_now, epoch = o.epoch, ended_epoch = o.epoch, recovery_attempts = o.attempts
+      FROM o WHERE w.workflow_id = o.workflow_id
+      RETURNING w.workflow_id
+    )
+    SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
+    IF v_settled IS NOT NULL THEN
+      PERFORM ${s}.wake_1(v_settled, v_now);
+    END IF;
+  END IF;
+
+  IF NOT v_all THEN
+    -- later snapshot: an earlier submission of the same, over for good, or held by somebody
+    WITH c AS (
+      SELECT a.op, a.id, a.epoch::bigint AS epoch, a.ending, o.epoch AS current,
+        greatest(o.ended_epoch, w.ended_epoch) AS ended,
+        EXISTS (SELECT FROM unnest(r_op) r(op) WHERE r.op = a.op) AS records,
+        EXISTS (SELECT FROM unnest(t_op) r(op) WHERE r.op = a.op) AS attempts
+      FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
+      LEFT JOIN ${s}.ownership o ON o.workflow_id = a.id
+      LEFT JOIN ${s}.workflow w ON w.workflow_id = a.id
+      WHERE a.op <> ALL (v_ok) AND (v_late IS NULL OR a.op <> ALL (v_late))
+    ), j AS MATERIALIZED (
+      SELECT c.op, (c.records OR c.attempts OR c.ending IS NOT NULL)
+        AND (c.ending IS NULL OR coalesce(c.ended = c.epoch OR (c.ended > c.epoch AND c.records), false))
+        AND NOT EXISTS (
+          SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+          WHERE r.op = c.op AND NOT EXISTS (
+            SELECT FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
+              AND t.epoch = r.epoch AND t.key = r.key
+          )
+        )
+        AND NOT EXISTS (
+          SELECT FROM unnest(t_op, t_id, t_epoch, t_step, t_attempt) AS r(op, id, epoch, step, attempt)
+          WHERE r.op = c.op AND NOT EXISTS (
+            SELECT FROM ${s}.attempt t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
+              AND t.attempt = r.attempt::integer AND t.epoch = r.epoch
+          )
+        ) AS applied,
+        coalesce(c.current = c.epoch AND c.ended < c.epoch, false) AS held
+      FROM c
+    )
+    SELECT array_agg(j.op) FILTER (WHERE j.applied), array_agg(j.op) FILTER (WHERE NOT j.applied AND j.held),
+      array_agg(j.op) FILTER (WHERE NOT j.applied AND NOT j.held)
+    INTO v_applied, v_busy, v_late FROM j;
+    RETURN QUERY
+      SELECT k.op::integer, NULL::integer, 'Busy', NULL::text, NULL::boolean, NULL::bigint FROM unnest(v_busy) k(op)
+      UNION ALL
+      SELECT k.op::integer, NULL::integer, 'Fenced', NULL::text, NULL::boolean, NULL::bigint FROM unnest(v_late) k(op);
+    v_ok := v_ok || v_applied;
+  END IF;
+
+  IF v_known > 0 OR (v_applied IS NOT NULL AND array_position(s_child, 0::double precision) IS NOT NULL) THEN
+    RETURN QUERY
+      SELECT x.op::integer, x.child::integer, 'Exists', w.name::text, w.name = x.name AND w.payload = x.payload,
+        NULL::bigint
+      FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+  END IF;
+END`
+  })

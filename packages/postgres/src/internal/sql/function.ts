@@ -1,0 +1,46 @@
+/**
+ * How every function of the schema is declared.
+ *
+ * - `search_path` is pinned, and every name of ours is qualified: nobody can slip a table or an operator under it.
+ * - VOLATILE PL/pgSQL at READ COMMITTED takes a new snapshot per statement. Rules 1, 2 and 8 depend on it, so each
+ *   function that writes refuses another isolation level (`PD001`) instead of being quietly wrong.
+ * - Plans are generic and only ever probe indexes: a plan made on an empty table must still be right at a million rows,
+ *   and a custom plan per call costs more than the statement. `jit` is off because the price of a forbidden sequential
+ *   scan would set it off.
+ */
+export const quoteIdentifier = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
+
+/** A string literal; the migration runs with `standard_conforming_strings` on. */
+export const quoteLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+export interface FunctionDefinition {
+  /** Schema-qualified and quoted. */
+  readonly name: string
+  readonly parameters: ReadonlyArray<string>
+  readonly returns: string
+  readonly volatility: "VOLATILE" | "STABLE"
+  readonly body: string
+}
+
+const settings = [
+  "search_path = pg_catalog, pg_temp",
+  "plan_cache_mode = force_generic_plan",
+  "enable_seqscan = off",
+  "enable_mergejoin = off",
+  "enable_hashjoin = off",
+  "jit = off"
+]
+
+export const createFunction = (definition: FunctionDefinition): string =>
+  [
+    `CREATE FUNCTION ${definition.name}(${definition.parameters.join(", ")})`,
+    `RETURNS ${definition.returns} LANGUAGE plpgsql ${definition.volatility}`,
+    ...settings.map((setting) => `SET ${setting}`),
+    `AS ${quoteLiteral(definition.body)}`
+  ].join("\n")
+
+/** Refuses to run where a statement would not get a snapshot of its own. */
+export const readCommitted = `
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'perdure needs READ COMMITTED' USING ERRCODE = 'PD001';
+  END IF;`

@@ -1,0 +1,197 @@
+import { createFunction, readCommitted } from "./function.ts"
+
+/**
+ * Gives back the workflows of executors that are dead or gone, and dead-letters those that have used up their attempts.
+ *
+ * An executor is dead only once another, committed statement has said so, under the very condition that its heartbeat
+ * excludes; so no heartbeat can revive it between that look and this function.
+ *
+ * An attempt counts from the last new record: progress starts the count again.
+ *
+ * Locks: ownership rows of gone executors, skipping locked ones; then what belongs to them. A zombie that writes without
+ * pause would be skipped for ever, so what was skipped (`held_`) is locked by a second call that waits, by id.
+ */
+export const recover = (s: string): string =>
+  createFunction({
+    name: `${s}.recover_1`,
+    parameters: ["p_lock_ms integer", "p_limit integer"],
+    returns: "TABLE (released_ bigint, dead_ text[], more_ boolean, held_ boolean)",
+    volatility: "VOLATILE",
+    body: `
+#variable_conflict use_column
+DECLARE
+  v_now bigint;
+  v_gone text[];
+  v_ids text[];
+  v_lost text[];
+BEGIN${readCommitted}
+  -- one probe per executor, however many rows each owns
+  WITH RECURSIVE d AS (
+    (SELECT o.executor FROM ${s}.ownership o WHERE o.executor IS NOT NULL ORDER BY o.executor LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.executor FROM ${s}.ownership o WHERE o.executor > d.executor ORDER BY o.executor LIMIT 1)
+    FROM d WHERE d.executor IS NOT NULL
+  )
+  SELECT array_agg(d.executor) INTO v_gone
+  FROM d LEFT JOIN ${s}.executor e ON e.incarnation = d.executor
+  WHERE d.executor IS NOT NULL AND (e.incarnation IS NULL OR e.state = 'dead');
+  IF v_gone IS NULL THEN
+    RETURN QUERY SELECT 0::bigint, '{}'::text[], false, false;
+    RETURN;
+  END IF;
+
+  IF p_lock_ms = 0 THEN
+    SELECT array_agg(l.id) INTO v_ids FROM (
+      SELECT o.id FROM unnest(v_gone) g(executor)
+      CROSS JOIN LATERAL (
+        SELECT o.workflow_id AS id FROM ${s}.ownership o
+        WHERE o.executor = g.executor ORDER BY o.workflow_id LIMIT p_limit FOR UPDATE SKIP LOCKED
+      ) o LIMIT p_limit
+    ) l;
+  ELSE
+    PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+    SELECT array_agg(l.id) INTO v_ids FROM (
+      SELECT o.workflow_id AS id FROM ${s}.ownership o
+      WHERE o.executor = ANY (v_gone) ORDER BY o.workflow_id LIMIT p_limit FOR UPDATE
+    ) l;
+  END IF;
+  IF v_ids IS NULL THEN
+    RETURN QUERY SELECT 0::bigint, '{}'::text[], false,
+      EXISTS (SELECT FROM ${s}.ownership o WHERE o.executor = ANY (v_gone));
+    RETURN;
+  END IF;
+
+  v_now := ${s}.now_ms();
+  UPDATE ${s}.ownership o SET
+    epoch = o.epoch + 1, executor = NULL,
+    attempts = CASE WHEN p.progress > o.progress THEN 1 ELSE o.attempts + 1 END,
+    progress = greatest(o.progress, p.progress)
+  FROM unnest(v_ids) k(id)
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS progress FROM ${s}.step t WHERE t.workflow_id = k.id
+  ) p
+  WHERE o.workflow_id = k.id;
+
+  SELECT array_agg(o.workflow_id) INTO v_lost
+  FROM unnest(v_ids) k(id)
+  JOIN ${s}.ownership o ON o.workflow_id = k.id
+  JOIN ${s}.workflow w ON w.workflow_id = k.id
+  WHERE o.phase = 'run' AND o.attempts > w.max_recovery_attempts;
+
+  INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
+  SELECT o.workflow_id, o.name, o.version, v_now
+  FROM unnest(v_ids) k(id) JOIN ${s}.ownership o ON o.workflow_id = k.id
+  WHERE v_lost IS NULL OR o.workflow_id <> ALL (v_lost)
+  ORDER BY o.workflow_id
+  ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
+
+  IF v_lost IS NOT NULL THEN
+    WITH o AS (
+      DELETE FROM ${s}.ownership o USING unnest(v_lost) k(id) WHERE o.workflow_id = k.id
+      RETURNING o.workflow_id, o.epoch, o.ended_epoch, o.attempts
+    ), m AS (
+      DELETE FROM ${s}.mailbox m USING unnest(v_lost) k(id) WHERE m.workflow_id = k.id
+    ), d AS (
+      DELETE FROM ${s}.deadline d USING unnest(v_lost) k(id) WHERE d.workflow_id = k.id
+    )
+    UPDATE ${s}.workflow w SET status = 'DEAD_LETTER', completed_at = v_now, epoch = o.epoch,
+      ended_epoch = greatest(w.ended_epoch, o.ended_epoch), recovery_attempts = o.attempts,
+      reason = json_build_object('_tag', 'DeadLettered', 'attempts', o.attempts, 'detail',
+        'its executor was lost ' || o.attempts || ' times without a new record; at most '
+        || w.max_recovery_attempts || ' are allowed')::text
+    FROM o WHERE w.workflow_id = o.workflow_id;
+    PERFORM ${s}.wake_1(v_lost, v_now);
+  END IF;
+  RETURN QUERY SELECT cardinality(v_ids) - coalesce(cardinality(v_lost), 0)::bigint, coalesce(v_lost, '{}'),
+    cardinality(v_ids) >= p_limit, EXISTS (SELECT FROM ${s}.ownership o WHERE o.executor = ANY (v_gone));
+END`
+  })
+
+/**
+ * Cancels what has passed its deadline, oldest first, with its children.
+ *
+ * Locks: ownership rows, skipping locked ones, which a second call then waits for; then as `cancel_1`.
+ */
+export const expire = (s: string): string =>
+  createFunction({
+    name: `${s}.expire_1`,
+    parameters: ["p_wait boolean", "p_lock_ms integer", "p_limit integer", "p_reason text", "p_child_reason text"],
+    returns: "TABLE (ids_ text[], more_ boolean, held_ boolean)",
+    volatility: "VOLATILE",
+    body: `
+#variable_conflict use_column
+DECLARE
+  v_now bigint := ${s}.now_ms();
+  v_due text[];
+  v_ids text[];
+  v_expired text[];
+  v_held boolean := false;
+BEGIN${readCommitted}
+  SELECT array_agg(d.workflow_id) INTO v_due FROM (
+    SELECT d.workflow_id FROM ${s}.deadline d WHERE d.at <= v_now ORDER BY d.at, d.workflow_id LIMIT p_limit
+  ) d;
+  IF v_due IS NULL THEN
+    RETURN QUERY SELECT '{}'::text[], false, false;
+    RETURN;
+  END IF;
+  IF p_wait THEN
+    v_ids := v_due;
+    PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+    PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_due) ORDER BY o.workflow_id FOR UPDATE;
+  ELSE
+    SELECT array_agg(l.id) INTO v_ids FROM (
+      SELECT k.id FROM unnest(v_due) k(id)
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM ${s}.ownership o WHERE o.workflow_id = k.id FOR UPDATE SKIP LOCKED
+      ) o
+    ) l;
+    v_held := coalesce(cardinality(v_ids), 0) < cardinality(v_due);
+  END IF;
+  -- done, or resumed without it, since the look
+  SELECT array_agg(d.workflow_id) INTO v_ids
+  FROM unnest(v_ids) k(id) JOIN ${s}.deadline d ON d.workflow_id = k.id WHERE d.at <= v_now;
+  IF v_ids IS NOT NULL THEN
+    SELECT array_agg(c.id_) INTO v_expired
+    FROM ${s}.cancel_1(p_lock_ms, v_ids, p_reason, p_child_reason, true) c WHERE c.result_ = 'cancelled';
+  END IF;
+  RETURN QUERY SELECT coalesce(v_expired, '{}'), v_ids IS NOT NULL AND cardinality(v_due) >= p_limit,
+    v_held;
+END`
+  })
+
+/**
+ * Gives back what an executor that leaves still owns: due at once, no attempt counted.
+ *
+ * Locks: its ownership rows, skipping locked ones; then their mailbox rows, by id.
+ */
+export const release = (s: string): string =>
+  createFunction({
+    name: `${s}.release_1`,
+    parameters: ["p_incarnation text", "p_limit integer"],
+    returns: "TABLE (released_ integer, left_ boolean)",
+    volatility: "VOLATILE",
+    body: `
+#variable_conflict use_column
+DECLARE
+  v_now bigint;
+  v_ids text[];
+BEGIN${readCommitted}
+  SELECT array_agg(o.id) INTO v_ids FROM (
+    SELECT o.workflow_id AS id FROM ${s}.ownership o
+    WHERE o.executor = p_incarnation ORDER BY o.workflow_id LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED
+  ) o;
+  IF v_ids IS NOT NULL THEN
+    v_now := ${s}.now_ms();
+    WITH o AS (
+      UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = NULL
+      FROM unnest(v_ids) k(id) WHERE o.workflow_id = k.id
+      RETURNING o.workflow_id, o.name, o.version
+    )
+    INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
+    SELECT o.workflow_id, o.name, o.version, v_now FROM o ORDER BY o.workflow_id
+    ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
+  END IF;
+  RETURN QUERY SELECT coalesce(cardinality(v_ids), 0),
+    EXISTS (SELECT FROM ${s}.ownership o WHERE o.executor = p_incarnation);
+END`
+  })

@@ -1,0 +1,26 @@
+/** How rows leave the database: JSON built there, named as the contract names them, parsed here in one go. */
+
+/** A `WorkflowRow`, from `workflow w` left joined with `ownership o` and `mailbox m`. Recovery attempts count from the last new
+ * record, so one made since they were counted has set them back to none. */
+export const workflowRow = (s: string): string => `json_build_object(
+  'workflowId', w.workflow_id, 'name', w.name, 'version', w.version, 'status', w.status,
+  'phase', coalesce(o.phase, 'done'), 'epoch', coalesce(o.epoch, w.epoch),
+  'payload', w.payload, 'codec', w.codec, 'output', w.output, 'reason', w.reason,
+  'parentId', w.parent_id, 'parentStepId', w.parent_step_id, 'detached', w.detached,
+  'user', w.user_id, 'roles', w.roles::json, 'assumedRole', w.assumed_role,
+  'createdAt', w.created_at, 'startedAt', w.started_at, 'completedAt', w.completed_at, 'deadlineAt', w.deadline_at,
+  'executorId', w.executor_id, 'recoveryAttempts', CASE
+    WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = w.workflow_id) > o.progress THEN 0
+    ELSE coalesce(o.attempts, w.recovery_attempts) END,
+  'maxRecoveryAttempts', w.max_recovery_attempts, 'wakeAt', m.wake_at, 'waits', m.waits)`
+
+/** A `StepRecord`, from `step t`. */
+export const stepRecord = `json_build_object(
+  'stepId', t.step_id, 'seq', t.seq, 'asked', t.asked, 'key', t.key, 'name', t.name, 'kind', t.kind,
+  'outcome', t.outcome, 'value', t.value, 'attempts', t.attempts, 'startedAt', t.started_at, 'at', t.at,
+  'childId', t.child_id, 'rollback', t.rollback)`
+
+/** An `AttemptRecord`, from `attempt a`. */
+export const attemptRecord = `json_build_object(
+  'stepId', a.step_id, 'key', a.key, 'name', a.name, 'attempt', a.attempt, 'error', a.error, 'at', a.at,
+  'retryAt', a.retry_at)`

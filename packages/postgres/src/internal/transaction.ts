@@ -1,0 +1,196 @@
+/**
+ * A step that commits together with the application's own SQL.
+ *
+ * The fence and the record are the transaction's *last* statement: held from its start, a frozen owner would block
+ * cancel and takeover for as long as it likes.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
+import { isSqlError, SqlError, StatementTimeoutError } from "effect/sql/SqlError"
+import { type StepRecord, type StoreError, TransactionAborted, type TransactionOptions } from "perdure/Store"
+import { classify, isConnectionLost, sqlState, toStoreError } from "./errors.ts"
+
+/**
+ * FOR SHARE: parallel transactions of one workflow do not block one another, a flush, a takeover and a cancel do. No
+ * row: this epoch is over. A duplicate key: the record is there already.
+ */
+const recordStatement = (s: string): string => `
+  WITH o AS MATERIALIZED (
+    SELECT o.workflow_id, o.epoch FROM ${s}.ownership o
+    WHERE o.workflow_id = $1::text AND o.epoch = $2::bigint AND o.ended_epoch < o.epoch FOR SHARE
+  )
+  INSERT INTO ${s}.step (workflow_id, step_id, seq, asked, key, name, kind, outcome, value, attempts, started_at, at,
+    child_id, rollback, epoch)
+  SELECT o.workflow_id, $3::integer, $4::integer, $5::integer, $6::text, $7::text, $8::text, $9::text, $10::text,
+    $11::integer, $12::bigint, $13::bigint, $14::text, $15::boolean, o.epoch
+  FROM o
+  RETURNING 1 AS recorded`
+
+const parametersOf = (workflowId: string, epoch: number, r: StepRecord): ReadonlyArray<unknown> => [
+  workflowId,
+  String(epoch),
+  String(r.stepId),
+  String(r.seq),
+  String(r.asked),
+  r.key,
+  r.name,
+  r.kind,
+  r.outcome,
+  r.value,
+  String(r.attempts),
+  String(r.startedAt),
+  String(r.at),
+  r.childId,
+  r.rollback
+]
+
+const aborted = (why: TransactionAborted["why"], message: string) => new TransactionAborted({ why, message })
+
+const beginWith = (isolation: TransactionOptions["isolation"]): string | undefined =>
+  isolation === undefined ? undefined : `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`
+
+/** How far a transaction got, for telling what its failure means. */
+type Stage = "before" | "body" | "fence" | "commit"
+
+export interface Ours {
+  readonly s: string
+  readonly storeId: string
+  /** The client that the store's layer provides: known to be ours without asking. */
+  readonly client: SqlClient
+}
+
+export const make = ({ client: own, s, storeId }: Ours) => {
+  const recordSql = recordStatement(s)
+  const known = new WeakMap<object, boolean>([[own, true]])
+
+  /** Whether a client reaches the very database that this store is in. Asked once per client. */
+  const isOurs = (client: SqlClient): Effect.Effect<boolean, StoreError> => {
+    const answer = known.get(client)
+    if (answer !== undefined) return Effect.succeed(answer)
+    const remember = (value: boolean) => {
+      known.set(client, value)
+      return value
+    }
+    if (client.onDialectOrElse({ pg: () => false, orElse: () => true })) return Effect.succeed(remember(false))
+    return client.unsafe<{ store_id: string }>(`SELECT store_id::text AS store_id FROM ${s}.meta WHERE one`)
+      .withoutTransform.pipe(
+        Effect.map((rows) => remember(rows[0]?.store_id === storeId)),
+        Effect.catch((error) =>
+          // the server answered: no such table, no right to it. Otherwise nobody knows, and nothing is remembered
+          sqlState(error)?.startsWith("42") || sqlState(error)?.startsWith("3")
+            ? Effect.succeed(remember(false))
+            : Effect.fail(toStoreError(error))
+        )
+      )
+  }
+
+  return <A, E, R>(
+    workflowId: string,
+    epoch: number,
+    body: Effect.Effect<A, E, R>,
+    record: (value: A) => Effect.Effect<StepRecord, E>,
+    options: TransactionOptions
+  ): Effect.Effect<A, E | TransactionAborted | SqlError | StoreError, R> =>
+    Effect.contextWith((context: Context.Context<R>) => {
+      const client = Option.getOrElse(Context.getOption(context, SqlClient), () => own)
+      if (Option.isSome(Context.getOption(context, client.transactionService))) {
+        return Effect.fail(aborted(
+          "nested",
+          "The SqlClient is in a transaction already: a durable transaction has to "
+            + "begin and commit by itself. Call it outside of withTransaction"
+        ))
+      }
+
+      let stage: Stage = "before"
+      let failed: Cause.Cause<E | TransactionAborted | SqlError> | undefined
+
+      const limited = Effect.timeoutOrElse(body, {
+        duration: options.timeoutMs,
+        orElse: () =>
+          Effect.fail(
+            new SqlError({
+              reason: new StatementTimeoutError({
+                cause: new Error("transaction body timed out"),
+                message: `The transaction's body took longer than ${options.timeoutMs} ms and was rolled back`,
+                operation: "transaction"
+              })
+            })
+          )
+      })
+
+      const inside = Effect.gen(function*() {
+        // a process that freezes in its body lets go of its locks all the same
+        yield* client.unsafe(
+          `SET LOCAL idle_in_transaction_session_timeout = ${Math.max(1, Math.ceil(options.timeoutMs)) + 1_000}`
+        ).unprepared
+        stage = "body"
+        const value = yield* limited
+        const row = yield* record(value)
+        stage = "fence"
+        const rows = yield* client.unsafe(recordSql, parametersOf(workflowId, epoch, row)).withoutTransform
+        if (rows.length === 0) {
+          return yield* aborted("fenced", `Epoch ${epoch} of workflow ${workflowId} is over; rolled back`)
+        }
+        stage = "commit"
+        return value
+      }).pipe(
+        // the isolation level is this transaction's, not that of whatever the body opens elsewhere
+        Effect.provideService(BeginTransaction, Context.get(context, BeginTransaction)),
+        // a rollback on a dead connection is a defect that would hide what the body failed with
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (Exit.isFailure(exit)) failed = exit.cause
+          })
+        )
+      )
+
+      const transaction = client.withTransaction(inside).pipe(
+        Effect.provideService(BeginTransaction, beginWith(options.isolation)),
+        Effect.catchCause((cause): Effect.Effect<A, E | TransactionAborted | SqlError | StoreError> => {
+          const first = failed ?? cause
+          const error = errorIn(first)
+          if (error === undefined || !isSqlError(error)) return Effect.failCause(first)
+          if (stage === "fence" && sqlState(error) === "23505") {
+            return Effect.fail(aborted("exists", `Workflow ${workflowId} has this record already; rolled back`))
+          }
+          if (classify(error) === "conflict") {
+            return Effect.fail(aborted("conflict", `${error.message}; nothing was committed`))
+          }
+          if (isConnectionLost(error)) {
+            return Effect.fail(
+              // 25P03: it sat idle for too long before the commit, so there was none
+              stage === "commit" && sqlState(error) !== "25P03"
+                ? aborted("unknown", `The connection was lost in the commit (${error.message}): look for the record`)
+                : toStoreError(error)
+            )
+          }
+          return Effect.fail(error)
+        })
+      )
+
+      return Effect.flatMap(isOurs(client), (ours): Effect.Effect<
+        A,
+        E | TransactionAborted | SqlError | StoreError,
+        R
+      > =>
+        ours
+          ? transaction
+          : Effect.fail(aborted(
+            "foreign",
+            "The SqlClient is not of the store's database, so its commit cannot carry the record; nothing was run"
+          )))
+    })
+}
+
+/** The failure, or the `SqlError` that a rollback on a dead connection was turned into. */
+const errorIn = (cause: Cause.Cause<unknown>): unknown => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure !== undefined) return failure.error
+  return cause.reasons.find((reason) => Cause.isDieReason(reason) && isSqlError(reason.defect))?._tag === "Die"
+    ? cause.reasons.filter(Cause.isDieReason).find((reason) => isSqlError(reason.defect))!.defect
+    : undefined
+}

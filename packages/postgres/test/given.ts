@@ -1,0 +1,45 @@
+/** Stores on a database of the spec file's own, and bare sessions that hold what a test wants held. */
+import * as PgConnection from "@effect/sql-pg/PgConnection"
+import { afterAll, beforeAll } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import { SqlClient } from "effect/sql/SqlClient"
+import { type Operation, Store } from "perdure/Store"
+import { freshDatabase } from "../../../test/postgres/database.ts"
+import { quoteIdentifier } from "../src/internal/sql/function.ts"
+import { encode, flushStatement } from "../src/internal/write.ts"
+import * as PostgresStore from "../src/PostgresStore.ts"
+
+let address = ""
+let schemas = 0
+
+/** Gives this spec file its database. */
+export const useDatabase = (): void => {
+  const scope = Scope.makeUnsafe()
+  beforeAll(async () => {
+    address = await Effect.runPromise(Effect.provideService(freshDatabase, Scope.Scope, scope))
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+}
+
+export const url = (): string => address
+
+export const freshSchema = (): string => `store_${++schemas}`
+
+/** One process's worth of a store. */
+export const open = (schema: string, options: PostgresStore.Options = {}) =>
+  Effect.map(
+    Layer.build(Layer.fresh(PostgresStore.layer({ url: Redacted.make(address), schema, ...options }))),
+    (context) => ({ store: Context.get(context, Store), sql: Context.get(context, SqlClient), schema })
+  )
+
+/** A session of a stranger: whatever it locks stays locked until the test says otherwise. */
+export const session = Effect.suspend(() => PgConnection.make({ url: Redacted.make(address) }))
+
+/** Runs a flush in a session's open transaction, as a backend does whose commit has not come yet. */
+export const flushIn = (connection: PgConnection.PgConnection, schema: string, batch: ReadonlyArray<Operation>) =>
+  connection.queryValues(flushStatement(quoteIdentifier(schema)), encode(batch, 100))

@@ -1,0 +1,124 @@
+/**
+ * The class of bug hunted here: a store that is right only with the server settings, the session or the pooler that its
+ * author had.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { SqlClient } from "effect/sql/SqlClient"
+import { Store } from "perdure/Store"
+import { inspect } from "node:util"
+import { advance, record, start, succeed } from "../../../test/conformance/builders.ts"
+import { claimUntil, join, lapse, startOwned, submit, sweep } from "../../../test/conformance/verbs.ts"
+import * as PostgresStore from "../src/PostgresStore.ts"
+import { freshSchema, open, session, url, useDatabase } from "./given.ts"
+
+useDatabase()
+
+/** A workflow from its start through a takeover to its end. */
+const life = Effect.fnUntraced(function*(store: Store["Service"]) {
+  yield* join(store, "i")
+  yield* startOwned(store, "w", "i")
+  yield* submit(store, advance("w", 1, { records: [record(0)] }))
+  yield* lapse(store)
+  yield* sweep(store)
+  yield* join(store, "j")
+  const { records, row } = yield* claimUntil(store, "j", "w")
+  assert.deepStrictEqual(records, [record(0)])
+  assert.isTrue((yield* store.heartbeat("j", 60_000)).alive)
+  yield* submit(store, advance("w", row.epoch, { end: succeed }))
+  assert.strictEqual((yield* store.get("w"))!.status, "SUCCESS")
+})
+
+const setIsolation = (level: string) =>
+  Effect.gen(function*() {
+    const connection = yield* session
+    const name = new URL(url()).pathname.slice(1)
+    yield* connection.query(`ALTER DATABASE ${name} SET default_transaction_isolation = '${level}'`)
+    yield* Effect.addFinalizer(() =>
+      Effect.orDie(connection.query(`ALTER DATABASE ${name} RESET default_transaction_isolation`))
+    )
+  })
+
+describe("sessions", () => {
+  for (const pooler of [false, true]) {
+    it.live(`a server whose default is serializable changes nothing${pooler ? ", not behind a pooler either" : ""}`, () =>
+      Effect.gen(function*() {
+        yield* setIsolation("serializable")
+        const { sql, store } = yield* open(freshSchema(), { pooler })
+        yield* life(store)
+        // the application keeps the server's own default
+        assert.deepStrictEqual(yield* sql`SELECT current_setting('default_transaction_isolation') AS level`, [
+          { level: "serializable" }
+        ])
+      }))
+  }
+
+  it.live("nothing is prepared behind a pooler, and everything works", () =>
+    Effect.gen(function*() {
+      const { schema, sql, store } = yield* open(freshSchema(), { pooler: true, maxConnections: 1, storeConnections: 1 })
+      yield* life(store)
+      assert.deepStrictEqual(yield* sql`SELECT name FROM pg_prepared_statements`, [])
+      yield* store.hint([{ _tag: "Done", workflowId: "w" }])
+      assert.strictEqual(schema.startsWith("store_"), true)
+    }))
+
+  it.live("an application that holds all of its connections does not hold up the store", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* open(freshSchema(), { maxConnections: 2 })
+      yield* Effect.all([sql.reserve, sql.reserve])
+      yield* life(store)
+    }))
+
+  it.live("a statement of the store never joins the transaction that its caller is in", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* open(freshSchema())
+      yield* Effect.flip(sql.withTransaction(
+        Effect.andThen(submit(store, start({ workflowId: "w" })), Effect.fail("rolled back" as const))
+      ))
+      assert.strictEqual((yield* store.get("w"))!.status, "ENQUEUED")
+    }))
+
+  it.live("neither an error nor a log names the password", () =>
+    Effect.gen(function*() {
+      const port = new URL(url()).port
+      const urls = [
+        "postgres://me:hunter2@127.0.0.1:1/db",
+        "postgres://me:hunter2@[broken/db",
+        "postgres://me:hunter2@127.0.0.1:99999/db",
+        `postgres://nobody:hunter2@127.0.0.1:${port}/nowhere`
+      ]
+      for (const address of urls) {
+        const error = yield* Effect.flip(Effect.scoped(
+          Layer.build(Layer.fresh(PostgresStore.layer({ url: Redacted.make(address) })))
+        ))
+        assert.notInclude(inspect(error, { depth: 10, showHidden: true }), "hunter2")
+        assert.notInclude(JSON.stringify(error), "hunter2")
+      }
+    }))
+
+  it.live("a server that is not there is unavailable; a database that is not there is a mistake", () =>
+    Effect.gen(function*() {
+      const away = yield* Effect.flip(Effect.scoped(
+        Layer.build(Layer.fresh(PostgresStore.layer({ host: "127.0.0.1", port: 1, username: "x" })))
+      ))
+      assert.strictEqual(away.isRetryable, true)
+      const wrong = yield* Effect.flip(Effect.scoped(open(freshSchema(), { database: "no_such_database" })))
+      assert.deepStrictEqual([wrong.isRetryable, wrong.reason.code], [false, "3D000"])
+    }))
+
+  it.live("the configuration can come from the environment", () =>
+    Effect.gen(function*() {
+      const schema = freshSchema()
+      const provider = ConfigProvider.fromUnknown({ DATABASE_URL: url(), PERDURE_SCHEMA: schema })
+      const context = yield* Layer.build(Layer.fresh(PostgresStore.layerConfig())).pipe(
+        Effect.provideService(ConfigProvider.ConfigProvider, provider)
+      )
+      yield* life(Context.get(context, Store))
+      const sql = Context.get(context, SqlClient)
+      assert.lengthOf(yield* sql`SELECT 1 FROM pg_namespace WHERE nspname = ${schema}`, 1)
+    }))
+})

@@ -1,0 +1,102 @@
+/** Process starts and their leases. A lapsed lease never comes back to life: its workflows may be gone already. */
+import type { ExecutorInfo, Heartbeat } from "perdure/Store"
+import * as Clock from "./clock.ts"
+import type { Database } from "./database.ts"
+import * as Mailbox from "./mailbox.ts"
+import * as Ownership from "./ownership.ts"
+
+export const join = (database: Database, executor: ExecutorInfo, leaseMs: number): number => {
+  const now = Clock.now(database)
+  // The same join sent again only renews; a lease that has lapsed stays lapsed.
+  database.run(
+    `INSERT INTO perdure_executor (incarnation, executor_id, version, lease_until) VALUES (?, ?, ?, ?)
+     ON CONFLICT (incarnation) DO UPDATE SET lease_until = excluded.lease_until
+     WHERE dead = 0 AND lease_until > ?`,
+    executor.incarnation,
+    executor.executorId,
+    executor.version,
+    now + leaseMs,
+    now
+  )
+  return now
+}
+
+export const heartbeat = (database: Database, incarnation: string, leaseMs: number): Heartbeat => {
+  const now = Clock.now(database)
+  const renewed = database.run(
+    "UPDATE perdure_executor SET lease_until = ? WHERE incarnation = ? AND dead = 0 AND lease_until > ?",
+    now + leaseMs,
+    incarnation,
+    now
+  )
+  const revoked = database.all<{ workflow_id: string }>(
+    "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id",
+    incarnation
+  )
+  return { now, alive: renewed === 1, revoked: revoked.map((_) => _.workflow_id).sort() }
+}
+
+/** The row stays until the sweep removes it, dead: a late heartbeat must not find a lease to renew. */
+export const leave = (database: Database, incarnation: string): void => {
+  const now = Clock.now(database)
+  database.run(
+    "UPDATE perdure_executor SET dead = 1, lease_until = min(lease_until, ?) WHERE incarnation = ?",
+    now,
+    incarnation
+  )
+  Mailbox.restAllOf(database, incarnation, now)
+  Ownership.giveUpAllOf(database, incarnation)
+  database.run("DELETE FROM perdure_revoked WHERE incarnation = ?", incarnation)
+}
+
+export const isAlive = (database: Database, incarnation: string, now: number): boolean =>
+  database.get(
+    "SELECT 1 FROM perdure_executor WHERE incarnation = ? AND dead = 0 AND lease_until > ?",
+    incarnation,
+    now
+  ) !== undefined
+
+/** Those whose lease has passed are dead from now on, for everybody. */
+export const buryLapsed = (database: Database, now: number): void => {
+  database.run("UPDATE perdure_executor SET dead = 1 WHERE dead = 0 AND lease_until <= ?", now)
+}
+
+const memoryMs = 3_600_000
+
+/** Whether {@link buryLapsed} or {@link forgetDead} has something to do. */
+export const hasLapsed = (database: Database, now: number): boolean =>
+  database.get(
+    "SELECT 1 FROM perdure_executor WHERE (dead = 0 AND lease_until <= ?) OR (dead = 1 AND lease_until < ?) LIMIT 1",
+    now,
+    now - memoryMs
+  ) !== undefined
+
+/** Dead for an hour and without workflows: nobody asks for them any more. */
+export const forgetDead = (database: Database, now: number): void => {
+  const forgotten = database.all<{ incarnation: string }>(
+    `DELETE FROM perdure_executor WHERE dead = 1 AND lease_until < ? AND NOT EXISTS
+       (SELECT 1 FROM perdure_ownership o WHERE o.executor = perdure_executor.incarnation)
+     RETURNING incarnation`,
+    now - memoryMs
+  )
+  for (const { incarnation } of forgotten) {
+    database.run("DELETE FROM perdure_revoked WHERE incarnation = ?", incarnation)
+  }
+}
+
+/**
+ * The incarnations that own something and are dead or unknown. One probe per distinct owner, not a scan of what they
+ * own: a live executor may own a hundred thousand.
+ */
+export const deadOwners = (database: Database): ReadonlyArray<string> =>
+  database.all<{ incarnation: string }>(
+    `WITH RECURSIVE owner (incarnation) AS (
+       SELECT min(executor) FROM perdure_ownership WHERE executor IS NOT NULL
+       UNION ALL
+       SELECT (SELECT min(executor) FROM perdure_ownership WHERE executor > owner.incarnation)
+       FROM owner WHERE owner.incarnation IS NOT NULL
+     )
+     SELECT incarnation FROM owner
+     WHERE incarnation IS NOT NULL AND NOT EXISTS
+       (SELECT 1 FROM perdure_executor e WHERE e.incarnation = owner.incarnation AND e.dead = 0)`
+  ).map((_) => _.incarnation)

@@ -1,0 +1,84 @@
+/** The records and failed attempts of a workflow: in pages for the engine, merged per step for people. */
+import type { AttemptRecord, StepRecord, StepRow } from "perdure/Store"
+import type { Database } from "./database.ts"
+import type { AttemptColumns, RecordColumns } from "./rows.ts"
+import { attemptColumns, recordColumns, toAttempt, toRecord } from "./rows.ts"
+
+export const pageSize = 1000
+
+export interface Page {
+  readonly records: ReadonlyArray<StepRecord>
+  readonly attempts: ReadonlyArray<AttemptRecord>
+  readonly more: boolean
+}
+
+/** The records with a step id above `after`, and the attempts of the same span of steps. */
+export const page = (database: Database, workflowId: string, after: number): Page => {
+  const rows = database.all<RecordColumns>(
+    `SELECT ${recordColumns} FROM perdure_step WHERE workflow_id = ? AND step_id > ? ORDER BY step_id LIMIT ?`,
+    workflowId,
+    after,
+    pageSize + 1
+  )
+  const more = rows.length > pageSize
+  const records = (more ? rows.slice(0, pageSize) : rows).map(toRecord)
+  const attempts = database.all<AttemptColumns>(
+    `SELECT ${attemptColumns} FROM perdure_attempt
+     WHERE workflow_id = ? AND step_id > ? AND step_id <= ? ORDER BY step_id, attempt`,
+    workflowId,
+    after,
+    // The last page also has the attempts of steps that have no record yet.
+    more ? records[pageSize - 1]!.stepId : Number.MAX_SAFE_INTEGER
+  ).map(toAttempt)
+  return { records, attempts, more }
+}
+
+export const steps = (database: Database, workflowId: string): ReadonlyArray<StepRow> => {
+  const records = database.all<RecordColumns>(
+    `SELECT ${recordColumns} FROM perdure_step WHERE workflow_id = ? ORDER BY step_id`,
+    workflowId
+  )
+  const attempts = database.all<AttemptColumns>(
+    `SELECT ${attemptColumns} FROM perdure_attempt WHERE workflow_id = ? ORDER BY step_id, attempt`,
+    workflowId
+  )
+  const failed = Map.groupBy(attempts, (_) => _.step_id)
+  const rows = records.map((row) => {
+    const errors = failed.get(row.step_id) ?? []
+    failed.delete(row.step_id)
+    return toStep(row, errors)
+  })
+  for (const errors of failed.values()) rows.push(toUnfinishedStep(errors))
+  return rows.sort((a, b) => a.stepId - b.stepId)
+}
+
+const toStep = (row: RecordColumns, errors: ReadonlyArray<AttemptColumns>): StepRow => ({
+  stepId: row.step_id,
+  seq: row.seq,
+  key: row.key,
+  name: row.name,
+  kind: row.kind,
+  outcome: row.outcome,
+  value: row.value,
+  attempts: row.attempts,
+  attemptErrors: errors.map((_) => _.error),
+  startedAt: row.started_at,
+  completedAt: row.at,
+  childId: row.child_id
+})
+
+/** Only steps are tried again, so a step is what it is. When it began was not written: when it first failed was. */
+const toUnfinishedStep = (errors: ReadonlyArray<AttemptColumns>): StepRow => ({
+  stepId: errors[0]!.step_id,
+  seq: null,
+  key: errors[0]!.key,
+  name: errors[0]!.name,
+  kind: "step",
+  outcome: null,
+  value: null,
+  attempts: errors.length,
+  attemptErrors: errors.map((_) => _.error),
+  startedAt: errors[0]!.at,
+  completedAt: null,
+  childId: null
+})

@@ -1,0 +1,97 @@
+/**
+ * Who may write for a workflow that is not done: the row that every write is fenced by. Each change from outside raises
+ * its epoch; a workflow without a row is done.
+ */
+import type { Phase } from "perdure/Store"
+import type { Database } from "./database.ts"
+
+/** Why nobody owns it. Kept so that a write sent twice is told from a write that came too late. */
+export type Rest = "suspend" | "block" | "release"
+
+export interface Ownership {
+  readonly workflow_id: string
+  readonly epoch: number
+  readonly phase: Exclude<Phase, "done">
+  readonly executor: string | null
+  readonly rest: Rest | null
+  readonly attempts: number
+  /** 1: somebody has had it to run its rollbacks, so one of them may have run although none is recorded. */
+  readonly undoing: 0 | 1
+}
+
+export const find = (database: Database, workflowId: string): Ownership | undefined =>
+  database.get(
+    `SELECT workflow_id, epoch, phase, executor, rest, attempts, undoing
+     FROM perdure_ownership WHERE workflow_id = ?`,
+    workflowId
+  )
+
+/** Owned by `executor`, or (null) at rest until somebody claims it. */
+export const insert = (
+  database: Database,
+  row: { workflowId: string; name: string; version: string; epoch: number; executor: string | null }
+): void => {
+  database.run(
+    `INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, executor, rest)
+     VALUES (?, ?, ?, ?, 'run', ?, ?)`,
+    row.workflowId,
+    row.name,
+    row.version,
+    row.epoch,
+    row.executor,
+    row.executor === null ? "release" : null
+  )
+}
+
+/** Taken by an executor: whoever wrote before is fenced. */
+export const take = (database: Database, workflowId: string, incarnation: string): void => {
+  database.run(
+    `UPDATE perdure_ownership SET epoch = epoch + 1, executor = ?, rest = NULL, undoing = (phase = 'compensate')
+     WHERE workflow_id = ?`,
+    incarnation,
+    workflowId
+  )
+}
+
+/** Given up by its owner. The epoch stays, so that the same write sent again is known. */
+export const giveUp = (database: Database, workflowId: string, rest: Rest): void => {
+  database.run("UPDATE perdure_ownership SET executor = NULL, rest = ? WHERE workflow_id = ?", rest, workflowId)
+}
+
+export const giveUpAllOf = (database: Database, incarnation: string): void => {
+  database.run("UPDATE perdure_ownership SET executor = NULL, rest = 'release' WHERE executor = ?", incarnation)
+}
+
+/** Taken away from outside, to be claimed by anybody: the epoch rises. */
+export const release = (
+  database: Database,
+  workflowId: string,
+  set: { phase: Ownership["phase"]; attempts: number; undoing: 0 | 1 }
+): void => {
+  database.run(
+    `UPDATE perdure_ownership SET epoch = epoch + 1, executor = NULL, rest = 'release',
+       phase = ?, attempts = ?, undoing = ?
+     WHERE workflow_id = ?`,
+    set.phase,
+    set.attempts,
+    set.undoing,
+    workflowId
+  )
+}
+
+/** It came further: what was lost before counts no more. */
+export const forgive = (database: Database, workflowId: string): void => {
+  database.run("UPDATE perdure_ownership SET attempts = 0 WHERE workflow_id = ?", workflowId)
+}
+
+/** Tells the former owner, with its next heartbeat. One that is not known any more has nobody to tell. */
+export const revoke = (database: Database, incarnation: string | null, workflowId: string): void => {
+  if (incarnation === null) return
+  database.run(
+    `INSERT INTO perdure_revoked (incarnation, workflow_id)
+     SELECT incarnation, ? FROM perdure_executor WHERE incarnation = ?
+     ON CONFLICT DO NOTHING`,
+    workflowId,
+    incarnation
+  )
+}

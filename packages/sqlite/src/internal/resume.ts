@@ -1,0 +1,65 @@
+/** An operator's second chance for what was cancelled, dead-lettered or blocked. */
+import type { ResumeAnswer } from "perdure/Store"
+import type { WorkflowStatus } from "perdure/WorkflowStatus"
+import type { Database } from "./database.ts"
+import * as Deadline from "./deadline.ts"
+import * as Mailbox from "./mailbox.ts"
+import * as Ownership from "./ownership.ts"
+import * as Step from "./step.ts"
+
+interface Row {
+  readonly name: string
+  readonly version: string
+  readonly status: WorkflowStatus
+  readonly epoch: number
+  readonly deadline_at: number | null
+}
+
+export const resumeOne = (database: Database, workflowId: string, now: number): ResumeAnswer => {
+  const row = database.get<Row>(
+    "SELECT name, version, status, epoch, deadline_at FROM perdure_workflow WHERE workflow_id = ?",
+    workflowId
+  )
+  if (row === undefined) return { workflowId, result: "unknown" }
+  const owner = Ownership.find(database, workflowId)
+  const { deadline_at, status } = row
+  if (owner?.rest === "block") return unblock(database, owner, now)
+  if (status !== "CANCELLED" && status !== "DEAD_LETTER") return { workflowId, result: "refused", status }
+  if (Step.isRolledBack(database, workflowId)) return { workflowId, result: "compensated", status }
+  // Somebody is at its rollbacks, or was when it lost its lease: one may have run that nobody has recorded.
+  if (owner?.undoing === 1) return { workflowId, result: "refused", status }
+  reopen(database, workflowId, now)
+  if (owner === undefined) {
+    Ownership.insert(database, { ...row, workflowId, epoch: row.epoch + 1, executor: null })
+  } else {
+    Ownership.release(database, workflowId, fresh)
+  }
+  Mailbox.rest(database, workflowId, now, null)
+  if (deadline_at !== null && deadline_at > now) Deadline.insert(database, workflowId, deadline_at)
+  return { workflowId, result: "resumed" }
+}
+
+const fresh = { phase: "run", attempts: 0, undoing: 0 } as const
+
+/** Goes on where it was blocked: with its body, or (its status and reason kept) with its rollbacks. */
+const unblock = (database: Database, owner: Ownership.Ownership, now: number): ResumeAnswer => {
+  const workflowId = owner.workflow_id
+  if (owner.phase === "run") {
+    reopen(database, workflowId, now)
+    database.run("DELETE FROM perdure_deadline WHERE workflow_id = ? AND at <= ?", workflowId, now)
+  }
+  Ownership.release(database, workflowId, { ...owner, attempts: 0 })
+  Mailbox.rest(database, workflowId, now, null)
+  return { workflowId, result: "resumed" }
+}
+
+/** A deadline that has passed is dropped: it would end the workflow again at once. */
+const reopen = (database: Database, workflowId: string, now: number): void => {
+  database.run(
+    `UPDATE perdure_workflow SET status = 'PENDING', output = NULL, reason = NULL, completed_at = NULL,
+       deadline_at = iif(deadline_at <= ?, NULL, deadline_at)
+     WHERE workflow_id = ?`,
+    now,
+    workflowId
+  )
+}

@@ -1,0 +1,55 @@
+/** A batch of operations in one transaction, of which a bad one fails alone. */
+import * as Effect from "effect/Effect"
+import type { Answer, Operation } from "perdure/Store"
+import { advance } from "./advance.ts"
+import * as Clock from "./clock.ts"
+import type { Connections } from "./connections.ts"
+import type { Database } from "./database.ts"
+import { detailOf, isRejection } from "./errors.ts"
+import { Refused } from "./refused.ts"
+import { start } from "./start.ts"
+
+/**
+ * Most batches hold nothing bad, so the first try does without savepoints; when an operation has to be undone the whole
+ * batch is, and runs again with one around each.
+ */
+export const write = (connections: Connections, batch: ReadonlyArray<Operation>) =>
+  Effect.suspend(() => {
+    let answerAlone = false
+    return connections.write("write to the journal", (database) => {
+      const now = Clock.now(database)
+      if (!answerAlone) {
+        try {
+          return batch.map((op) => perform(database, op, now))
+        } catch (error) {
+          if (!isUndoable(error)) throw error
+          answerAlone = true
+          database.native.exec("ROLLBACK")
+          database.native.exec("BEGIN IMMEDIATE")
+        }
+      }
+      return batch.map((op) => performAlone(database, op, now))
+    })
+  })
+
+const perform = (database: Database, op: Operation, now: number): Answer =>
+  op._tag === "Start" ? start(database, op, now) : advance(database, op, now)
+
+const performAlone = (database: Database, op: Operation, now: number): Answer => {
+  database.native.exec("SAVEPOINT perdure_operation")
+  const answer = performOrUndo(database, op, now)
+  database.native.exec("RELEASE perdure_operation")
+  return answer
+}
+
+const performOrUndo = (database: Database, op: Operation, now: number): Answer => {
+  try {
+    return perform(database, op, now)
+  } catch (error) {
+    if (!isUndoable(error)) throw error
+    database.native.exec("ROLLBACK TO perdure_operation")
+    return error instanceof Refused ? error.answer : { _tag: "Rejected", detail: detailOf(error) }
+  }
+}
+
+const isUndoable = (error: unknown): boolean => error instanceof Refused || isRejection(error)

@@ -1,0 +1,51 @@
+/** The suite that holds the stores equal: everything that `perdure/Store` promises, on a real database. */
+import { describe } from "@effect/vitest"
+import { type Backend, runSuites } from "./Backend.ts"
+import { advancing } from "./suites/advancing.ts"
+import { cancelling } from "./suites/cancelling.ts"
+import { cancelRaces } from "./suites/cancelRaces.ts"
+import { children } from "./suites/children.ts"
+import { claiming } from "./suites/claiming.ts"
+import { deadlines } from "./suites/deadlines.ts"
+import { ending } from "./suites/ending.ts"
+import { executors } from "./suites/executors.ts"
+import { hinting } from "./suites/hinting.ts"
+import { outages } from "./suites/outages.ts"
+import { processes } from "./suites/processes.ts"
+import { querying } from "./suites/querying.ts"
+import { resuming } from "./suites/resuming.ts"
+import { starting } from "./suites/starting.ts"
+import { strangers } from "./suites/strangers.ts"
+import { suspending } from "./suites/suspending.ts"
+import { sweeping } from "./suites/sweeping.ts"
+import { takeover } from "./suites/takeover.ts"
+import { transacting } from "./suites/transacting.ts"
+import { values } from "./suites/values.ts"
+import { waking } from "./suites/waking.ts"
+
+export const conformance = (name: string, backend: Backend): void => {
+  describe(name, () =>
+    runSuites(backend, {
+      starting,
+      advancing,
+      children,
+      suspending,
+      waking,
+      ending,
+      claiming,
+      takeover,
+      executors,
+      cancelling,
+      cancelRaces,
+      sweeping,
+      deadlines,
+      resuming,
+      querying,
+      transacting,
+      values,
+      processes,
+      hinting,
+      strangers,
+      outages
+    }))
+}

@@ -1,0 +1,111 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type { Suite } from "../Backend.ts"
+import { advance, childOf, record, release, start, suspend } from "../builders.ts"
+import { claimIds, claimUntil, isDue, join, lapse, leaseMs, recorded, startOwned, submit, sweep } from "../verbs.ts"
+
+const hour = 3_600_000
+const twoYears = 2 * 365 * 24 * hour
+
+export const deadlines: Suite = (claim) => {
+  claim(
+    "what has passed its deadline is cancelled by a sweep, whatever it was doing",
+    ({ store }) =>
+      Effect.gen(function*() {
+        const timeoutMs = leaseMs / 2
+        yield* join(store, "i")
+        yield* submit(store, start({ workflowId: "enqueued", timeoutMs }))
+        for (const id of ["running", "suspended", "released"]) yield* startOwned(store, id, "i", { timeoutMs })
+        yield* startOwned(store, "later", "i", { timeoutMs: hour })
+        yield* recorded(store, advance("suspended", 1, { end: suspend({ wakeAt: (yield* store.now) + hour }) }))
+        yield* recorded(store, advance("released", 1, { end: release }))
+        assert.deepStrictEqual((yield* sweep(store)).expired, [])
+        yield* store.adjustClock(timeoutMs + 1_000)
+        const { expired, released } = yield* sweep(store)
+        assert.deepStrictEqual([released, expired.sort()], [0, ["enqueued", "released", "running", "suspended"]])
+        for (const id of expired) {
+          const row = (yield* store.get(id))!
+          assert.deepStrictEqual([row.status, row.phase], ["CANCELLED", "done"])
+          assert.deepInclude(JSON.parse(row.reason!), { _tag: "Cancelled", by: "timeout" })
+        }
+        assert.deepStrictEqual(yield* submit(store, advance("running", 1, { records: [record(0)] })), {
+          _tag: "Fenced"
+        })
+        const { alive, revoked } = yield* store.heartbeat("i", leaseMs)
+        assert.deepStrictEqual([alive, revoked], [true, ["running"]])
+        assert.deepStrictEqual(yield* claimIds(store, "i"), [])
+      })
+  )
+
+  claim("the deadline of a dead owner's workflow counts too", ({ store }) =>
+    Effect.gen(function*() {
+      yield* join(store, "i")
+      yield* startOwned(store, "w", "i", { timeoutMs: leaseMs / 2 })
+      yield* lapse(store)
+      assert.deepStrictEqual((yield* sweep(store)).expired, ["w"])
+      assert.isFalse(yield* isDue(store, "w"))
+    }))
+
+  claim(
+    "children expire with their parent, not the detached; whoever awaits them is woken",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        yield* startOwned(store, "waiter", "i")
+        yield* startOwned(store, "p", "i", { timeoutMs: 1_000 })
+        yield* recorded(
+          store,
+          advance("p", 1, { records: [record(0)], children: [childOf("p", 0), childOf("p", 1, { detached: true })] })
+        )
+        yield* recorded(store, advance("waiter", 1, { end: suspend({ awaiting: ["p-0"] }) }))
+        yield* store.adjustClock(2_000)
+        assert.deepStrictEqual((yield* sweep(store)).expired.sort(), ["p", "p-0"])
+        assert.strictEqual((yield* store.get("p-1"))!.status, "ENQUEUED")
+        assert.deepInclude(JSON.parse((yield* store.get("p-0"))!.reason!), { _tag: "Cancelled" })
+        assert.isTrue(yield* isDue(store, "waiter"))
+      })
+  )
+
+  claim(
+    "one that has declared rollbacks compensates, and does not expire again while it does",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        yield* startOwned(store, "w", "i", { timeoutMs: 1_000 })
+        yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
+        yield* store.adjustClock(2_000)
+        assert.deepStrictEqual((yield* sweep(store)).expired, ["w"])
+        const { row } = yield* claimUntil(store, "i", "w")
+        assert.deepStrictEqual([row.status, row.phase], ["CANCELLED", "compensate"])
+        assert.deepStrictEqual((yield* sweep(store)).expired, [])
+        assert.strictEqual((yield* store.get("w"))!.epoch, row.epoch)
+      })
+  )
+
+  claim("many deadlines at once are worked off in batches", ({ store }) =>
+    Effect.gen(function*() {
+      const ids = Array.from({ length: 25 }, (_, index) => `w${index}`)
+      yield* store.write(ids.map((workflowId) => start({ workflowId, timeoutMs: 1_000 })))
+      yield* store.adjustClock(2_000)
+      const first = yield* store.sweep(10)
+      assert.isTrue(first.more)
+      const rest = yield* sweep(store, 10)
+      assert.deepStrictEqual([...first.expired, ...rest.expired].sort(), ids.sort())
+    }))
+
+  claim("the clock moves for every client, so two years pass at once", (given) =>
+    Effect.gen(function*() {
+      const { store } = given
+      const other = yield* given.another
+      yield* join(store, "i")
+      yield* startOwned(store, "asleep", "i")
+      const wakeAt = (yield* store.now) + twoYears
+      yield* recorded(store, advance("asleep", 1, { end: suspend({ wakeAt }) }))
+      yield* submit(store, start({ workflowId: "late", timeoutMs: twoYears, name: "Late" }))
+      yield* store.adjustClock(twoYears + 1_000)
+      assert.isAtLeast(yield* other.store.now, wakeAt)
+      yield* join(other.store, "j")
+      assert.deepStrictEqual(yield* claimIds(other.store, "j"), ["asleep"])
+      assert.deepStrictEqual((yield* sweep(other.store)).expired, ["late"])
+    }))
+}

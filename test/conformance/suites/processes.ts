@@ -1,0 +1,60 @@
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import type { Suite, Target } from "../Backend.ts"
+import { historyOf } from "../verbs.ts"
+
+const script = fileURLToPath(new URL("../process.ts", import.meta.url))
+
+/** Runs one process to its end; what it printed. */
+const run = (target: Target, ...args: ReadonlyArray<string>) =>
+  Effect.callback<string>((resume) => {
+    const child = spawn(process.execPath, ["--conditions=perdure:source", script, JSON.stringify(target), ...args], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let out = ""
+    let errors = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => out += text)
+    child.stderr.setEncoding("utf8").on("data", (text: string) => errors += text)
+    child.once("close", (code) => {
+      resume(code === 0 ? Effect.succeed(out) : Effect.die(new Error(`exit code ${code}: ${errors}`)))
+    })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+export const processes: Suite = (claim) => {
+  claim(
+    "three processes share the tables: each workflow is run once, by one of them, to its end",
+    (given) =>
+      Effect.gen(function*() {
+        const names = ["one", "two", "three"]
+        const count = 60
+        const total = String(count * names.length)
+        const printed = yield* Effect.forEach(names, (name) => run(given.target, name, String(count), total), {
+          concurrency: "unbounded"
+        })
+        const ran = printed.map((text) => JSON.parse(text) as ReadonlyArray<string>)
+        const ids = names.flatMap((name) => Array.from({ length: count }, (_, index) => `${name}-${index}`))
+        assert.deepStrictEqual(ran.flat().sort(), ids.sort())
+        for (const [index, mine] of ran.entries()) {
+          for (const id of mine) {
+            const history = yield* historyOf(given.store, id)
+            assert.deepStrictEqual(
+              history.map(({ value }) => value),
+              Array.from({ length: 3 }, () => `"${names[index]}"`)
+            )
+          }
+        }
+      })
+  )
+
+  claim("clients that open empty tables at the same time all find them made", (given) =>
+    Effect.gen(function*() {
+      const target = yield* given.elsewhere
+      const clients = yield* Effect.all(Array.from({ length: 10 }, () => given.connect(target)), {
+        concurrency: "unbounded"
+      })
+      for (const { store } of clients) assert.isNull(yield* store.get("nobody"))
+    }))
+}

@@ -1,0 +1,54 @@
+/** Nobody waits for a stranger: an open transaction of somebody else holds up what it holds, and nothing more. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { DatabaseSync } from "node:sqlite"
+import type { Suite } from "../Backend.ts"
+import { advance, record, start, succeed } from "../builders.ts"
+import { historyOf, join, startOwned, submit, write } from "../verbs.ts"
+
+export const strangers: Suite = (claim) => {
+  claim(
+    "a workflow whose rows a stranger holds is Busy, the rest of its batch is written",
+    (given) =>
+      Effect.gen(function*() {
+        const { store, target } = given
+        if (target.kind !== "postgres") return
+        const { sql } = yield* given.another
+        yield* join(store, "i")
+        for (const id of ["held", "free"]) yield* startOwned(store, id, "i")
+        const tables = yield* sql<{ name: string }>`SELECT table_name AS name FROM information_schema.columns
+        WHERE table_schema = ${target.schema} AND column_name = 'workflow_id'`
+        assert.isNotEmpty(tables)
+        const operation = (id: string) => advance(id, 1, { records: [record(0)], end: succeed })
+        yield* sql.withTransaction(Effect.gen(function*() {
+          for (const { name } of tables) {
+            yield* sql.unsafe(`SELECT 1 FROM "${target.schema}"."${name}" WHERE workflow_id = 'held' FOR UPDATE`)
+          }
+          const answers = yield* store.write([operation("held"), operation("free"), start({ workflowId: "new" })])
+          assert.deepStrictEqual(answers.map(({ _tag }) => _tag), ["Busy", "Recorded", "Started"])
+          assert.deepStrictEqual(yield* historyOf(store, "held"), [])
+        }))
+        assert.strictEqual((yield* submit(store, operation("held")))._tag, "Recorded")
+      }),
+    "postgres"
+  )
+
+  claim(
+    "while another process writes, a write waits, this process goes on, and the write is made after it",
+    (given) =>
+      Effect.gen(function*() {
+        if (given.target.kind !== "sqlite") return
+        const stranger = new DatabaseSync(given.target.filename)
+        yield* Effect.addFinalizer(() => Effect.sync(() => stranger.close()))
+        stranger.exec("BEGIN IMMEDIATE")
+        const writing = yield* Effect.forkChild(write(given.store, [start({ workflowId: "w" })]))
+        for (let turn = 0; turn < 500; turn++) yield* Effect.promise(() => new Promise((next) => setImmediate(next)))
+        assert.isUndefined(writing.pollUnsafe())
+        assert.isNull(yield* given.store.get("w"))
+        stranger.exec("COMMIT")
+        assert.deepStrictEqual(yield* Fiber.join(writing), [{ _tag: "Started" }])
+      }),
+    "sqlite"
+  )
+}

@@ -1,0 +1,41 @@
+/** The program's side of the conversation: lines of JSON on standard output and input. */
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
+import { createInterface } from "node:readline"
+
+/** Written before it returns. */
+export const sayNow = (tag: string, fields: object = {}): void =>
+  void process.stdout.write(`${JSON.stringify({ tag, ...fields })}\n`)
+
+export const say = (tag: string, fields: object = {}): Effect.Effect<void> => Effect.sync(() => sayNow(tag, fields))
+
+export type Commands = { readonly [name: string]: (command: any) => Effect.Effect<object | void, unknown> }
+
+/** Obeys commands as they come, in parallel; each answer carries the command's name as its tag. */
+export const obey = (commands: Commands): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const context = yield* Effect.context<never>()
+    const lines = createInterface(process.stdin)
+    // The test has gone: so does its program.
+    lines.on("close", () => process.exit(75))
+    lines.on("line", (line) => {
+      const command = JSON.parse(line) as { readonly do: string }
+      const answer = Effect.flatMap(
+        Effect.exit(commands[command.do]!(command)),
+        (exit) => say(command.do, exit._tag === "Success" ? exit.value ?? {} : { failed: String(exit.cause) })
+      )
+      Effect.runForkWith(context)(Effect.forkIn(answer, scope))
+    })
+    process.stdin.unref()
+  })
+
+/** The engine's counters that are not zero. */
+export const counters: Effect.Effect<{ readonly [name: string]: number }> = Effect.map(
+  Metric.snapshot,
+  (metrics) =>
+    Object.fromEntries(
+      metrics.flatMap((metric) => metric.type === "Counter" ? [[metric.id, Number(metric.state.count)]] : [])
+    )
+)

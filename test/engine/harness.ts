@@ -1,0 +1,148 @@
+/** How the engine's behaviour is tested: every claim on both stores, in one process, through the public API. */
+import { afterAll, beforeAll, describe, it } from "@effect/vitest"
+import * as SqliteStore from "@perdure/sqlite/SqliteStore"
+import * as PostgresStore from "@perdure/postgres/PostgresStore"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import { SqlClient } from "effect/sql/SqlClient"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Engine from "perdure/Engine"
+import { Store } from "perdure/Store"
+import type { WorkflowError } from "perdure/WorkflowError"
+import { freshDatabase } from "../postgres/database.ts"
+
+export type Kind = "sqlite" | "postgres"
+
+/** What a program that uses an engine may need. */
+export type Needs = Engine.Engine | Store | SqlClient
+
+/** An engine that runs, and how to end it before the test does. */
+export interface Running {
+  readonly use: <A, E, R extends Needs>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E>
+  /** Gives its workflows back; steps that still run are interrupted. */
+  readonly close: Effect.Effect<void>
+}
+
+export type Live = Layer.Layer<never, WorkflowError, Needs>
+
+export interface Given {
+  readonly kind: Kind
+  readonly sql: SqlClient
+  readonly store: Store["Service"]
+  /** A number of this test's own, for names of tables. */
+  readonly number: number
+  /** Builds an engine with these workflows. */
+  readonly engine: (live: Live | ReadonlyArray<Live>, options?: Engine.Options) => Effect.Effect<Running, WorkflowError, Scope.Scope>
+  /** An engine that runs nothing. */
+  readonly client: Effect.Effect<Running, WorkflowError, Scope.Scope>
+  /** Another store, on empty tables in another database. */
+  readonly elsewhere: Effect.Effect<Context.Context<Store | SqlClient>, never, Scope.Scope>
+}
+
+export type Claim = (
+  name: string,
+  body: (given: Given) => Effect.Effect<unknown, unknown, Scope.Scope>,
+  only?: Kind
+) => void
+
+/** Short waits, leases that no moved clock ends, shutdowns that do not linger. */
+export const options = {
+  suspendAfter: "40 millis",
+  lease: "36500 days",
+  heartbeat: "100 millis",
+  poll: "50 millis",
+  replayGrace: "250 millis",
+  shutdown: "20 millis"
+} as const satisfies Engine.Options
+
+/** Declares the claims for SQLite and for PostgreSQL. */
+export const onBothStores = (concept: string, suite: (claim: Claim) => void): void => {
+  runOn("sqlite", concept, suite, () => sqlite, Effect.void)
+  const scope = Scope.makeUnsafe()
+  let url = ""
+  let schemas = 0
+  runOn(
+    "postgres",
+    concept,
+    suite,
+    () => postgres(url, `perdure_${++schemas}`),
+    Effect.suspend(() => Effect.provideService(freshDatabase, Scope.Scope, scope)).pipe(
+      Effect.tap((address) => Effect.sync(() => (url = address)))
+    ),
+    Scope.close(scope, Exit.void)
+  )
+}
+
+type Opened = Effect.Effect<Context.Context<Store | SqlClient>, unknown, Scope.Scope>
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "perdure-engine-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const sqlite: Opened = Effect.flatMap(folder, (path) =>
+  Layer.build(Layer.fresh(SqliteStore.layer({ filename: join(path, "perdure.db"), synchronous: "NORMAL" }))))
+
+const postgres = (url: string, schema: string): Opened =>
+  Layer.build(Layer.fresh(PostgresStore.layer({ url: Redacted.make(url), schema, storeConnections: 3, maxConnections: 4 })))
+
+const elsewhereOf: Record<Kind, Opened> = {
+  sqlite,
+  postgres: Effect.flatMap(freshDatabase, (url) => postgres(url, "perdure"))
+}
+
+const runOn = (
+  kind: Kind,
+  concept: string,
+  suite: (claim: Claim) => void,
+  open: () => Opened,
+  before: Effect.Effect<unknown>,
+  after: Effect.Effect<unknown> = Effect.void
+): void => {
+  let number = 0
+  describe(`${concept} on ${kind}`, () => {
+    beforeAll(() => Effect.runPromise(Effect.asVoid(before)))
+    afterAll(() => Effect.runPromise(Effect.asVoid(after)))
+    suite((name, body, only) => {
+      if (only !== undefined && only !== kind) return
+      it.live(name, () =>
+        Effect.gen(function*() {
+          const context = yield* open()
+          const build = (layer: Layer.Layer<Engine.Engine, WorkflowError, Store | SqlClient>) => running(context, layer)
+          return yield* body({
+            kind,
+            number: ++number,
+            sql: Context.get(context, SqlClient),
+            store: Context.get(context, Store),
+            engine: (live, given) =>
+              build(workflows(live).pipe(Layer.provideMerge(Layer.fresh(Engine.layer({ ...options, ...given }))))),
+            client: build(Layer.fresh(Engine.layerClient({ poll: options.poll }))),
+            elsewhere: Effect.orDie(elsewhereOf[kind])
+          })
+        }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+    })
+  })
+}
+
+const workflows = (live: Live | ReadonlyArray<Live>): Live =>
+  Layer.isLayer(live) ? live : Layer.mergeAll(Layer.empty, ...live)
+
+const running = Effect.fnUntraced(function*(
+  context: Context.Context<Store | SqlClient>,
+  layer: Layer.Layer<Engine.Engine, WorkflowError, Store | SqlClient>
+): Effect.fn.Return<Running, WorkflowError, Scope.Scope> {
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const engine = yield* Layer.buildWithScope(Layer.provide(layer, Layer.succeedContext(context)), scope)
+  const services = Context.merge(context, engine)
+  return {
+    use: (effect) => Effect.provideContext(effect, services as Context.Context<any>),
+    close: Scope.close(scope, Exit.void)
+  }
+})

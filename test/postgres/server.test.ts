@@ -1,0 +1,54 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import { createConnection } from "node:net"
+import { fileURLToPath } from "node:url"
+import { waitFor } from "../waitFor.ts"
+import { freshDatabase, onServer } from "./database.ts"
+import { startPostgres } from "./server.ts"
+
+const accepts = (url: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ host: "127.0.0.1", port: Number(new URL(url).port) })
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false)).once("close", () => resolve(false))
+    socket.once("connect", () => socket.destroy())
+  })
+
+describe("the tests' PostgreSQL", () => {
+  it.live("keeps what was committed through an immediate restart and a kill, at the same address", () =>
+    Effect.gen(function*() {
+      const server = yield* Effect.acquireRelease(
+        Effect.promise(() => startPostgres({ fsync: true })),
+        (server) => Effect.promise(() => server.close())
+      )
+      const { url, pid } = server
+      yield* onServer(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+      yield* Effect.promise(() => server.restart("immediate"))
+      assert.deepStrictEqual(yield* onServer(url, "SELECT answer FROM kept"), [{ answer: 42 }])
+      yield* Effect.promise(() => server.kill())
+      assert.isNull(server.pid)
+      yield* Effect.promise(() => server.start())
+      assert.deepStrictEqual(yield* onServer(url, "SELECT answer FROM kept"), [{ answer: 42 }])
+      assert.strictEqual(server.url, url)
+      assert.notStrictEqual(server.pid, pid)
+    }))
+
+  it.live("is gone when the process that started it is killed", () =>
+    Effect.promise(async () => {
+      const holder = spawn(process.execPath, [fileURLToPath(new URL("hold.ts", import.meta.url))], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      let said = ""
+      holder.stdout.setEncoding("utf8").on("data", (text: string) => said += text)
+      const { url } = await waitFor("the server", () => said.includes("\n") && JSON.parse(said) as { url: string })
+      assert.isTrue(await accepts(url))
+      holder.kill("SIGKILL")
+      await waitFor("its end", async () => !(await accepts(url)))
+    }))
+
+  it.live("gives each caller an empty database of its own", () =>
+    Effect.gen(function*() {
+      const urls = [yield* freshDatabase, yield* freshDatabase]
+      for (const url of urls) yield* onServer(url, "CREATE TABLE mine (id TEXT PRIMARY KEY)")
+    }))
+})
