@@ -1,6 +1,6 @@
 /**
- * One of several processes on the same tables: starts workflows, claims whatever is due, and runs each to its end in
- * three steps, until all of them are done. Prints what it ran.
+ * One of several processes on the same tables: starts workflows, claims whatever is due, and runs each from its history
+ * to its end in three steps, until all of them are done. Prints what it ran.
  */
 import * as Effect from "effect/Effect"
 import type { Target } from "./Backend.ts"
@@ -24,13 +24,12 @@ const program = Effect.gen(function*() {
     const { claimed } = yield* claim(store, me, { limit: 5 })
     for (const step of [0, 1, 2]) {
       const end = step === 2 ? succeed : null
-      const answers = yield* write(
-        store,
-        claimed.map(({ row }) =>
-          advance(row.workflowId, row.epoch, { records: [record(step, { value: `"${me}"` })], end })
-        )
-      )
-      for (const { _tag } of answers) if (_tag !== "Recorded") return yield* Effect.die(new Error(_tag))
+      const records = [record(step, { value: `"${me}"` })]
+      const batch = claimed.filter((one) => one.records.length <= step)
+        .map(({ row }) => advance(row.workflowId, row.epoch, { records, end }))
+      for (const { _tag } of yield* write(store, batch)) {
+        if (_tag !== "Recorded") return yield* Effect.die(new Error(_tag))
+      }
     }
     ran.push(...claimed.map(({ row }) => row.workflowId))
     const done = yield* store.list({ status: ["SUCCESS"], order: "asc", limit: 10_000 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { createConnection } from "node:net"
 import { fileURLToPath } from "node:url"
 import { waitFor } from "../waitFor.ts"
@@ -42,8 +43,12 @@ describe("the tests' PostgreSQL", () => {
       holder.stdout.setEncoding("utf8").on("data", (text: string) => said += text)
       const { url } = await waitFor("the server", () => said.includes("\n") && JSON.parse(said) as { url: string })
       assert.isTrue(await accepts(url))
+      const [row] = await Effect.runPromise(onServer(url, "SHOW data_directory"))
+      const folder = (row as { readonly data_directory: string }).data_directory
+      assert.isTrue(existsSync(folder))
       holder.kill("SIGKILL")
-      await waitFor("its end", async () => !(await accepts(url)))
+      await waitFor("the end of the server", async () => !(await accepts(url)))
+      await waitFor("the end of its data", () => !existsSync(folder))
     }))
 
   it.live("gives each caller an empty database of its own", () =>

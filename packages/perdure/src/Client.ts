@@ -38,12 +38,14 @@ export interface ListOptions {
   readonly cursor?: string
 }
 
+/** A page of workflows. */
 export interface Page {
   readonly workflows: ReadonlyArray<WorkflowInfo>
   /** For the next page; undefined: this was the last. */
   readonly cursor: string | undefined
 }
 
+/** How to cancel. */
 export interface CancelOptions {
   /** Also the children that are not detached, however deep. Default: true. */
   readonly children?: boolean
@@ -123,7 +125,7 @@ export const waitFirst = (workflowIds: ReadonlyArray<string>): Effect.Effect<str
     const { core } = yield* Engine
     yield* attemptSync(() => distinct(workflowIds))
     return yield* Effect.raceAllFirst(workflowIds.map((workflowId) =>
-      Effect.flatMap(core.waiters.awaiting(workflowId), (awaited) =>
+      Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) =>
         awaited._tag === "Done" ? Effect.succeed(workflowId) : Effect.flatMap(Managing.get(core, workflowId), () =>
           Effect.succeed(workflowId)))
     ))

@@ -58,6 +58,7 @@ export interface Options {
   readonly maxRunning?: number
 }
 
+/** What an engine does where an option is not given. */
 export const defaults = {
   executorId: "local",
   version: "",
@@ -84,6 +85,7 @@ export interface EngineService {
   readonly core: Core
 }
 
+/** The engine that the current scope works with. Provided by {@link layer} or {@link layerClient}. */
 export class Engine extends Context.Service<Engine, EngineService>()("perdure/Engine") {}
 
 // -----------------------------------------------------------------------------

@@ -16,7 +16,8 @@ import { type Core, CurrentCore } from "./internal/core.ts"
 import * as Failure from "./internal/failure.ts"
 import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./internal/names.ts"
 import { outsideOf } from "./internal/outside.ts"
-import { CurrentRun, type Operation, type Run } from "./internal/run.ts"
+import type { Operation } from "./internal/operation.ts"
+import { CurrentRun, type Run } from "./internal/run.ts"
 import { refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import type { StepFailed } from "./StepFailed.ts"
@@ -26,8 +27,11 @@ import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
 // models
 // -----------------------------------------------------------------------------
 
+/** A schema whose values can be stored: its codec needs no services. */
+export type Storable = Codec.StorableSchema<any>
+
 /** When a failed attempt is followed by another. */
-export interface Retry {
+export interface Retry<in E = any> {
   /** Attempts in all. Default: 3. */
   readonly maxAttempts?: number
   /** Before the second attempt. Default: 500 milliseconds. */
@@ -37,20 +41,26 @@ export interface Retry {
   /** Default: 1 hour. */
   readonly maxInterval?: Duration.Input
   /** Which typed failures are tried again. Default: all. Defects never are. */
-  readonly while?: (error: any) => boolean
+  readonly while?: (error: E) => boolean
 }
 
 /** How a step is recorded and tried. */
-export interface Options<in A = any> {
+export interface Options<
+  in A = any,
+  in E = any,
+  out S extends Storable = Storable,
+  out X extends Storable = Storable,
+  out RR = any
+> {
   /** Of the success. Needed when its type is not plain JSON. */
-  readonly success?: Codec.StorableSchema<any>
+  readonly success?: S
   /** Of the errors that are to come back as themselves. What it does not cover becomes `StepFailed`. */
-  readonly error?: Codec.StorableSchema<any>
+  readonly error?: X
   /**
    * Default: typed failures are final, except those that call themselves transient (`isRetryable === true`), which get
    * three attempts. Failed attempts are recorded, so a crash gives no fresh budget; the waits between are durable.
    */
-  readonly retry?: Retry
+  readonly retry?: Retry<E>
   /** For each attempt. An attempt that takes longer is interrupted and fails with a `TimeoutError`. Default: none. */
   readonly timeout?: Duration.Input
   /** Identity in its branch instead of the name, where one name is used by several forked fibers. */
@@ -62,15 +72,16 @@ export interface Options<in A = any> {
    * reverse order of completion, each recorded and tried up to ten times; a crash in the middle does not repeat those
    * that are recorded. A step that was interrupted before it was recorded is not rolled back.
    */
-  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, any>
+  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, RR>
 }
 
-/** What a step fails with. */
+/** What a step fails with, given its options. */
 export type ErrorOf<O> = (O extends { readonly error: { readonly "Type": infer X } } ? X : never) | StepFailed
 
-/** What a step's rollback needs. */
-export type RollbackServices<O> = O extends { readonly rollback: (...args: any) => Effect.Effect<any, any, infer R> } ? R
-  : never
+/** The options that decide a step's types, from the schemas that it was given; `never`: none. */
+export type Given<S, X> =
+  & ([S] extends [never] ? unknown : { readonly success: S })
+  & ([X] extends [never] ? unknown : { readonly error: X })
 
 // -----------------------------------------------------------------------------
 // operations
@@ -94,17 +105,17 @@ export type RollbackServices<O> = O extends { readonly rollback: (...args: any) 
  * outside sees the workflow go on.
  */
 export const run: {
-  <const O extends Options = {}>(
+  <S extends Storable = never, X extends Storable = never, RR = never>(
     name: string,
-    options?: O
+    options?: Options<any, any, S, X, RR>
   ): <A, E, R>(
-    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>
-  ) => Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | RollbackServices<O>>
-  <A, E, R, const O extends Options<any> = {}>(
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, Given<S, X>>
+  ) => Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | RR>
+  <A, E, R, S extends Storable = never, X extends Storable = never, RR = never>(
     name: string,
-    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>,
-    options?: O & { readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, any> }
-  ): Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | RollbackServices<O>>
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, Given<S, X>>,
+    options?: Options<NoInfer<A>, NoInfer<E>, S, X, RR>
+  ): Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | RR>
 } = ((name: string, second?: unknown, third?: Options): any =>
   Effect.isEffect(second)
     ? runStep(name, second as Effect.Effect<any, any, any>, third ?? {})

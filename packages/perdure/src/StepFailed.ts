@@ -32,6 +32,7 @@ export interface FailureDetail {
   readonly errors?: ReadonlyArray<FailureDetail>
 }
 
+/** A failure as data, as a schema. */
 export const FailureDetail: Schema.Codec<FailureDetail> = Schema.Struct({
   tag: Schema.String,
   message: Schema.String,

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 
+/** One attempt of one step. */
 export interface StepStatus {
   /** Order of calls in the workflow, from 0. */
   readonly stepId: number
@@ -12,6 +13,7 @@ export interface StepStatus {
   readonly maxAttempts: number
 }
 
+/** The status of the current step; undefined outside a step. */
 export const Current: Context.Reference<StepStatus | undefined> = Context.Reference("perdure/StepStatus", {
   defaultValue: (): StepStatus | undefined => undefined
 })

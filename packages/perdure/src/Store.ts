@@ -200,14 +200,17 @@ export interface Advance {
   readonly end: End | null
 }
 
+/** What the journal writes. */
 export type Operation = Start | Advance
 
+/** What became of a start. */
 export type StartAnswer =
   /** Created, now or by an earlier submission of the same token. */
   | { readonly _tag: "Started" }
   /** The id was taken before. `same`: by the same name with the same payload. */
   | { readonly _tag: "Exists"; readonly same: boolean; readonly name: string }
 
+/** What became of an operation of a batch. */
 export type Answer =
   | StartAnswer
   /** Written, now or by an earlier submission. One answer per child, in order. */
@@ -234,12 +237,19 @@ export interface ExecutorInfo {
   readonly version: string
 }
 
+/** The answer to a renewal of the lease. */
 export interface Heartbeat {
   readonly now: number
   /** False: the lease had lapsed. This incarnation never gets it back and must stop. */
   readonly alive: boolean
-  /** Workflows taken from this incarnation since the last heartbeat (cancelled, expired, taken over, deleted). */
-  readonly revoked: ReadonlyArray<string>
+  /** What was taken from this incarnation since the last heartbeat (cancelled, expired, taken over, deleted). */
+  readonly revoked: ReadonlyArray<Revoked>
+}
+
+/** The ownership of a workflow that has ended: of this epoch, and not of a later one of the same incarnation. */
+export interface Revoked {
+  readonly workflowId: string
+  readonly epoch: number
 }
 
 /** What an executor can run. Nothing else is ever claimed by it, or counted as an attempt. */
@@ -248,6 +258,7 @@ export interface Served {
   readonly version: string
 }
 
+/** A workflow that a claim has taken, with its history. */
 export interface Claimed {
   readonly row: WorkflowRow
   readonly inbox: number
@@ -263,6 +274,7 @@ export type Reason =
   | { readonly _tag: "Blocked"; readonly expected: string; readonly actual: string; readonly detail: string }
   | { readonly _tag: "DeadLettered"; readonly attempts: number; readonly detail: string }
 
+/** What a round of recovery did. */
 export interface Swept {
   /** Workflows of lapsed executors that were given back, and are due at once. */
   readonly released: number
@@ -274,11 +286,13 @@ export interface Swept {
   readonly more: boolean
 }
 
+/** What became of a cancellation. */
 export type CancelAnswer =
   | { readonly workflowId: string; readonly result: "cancelled"; readonly phase: Phase }
   | { readonly workflowId: string; readonly result: "done"; readonly status: WorkflowStatus }
   | { readonly workflowId: string; readonly result: "unknown" }
 
+/** What became of a resumption. */
 export type ResumeAnswer =
   | { readonly workflowId: string; readonly result: "resumed" }
   /** Running or waiting already, or ended in `SUCCESS` or `ERROR`: nothing to resume. */
@@ -287,7 +301,7 @@ export type ResumeAnswer =
   | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
   | { readonly workflowId: string; readonly result: "unknown" }
 
-/** A terminal workflow, as its waiters need it. */
+/** A workflow that is done or blocked, as its waiters need it. */
 export interface Outcome {
   readonly workflowId: string
   readonly name: string
@@ -296,6 +310,7 @@ export interface Outcome {
   readonly reason: string | null
 }
 
+/** Which workflows a list shows. What is absent does not restrict. */
 export interface ListFilter {
   readonly status?: ReadonlyArray<WorkflowStatus>
   readonly name?: string
@@ -366,12 +381,14 @@ export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()
 // service
 // -----------------------------------------------------------------------------
 
+/** How a transaction is run. */
 export interface TransactionOptions {
   readonly isolation: "read committed" | "repeatable read" | "serializable" | undefined
   /** Limit on the body, so that a hung one cannot hold locks for ever. Milliseconds. */
   readonly timeoutMs: number
 }
 
+/** The operations of a store. */
 export interface StoreService {
   readonly name: "sqlite" | "postgres"
 
@@ -440,9 +457,16 @@ export interface StoreService {
   readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<WorkflowRow>, StoreError>
   readonly steps: (workflowId: string) => Effect.Effect<ReadonlyArray<StepRow>, StoreError>
 
-  /** Of these ids: the outcomes of those that are done, and those that do not exist. One statement for all waiters. */
+  /**
+   * Of these ids: the outcomes of those that are done (phase `done`), those that are blocked (status `BLOCKED`), and those
+   * that do not exist. One statement for all waiters.
+   */
   readonly outcomes: (workflowIds: ReadonlyArray<string>) => Effect.Effect<
-    { readonly done: ReadonlyArray<Outcome>; readonly unknown: ReadonlyArray<string> },
+    {
+      readonly done: ReadonlyArray<Outcome>
+      readonly blocked: ReadonlyArray<Outcome>
+      readonly unknown: ReadonlyArray<string>
+    },
     StoreError
   >
 

@@ -16,7 +16,8 @@ import * as Codec from "./internal/codec.ts"
 import { CurrentCore } from "./internal/core.ts"
 import * as Failure from "./internal/failure.ts"
 import { checkKey, checkStepName, positiveDurationMs } from "./internal/names.ts"
-import { CurrentRun, type Operation } from "./internal/run.ts"
+import type { Operation } from "./internal/operation.ts"
+import { CurrentRun } from "./internal/run.ts"
 import { performTransaction } from "./internal/transacting.ts"
 import { InTransaction, refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
@@ -27,15 +28,20 @@ import { WorkflowError } from "./WorkflowError.ts"
 // models
 // -----------------------------------------------------------------------------
 
-export interface Options {
+/** How a transaction is run and recorded. */
+export interface Options<
+  in E = any,
+  out S extends Step.Storable = Step.Storable,
+  out X extends Step.Storable = Step.Storable
+> {
   /** PostgreSQL only; SQLite is always serializable. Default: the server's. Conflicts (40001, 40P01) are run again. */
   readonly isolation?: "read committed" | "repeatable read" | "serializable"
   /** Of the success. Needed when its type is not plain JSON. */
-  readonly success?: Codec.StorableSchema<any>
+  readonly success?: S
   /** Of the errors that are to come back as themselves. They roll back, and are recorded. */
-  readonly error?: Codec.StorableSchema<any>
+  readonly error?: X
   /** As for a step. Default: transient errors get three attempts. */
-  readonly retry?: Step.Retry
+  readonly retry?: Step.Retry<E>
   /** Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds. */
   readonly timeout?: Duration.Input
   /** Identity in its branch instead of the name. */
@@ -44,6 +50,7 @@ export interface Options {
   readonly renamed?: string
 }
 
+/** What a transaction fails with. */
 export type ErrorOf<O> = Step.ErrorOf<O> | WorkflowError
 
 // -----------------------------------------------------------------------------
@@ -64,17 +71,17 @@ export type ErrorOf<O> = Step.ErrorOf<O> | WorkflowError
  * the transaction is run again, and the record of a first one that did commit undoes the second.
  */
 export const run: {
-  <const O extends Options = {}>(
+  <S extends Step.Storable = never, X extends Step.Storable = never>(
     name: string,
-    options?: O
+    options?: Options<any, S, X>
   ): <A, E, R>(
-    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>
-  ) => Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | SqlClient.SqlClient>
-  <A, E, R, const O extends Options = {}>(
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>
+  ) => Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | SqlClient.SqlClient>
+  <A, E, R, S extends Step.Storable = never, X extends Step.Storable = never>(
     name: string,
-    effect: Effect.Effect<A, E, R> & Json.Guard<A, O>,
-    options?: O
-  ): Effect.Effect<Json.Stored<A, O>, ErrorOf<O>, R | SqlClient.SqlClient>
+    effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>,
+    options?: Options<NoInfer<E>, S, X>
+  ): Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | SqlClient.SqlClient>
 } = ((name: string, second?: unknown, third?: Options): any =>
   Effect.isEffect(second)
     ? runTransaction(name, second as Effect.Effect<any, any, any>, third ?? {})

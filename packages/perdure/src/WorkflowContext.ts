@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Auth from "./Auth.ts"
 import * as StepStatus from "./StepStatus.ts"
 
+/** Where code runs, and on whose behalf. */
 export interface WorkflowContext {
   readonly workflowId: string | undefined
   readonly workflowName: string | undefined
@@ -35,6 +36,7 @@ export interface Fixed {
   readonly applicationVersion: string
 }
 
+/** What is fixed for the current run; undefined outside a workflow. */
 export const Current: Context.Reference<Fixed | undefined> = Context.Reference("perdure/WorkflowContext", {
   defaultValue: (): Fixed | undefined => undefined
 })

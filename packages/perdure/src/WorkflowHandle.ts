@@ -18,6 +18,7 @@ import type { WorkflowStatus } from "./WorkflowStatus.ts"
 // models
 // -----------------------------------------------------------------------------
 
+/** A workflow, by its id, with the types of its definition. */
 export interface WorkflowHandle<out A, out E> {
   readonly workflowId: string
 
@@ -33,10 +34,12 @@ export interface WorkflowHandle<out A, out E> {
    * *Details*
    *
    * Fails with the workflow's own error `E`, or with a `WorkflowError` whose reason is `WorkflowFailed` (an undeclared
-   * error, a defect), `WorkflowCancelled`, `WorkflowDeadLettered`, or `WorkflowNotFound`, at once, for an unknown id. A
-   * blocked workflow is not done: this waits until it is mended. Interrupting it leaves the workflow alone.
+   * error, a defect), `WorkflowCancelled`, `WorkflowDeadLettered`, `WorkflowBlocked` (its code does not fit its history:
+   * it goes on when that is mended and it is resumed), or `WorkflowNotFound`, at once, for an unknown id. Interrupting it
+   * leaves the workflow alone.
    *
-   * **Durability.** In a workflow's body the outcome is recorded; the workflow may be suspended while it waits.
+   * **Durability.** In a workflow's body the outcome is recorded, so there a blocked workflow is waited for until it is
+   * mended; the waiting workflow may be suspended meanwhile.
    */
   readonly result: Effect.Effect<A, E | WorkflowError, Engine>
 

@@ -23,7 +23,6 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
 import type { ConnectionOptions } from "node:tls"
 import { Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
@@ -82,8 +81,6 @@ const checkSchema = (schema: string): Effect.Effect<string, StoreError> => {
     : Effect.succeed(schema)
 }
 
-const unknownError = (error: SqlError): StoreError => toStoreError(error)
-
 /**
  * Opens the store: migrates the schema, then serves.
  *
@@ -109,13 +106,13 @@ export const make = Effect.fnUntraced(function*(
   } as const
   const connect = { config, schema, pooler }
 
-  const database = yield* Effect.mapError(Database.make(connect, options.storeConnections ?? 6), unknownError)
-  const pulse = yield* Effect.mapError(Database.make(connect, 1), unknownError)
+  const database = yield* Effect.mapError(Database.make(connect, options.storeConnections ?? 6), toStoreError)
+  const pulse = yield* Effect.mapError(Database.make(connect, 1), toStoreError)
   const client = yield* PgClient.make({
     ...config,
     prepare: !pooler,
     maxConnections: options.maxConnections ?? 10
-  }).pipe(Effect.mapError(unknownError), Effect.provide(Reactivity.layer))
+  }).pipe(Effect.mapError(toStoreError), Effect.provide(Reactivity.layer))
 
   yield* migrate(database)
   const s = database.s

@@ -29,7 +29,10 @@ describe("the journal on PostgreSQL", () => {
       yield* join(store, "new")
       assert.strictEqual((yield* sweep(store)).released, 0)
       const takeover = yield* Effect.forkChild(
-        Effect.andThen(Effect.repeat(sweep(store), { until: ({ released }) => released > 0 }), claimUntil(store, "new", "w"))
+        Effect.andThen(
+          Effect.repeat(sweep(store), { until: ({ released }) => released > 0 }),
+          claimUntil(store, "new", "w")
+        )
       )
       yield* flushing.query("COMMIT")
       const { records } = yield* Fiber.join(takeover)
@@ -76,7 +79,9 @@ describe("the journal on PostgreSQL", () => {
       const { schema, store } = yield* given
       const first = yield* session
       yield* join(store, "i")
-      for (const [id, end] of [["plain", null], ["settled", succeed], ["asleep", suspend()], ["left", release]] as const) {
+      for (
+        const [id, end] of [["plain", null], ["settled", succeed], ["asleep", suspend()], ["left", release]] as const
+      ) {
         yield* startOwned(store, id, "i")
         const operation = advance(id, 1, { records: [record(0)], children: [childOf(id, 0)], end })
         yield* first.query("BEGIN")
@@ -157,7 +162,9 @@ describe("the journal on PostgreSQL", () => {
       const { store } = yield* given
       yield* join(store, "i")
       const ids = Array.from({ length: 64 }, (_, i) => `w${i}`)
-      const long = Array.from({ length: 4_000 }, () => String.fromCharCode(33 + Math.floor(Math.random() * 90))).join("")
+      const long = Array.from({ length: 4_000 }, () => String.fromCharCode(33 + Math.floor(Math.random() * 90))).join(
+        ""
+      )
       const batch = ids.map((workflowId, i) =>
         start({
           workflowId: i === 7 ? long : workflowId,
@@ -170,9 +177,11 @@ describe("the journal on PostgreSQL", () => {
       const bad = [7, 20, 40]
       assert.deepStrictEqual(tags(answers), ids.map((_, i) => bad.includes(i) ? "Rejected" : "Started"))
       const good = ids.filter((_, i) => !bad.includes(i))
-      const records = yield* store.write(good.map((id, i) =>
-        advance(id, 1, { records: [record(0, i === 3 ? { value: "\0" } : i === 5 ? { seq: Number.NaN } : {})] })
-      ))
+      const records = yield* store.write(
+        good.map((id, i) =>
+          advance(id, 1, { records: [record(0, i === 3 ? { value: "\0" } : i === 5 ? { seq: Number.NaN } : {})] })
+        )
+      )
       assert.deepStrictEqual(tags(records), good.map((_, i) => i === 3 || i === 5 ? "Rejected" : "Recorded"))
     }))
 
@@ -211,7 +220,10 @@ describe("the journal on PostgreSQL", () => {
       const before = yield* deadlocks
       for (let round = 0; round < 25; round++) {
         const ids = Array.from({ length: 10 }, (_, i) => `${round}-${i}`)
-        yield* write(store, ids.flatMap((id) => ["p", "c"].map((kind) => start({ workflowId: `${kind}${id}`, owner: "i" }))))
+        yield* write(
+          store,
+          ids.flatMap((id) => ["p", "c"].map((kind) => start({ workflowId: `${kind}${id}`, owner: "i" })))
+        )
         // each side suspends parents whose children the other side settles, in opposite orders
         const half = (even: boolean) =>
           ids.map((id, i) =>
@@ -221,7 +233,7 @@ describe("the journal on PostgreSQL", () => {
           )
         yield* Effect.all([
           write(store, half(true)),
-          write(other.store, half(false).reverse())
+          write(other.store, half(false).toReversed())
         ], { concurrency: 2 })
         const rows = yield* Effect.forEach(ids, (id) => store.get(`p${id}`))
         for (const row of rows) assert.isTrue(row!.waits === null || row!.wakeAt !== null, JSON.stringify(row))
@@ -273,8 +285,8 @@ describe("the journal on PostgreSQL", () => {
       yield* startOwned(store, "w", "i")
       yield* cancel(store, ["w"])
       // asked by a process whose answer nobody got
-      assert.deepStrictEqual((yield* other.store.heartbeat("i", 60_000)).revoked, ["w"])
-      assert.deepStrictEqual((yield* store.heartbeat("i", 60_000)).revoked, ["w"])
+      assert.deepStrictEqual((yield* other.store.heartbeat("i", 60_000)).revoked, [{ workflowId: "w", epoch: 1 }])
+      assert.deepStrictEqual((yield* store.heartbeat("i", 60_000)).revoked, [{ workflowId: "w", epoch: 1 }])
       assert.deepStrictEqual((yield* store.heartbeat("i", 60_000)).revoked, [])
     }))
 

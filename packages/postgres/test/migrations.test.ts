@@ -7,9 +7,9 @@ import * as Redacted from "effect/Redacted"
 import { StoreError } from "perdure/Store"
 import { advance, childOf, record, start, succeed, suspend } from "../../../test/conformance/builders.ts"
 import { cancel, claimUntil, join, lapse, startOwned, submit, sweep } from "../../../test/conformance/verbs.ts"
+import * as Hints from "../src/internal/hints.ts"
 import { migrations } from "../src/internal/migrations.ts"
 import { quoteIdentifier } from "../src/internal/sql/function.ts"
-import * as Hints from "../src/internal/hints.ts"
 import { freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()

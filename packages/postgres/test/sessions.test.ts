@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
-import { Store } from "perdure/Store"
 import { inspect } from "node:util"
+import { Store } from "perdure/Store"
 import { advance, record, start, succeed } from "../../../test/conformance/builders.ts"
 import { claimUntil, join, lapse, startOwned, submit, sweep } from "../../../test/conformance/verbs.ts"
 import * as PostgresStore from "../src/PostgresStore.ts"
@@ -59,7 +59,11 @@ describe("sessions", () => {
 
   it.live("nothing is prepared behind a pooler, and everything works", () =>
     Effect.gen(function*() {
-      const { schema, sql, store } = yield* open(freshSchema(), { pooler: true, maxConnections: 1, storeConnections: 1 })
+      const { schema, sql, store } = yield* open(freshSchema(), {
+        pooler: true,
+        maxConnections: 1,
+        storeConnections: 1
+      })
       yield* life(store)
       assert.deepStrictEqual(yield* sql`SELECT name FROM pg_prepared_statements`, [])
       yield* store.hint([{ _tag: "Done", workflowId: "w" }])

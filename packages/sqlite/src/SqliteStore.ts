@@ -26,6 +26,7 @@ import { open } from "./internal/open.ts"
 import { make } from "./internal/service.ts"
 import { resolve } from "./internal/settings.ts"
 
+/** Where the database is, and how it is written. */
 export interface Options {
   /**
    * Path of the database file; it is created when it does not exist, its folder is not. Or `":memory:"`: a database of

@@ -32,7 +32,7 @@ export const deadlines: Suite = (claim) => {
           _tag: "Fenced"
         })
         const { alive, revoked } = yield* store.heartbeat("i", leaseMs)
-        assert.deepStrictEqual([alive, revoked], [true, ["running"]])
+        assert.deepStrictEqual([alive, revoked], [true, [{ workflowId: "running", epoch: 1 }]])
         assert.deepStrictEqual(yield* claimIds(store, "i"), [])
       })
   )

@@ -1,9 +1,10 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Suite, Target } from "../Backend.ts"
-import { historyOf } from "../verbs.ts"
+import { historyOf, lapse, sweep } from "../verbs.ts"
 
 const script = fileURLToPath(new URL("../process.ts", import.meta.url))
 
@@ -45,6 +46,31 @@ export const processes: Suite = (claim) => {
               Array.from({ length: 3 }, () => `"${names[index]}"`)
             )
           }
+        }
+      })
+  )
+
+  claim(
+    "what a killed process has left is run to its end by the next, and no record is lost or doubled",
+    (given) =>
+      Effect.gen(function*() {
+        const { store, target } = given
+        const total = 60
+        const doneIds = Effect.map(
+          store.list({ status: ["SUCCESS"], order: "asc", limit: 1_000 }),
+          (rows) => rows.map(({ workflowId }) => workflowId)
+        )
+        for (const round of [1, 2, 3]) {
+          const first = yield* Effect.forkChild(run(target, `killed ${round}`, String(total), "1000"))
+          let before: ReadonlyArray<string> = []
+          while (before.length < total * (round - 1) + 10) before = yield* doneIds
+          yield* Fiber.interrupt(first)
+          yield* lapse(store)
+          yield* sweep(store)
+          yield* run(target, `next ${round}`, "0", String(total * round))
+          const after = yield* doneIds
+          assert.includeMembers(after, [...before])
+          for (const id of after) assert.lengthOf(yield* historyOf(store, id), 3)
         }
       })
   )

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { ListFilter, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
-import { advance, attempt, cancelled, childOf, fail, record, start, succeed } from "../builders.ts"
+import { advance, block, attempt, cancelled, childOf, fail, record, start, succeed } from "../builders.ts"
 import { cancel, join, recorded, startDone, startOwned, submit } from "../verbs.ts"
 
 const idsOf = (store: StoreService, filter: Partial<ListFilter> = {}) =>
@@ -21,16 +21,19 @@ export const querying: Suite = (claim) => {
     }))
 
   claim(
-    "outcomes are those of the done, with the unknown named, and nothing of the others",
+    "outcomes are those of the done and of the blocked, with the unknown named, and nothing of the others",
     ({ store }) =>
       Effect.gen(function*() {
         yield* join(store, "i")
         yield* startDone(store, "good", "i")
-        for (const id of ["bad", "gone", "running"]) yield* startOwned(store, id, "i")
+        for (const id of ["bad", "gone", "running", "stuck"]) yield* startOwned(store, id, "i")
         yield* submit(store, start({ workflowId: "enqueued" }))
         yield* recorded(store, advance("bad", 1, { end: fail }))
+        yield* recorded(store, advance("stuck", 1, { end: block }))
         yield* cancel(store, ["gone"])
-        const { done, unknown } = yield* store.outcomes(["bad", "nobody", "running", "good", "enqueued", "gone"])
+        const asked = ["bad", "nobody", "running", "good", "enqueued", "gone", "stuck"]
+        const { blocked, done, unknown } = yield* store.outcomes(asked)
+        assert.deepStrictEqual(blocked.map((outcome) => outcome.workflowId), ["stuck"])
         assert.deepStrictEqual(unknown, ["nobody"])
         const name = "Order"
         assert.deepStrictEqual([...done].sort((a, b) => a.workflowId < b.workflowId ? -1 : 1), [
@@ -38,7 +41,7 @@ export const querying: Suite = (claim) => {
           { workflowId: "gone", name, status: "CANCELLED", output: null, reason: cancelled("user") },
           { workflowId: "good", name, status: "SUCCESS", output: succeed.output, reason: null }
         ])
-        assert.deepStrictEqual(yield* store.outcomes([]), { done: [], unknown: [] })
+        assert.deepStrictEqual(yield* store.outcomes([]), { done: [], blocked: [], unknown: [] })
       })
   )
 

@@ -12,7 +12,7 @@ import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
 import * as Metrics from "./metrics.ts"
-import type { Call, Completed } from "./run.ts"
+import type { Call, Completed } from "./operation.ts"
 
 /** A retry policy, checked. */
 export interface Policy {

@@ -3,12 +3,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "../Store.ts"
-import { ResultTimeout, WorkflowCancelled, WorkflowDeadLettered, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
+import { ResultTimeout, WorkflowBlocked, WorkflowCancelled, WorkflowDeadLettered, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import * as Failure from "./failure.ts"
 import { positiveDurationMs } from "./names.ts"
-import { CurrentRun, type Operation } from "./run.ts"
+import type { Operation } from "./operation.ts"
+import { CurrentRun } from "./run.ts"
 import { attemptSync } from "./starting.ts"
 import type { Awaited } from "./waiters.ts"
 
@@ -26,9 +27,13 @@ export const exitOf = (workflowId: string, definition: Definition, outcome: Outc
   }
 }
 
-const endOf = (workflowId: string, outcome: Outcome): WorkflowCancelled | WorkflowDeadLettered => {
+const endOf = (workflowId: string, outcome: Outcome): WorkflowCancelled | WorkflowDeadLettered | WorkflowBlocked => {
   const reason = outcome.reason === null ? {} : JSON.parse(outcome.reason) as Record<string, any>
   const detail = String(reason["detail"] ?? "")
+  if (outcome.status === "BLOCKED") {
+    const { actual, expected } = reason
+    return new WorkflowBlocked({ workflowId, expected: String(expected), actual: String(actual), detail })
+  }
   return outcome.status === "DEAD_LETTER"
     ? new WorkflowDeadLettered({ workflowId, attempts: Number(reason["attempts"] ?? 0), detail })
     : new WorkflowCancelled({ workflowId, by: reason["by"] ?? "user", detail })
@@ -45,7 +50,7 @@ export const result = (core: Core, workflowId: string, definition: Definition): 
   Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     return run === undefined
-      ? Effect.flatMap(core.waiters.awaiting(workflowId), (awaited) => exitOfAwaited(workflowId, definition, awaited))
+      ? Effect.flatMap(core.waiters.awaiting(workflowId, true), (awaited) => exitOfAwaited(workflowId, definition, awaited))
       : run.ask(resultOperation(core, workflowId, definition, () => {}))
   })
 
@@ -75,7 +80,7 @@ export const resultOperation = (
   perform: (call) =>
     Effect.suspend(() => {
       call.wait({ until: undefined, awaiting: workflowId, what: `result of ${workflowId}` })
-      return Effect.map(core.waiters.awaiting(workflowId), (awaited) => {
+      return Effect.map(core.waiters.awaiting(workflowId, false), (awaited) => {
         const exit = exitOfAwaited(workflowId, definition, awaited)
         const outcome = Exit.isSuccess(exit) ? "success" as const : "failure" as const
         return { outcome, value: JSON.stringify(awaited), exit, attempts: 1, childId: workflowId }

@@ -62,3 +62,19 @@ export const take = (
 
 /** The path of a labelled branch below the operation `key`. */
 export const pathOf = (key: string, label: string | number): string => `${key}/${escape(String(label))}/`
+
+/** Thrown (as a defect) when a name is used twice where it must be unique. */
+export class RepeatedName extends Error {
+  readonly repeated: string
+  readonly branch: string
+  constructor(name: string, branch: string) {
+    super(
+      `The name "${name}" is used twice in ${branch === "" ? "the workflow's body" : `branch "${branch}"`} by forked ` +
+        `fibers, whose order is not known. Give each operation a name or a "key" of its own, or use Workflow.forEach, ` +
+        `Workflow.all, Workflow.race or Workflow.fork, whose branches have names of their own.`
+    )
+    this.name = "RepeatedName"
+    this.repeated = name
+    this.branch = branch
+  }
+}

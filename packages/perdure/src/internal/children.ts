@@ -9,7 +9,8 @@ import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { childWorkflowId } from "./names.ts"
-import type { Call, Completed, Run, Slot } from "./run.ts"
+import type { Call, Completed, Slot } from "./operation.ts"
+import type { Run } from "./run.ts"
 import { began, conflict, startOf, type StartOptions } from "./starting.ts"
 
 export interface ChildOptions extends StartOptions {

@@ -48,6 +48,8 @@ export interface Owned {
 
 export interface Surroundings {
   readonly mayStart: () => boolean
+  /** Its deadline is due by this process's idea of the database's clock. */
+  readonly deadlinePassed: () => void
   /** The run has left memory. `outcome`: it is done, with this result. */
   readonly stopped: (execution: Execution, why: Stopped, outcome: Outcome | undefined) => void
 }
@@ -62,6 +64,7 @@ export class Execution {
   idleSince = 0
   private outcome: Outcome | undefined
   private alarm: ReturnType<typeof setTimeout> | undefined
+  private deadline: ReturnType<typeof setTimeout> | undefined
   private readonly core: Core
   private readonly registration: Registration
   private readonly owned: Owned
@@ -81,6 +84,7 @@ export class Execution {
 
   /** Starts (or replays) the body. */
   begin(): void {
+    this.watchDeadline()
     const { body, definition } = this.registration
     let payload: unknown
     try {
@@ -107,6 +111,7 @@ export class Execution {
       bodyCut: () => this.compensate("CANCELLED", null),
       stopped: (why) => {
         this.wakeAt(undefined)
+        clearTimeout(this.deadline)
         this.surroundings.stopped(this, why, this.outcome)
       },
       refused: (detail) => this.run.block("a write that the store accepts", "one that it refuses", detail)
@@ -124,9 +129,22 @@ export class Execution {
     clearTimeout(this.alarm)
     this.alarm = undefined
     if (due === undefined || !Number.isFinite(due)) return
-    // A day at most at a time: timers of the platform end at 24.8 days, and the clock is read again meanwhile.
-    const delay = Math.min(Math.max(due - this.core.clock.now(), 0), 86_400_000)
-    this.alarm = setTimeout(() => this.run.kick(), delay)
+    this.alarm = setTimeout(() => this.run.kick(), this.delayTo(due))
+  }
+
+  private watchDeadline(): void {
+    const due = this.owned.deadlineAt
+    if (due === null || this.owned.phase === "compensate") return
+    this.deadline = setTimeout(() => {
+      if (this.core.clock.now() >= due) this.surroundings.deadlinePassed()
+      // Until the database agrees.
+      this.watchDeadline()
+    }, Math.max(this.delayTo(due), this.core.clock.now() >= due ? 200 : 0))
+  }
+
+  /** A day at most at a time: timers of the platform end at 24.8 days, and the clock is read again meanwhile. */
+  private delayTo(due: number): number {
+    return Math.min(Math.max(due - this.core.clock.now(), 0), 86_400_000)
   }
 
   // ---------------------------------------------------------------------------

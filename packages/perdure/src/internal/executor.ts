@@ -67,11 +67,13 @@ export class ExecutorLoops implements Executor {
 
   readonly lookAtRunning = (): void => {
     if (this.executions.size === 0 || this.executions.size > 1000) return
+    // Only what runs now can be said to be over by an answer that is read later.
+    const looked = new Map(this.executions)
     this.core.fork(Effect.ignore(Effect.map(
-      this.core.store.outcomes([...this.executions.keys()]),
+      this.core.store.outcomes([...looked.keys()]),
       ({ done, unknown }) => {
         for (const workflowId of [...done.map((outcome) => outcome.workflowId), ...unknown]) {
-          this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
+          looked.get(workflowId)?.run.stop({ _tag: "Fenced" })
         }
       }
     )))
@@ -132,7 +134,11 @@ export class ExecutorLoops implements Executor {
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
       ({ alive, now, revoked }) => {
         const jump = this.core.clock.sync(now, sentAt)
-        for (const workflowId of revoked) this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
+        for (const { epoch, workflowId } of revoked) {
+          // What was lost may have been claimed again since: only runs of that epoch, or before, are over.
+          const run = this.executions.get(workflowId)?.run
+          if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: "Fenced" })
+        }
         if (!alive) return this.left ? Effect.void : this.lost
         this.renewed(lease, sentAt, wallSentAt)
         if (!held || Math.abs(jump) > 500) { for (const { run } of this.executions.values()) run.kick() }
@@ -194,9 +200,12 @@ export class ExecutorLoops implements Executor {
 
   private run(registration: Registration, owned: Owned): void {
     this.executions.get(owned.workflowId)?.run.stop({ _tag: "Fenced" })
-    const execution = new Execution(this.core, registration, owned, { mayStart: this.mayStart, stopped: this.stopped })
+    const execution = new Execution(this.core, registration, owned, {
+      mayStart: this.mayStart,
+      stopped: this.stopped,
+      deadlinePassed: this.deadlinePassed
+    })
     this.executions.set(owned.workflowId, execution)
-    if (owned.deadlineAt !== null) this.wakeSweepAt(owned.deadlineAt)
     execution.begin()
   }
 
@@ -305,15 +314,18 @@ export class ExecutorLoops implements Executor {
       return Effect.flatMap(this.core.store.sweep(sweepBatch), (swept) => {
         if (swept.released > 0) this.claimNow()
         const ended = [...swept.expired, ...swept.deadLettered]
-        for (const workflowId of ended) {
-          this.executions.get(workflowId)?.run.stop({ _tag: "Fenced" })
-          this.core.waiters.lookAt(workflowId)
+        for (const workflowId of ended) this.core.waiters.lookAt(workflowId)
+        if (ended.length > 0) {
+          this.heartbeatNow()
+          this.claimNow()
         }
-        if (swept.expired.length > 0) this.claimNow()
         return Effect.andThen(
           swept.released > 0 ? Metrics.count(Metrics.workflowsReleased, swept.released) : Effect.void,
-          swept.more ? this.sweepAll : Effect.void
-        )
+          ended.length === 0 ? Effect.void : this.core.store.hint([
+            { _tag: "Revoked", incarnation: "*" },
+            ...ended.map((workflowId) => ({ _tag: "Done", workflowId } as const))
+          ])
+        ).pipe(Effect.andThen(swept.more ? this.sweepAll : Effect.void))
       })
     })
   }
@@ -354,11 +366,10 @@ export class ExecutorLoops implements Executor {
     }, delay)
   }
 
-  private wakeSweepAt(due: number): void {
-    const delay = due - this.core.clock.now()
-    // Farther ones are seen by the regular sweep.
-    if (delay > 3_600_000) return
-    setTimeout(() => void Queue.offerUnsafe(this.sweeps, undefined), Math.max(delay + 1, 1)).unref?.()
+  /** The database decides that it has passed; whoever sweeps first cancels, and the beat tells the owner. */
+  private readonly deadlinePassed = (): void => {
+    Queue.offerUnsafe(this.sweeps, undefined)
+    this.heartbeatNow()
   }
 
   // ---------------------------------------------------------------------------

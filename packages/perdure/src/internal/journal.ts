@@ -51,7 +51,7 @@ export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2),
  * lost. The wait is given up even if the driver does not let itself be interrupted.
  */
 export const giveUpAfter = (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
-  Effect.flatMap(Effect.forkDetach(effect), (fiber) =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
     Effect.raceFirst(
       Fiber.join(fiber),
       Effect.flatMap(Effect.sleep(ms), () => {

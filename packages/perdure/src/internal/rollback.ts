@@ -5,7 +5,7 @@ import { attempt, type Policy } from "./attempts.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
-import type { Operation, Rollback } from "./run.ts"
+import type { Operation, Rollback } from "./operation.ts"
 
 /** Some twenty minutes in all. A rollback that still fails is recorded as failed, and the next one runs. */
 const policy: Policy = {

@@ -12,9 +12,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Advance, Answer, AttemptRecord, End, RecordKind, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, End, Start, StepRecord } from "../Store.ts"
 import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
+import { Call, type Completed, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
 import * as Replay from "./replay.ts"
 import { type Timer, Timers } from "./timers.ts"
 
@@ -65,115 +66,6 @@ export interface RunOptions {
   /** How long a replay waits, in real time, for plain asynchronous work before it gives its verdict. Milliseconds. */
   readonly replayGraceMs: number
   readonly host: RunHost
-}
-
-// -----------------------------------------------------------------------------
-// operations
-// -----------------------------------------------------------------------------
-
-/** An outcome, encoded for the record and as the body gets it. */
-export interface Completed {
-  readonly outcome: "success" | "failure"
-  readonly value: string
-  readonly exit: Exit.Exit<any, any>
-  readonly attempts: number
-  readonly childId?: string
-}
-
-/** A durable operation, as its module describes it. */
-export interface Operation {
-  readonly kind: RecordKind
-  /** What users see. */
-  readonly name: string
-  /** Identity in its branch: the explicit key, else the name. */
-  readonly identity: string
-  readonly renamed?: string | undefined
-  readonly rollback?: boolean
-  /** The body's answer out of a record. Throws when the running code cannot read it. */
-  readonly replay: (record: StepRecord) => Exit.Exit<any, any>
-  /** Runs it. An interruption means that nobody wants the outcome any more. */
-  readonly perform: (call: Call) => Effect.Effect<Completed>
-  /** What a replay answers without a record when recorded operations are still to come (a patch). */
-  readonly passed?: Exit.Exit<any, any>
-  /** Called when the outcome reaches the body, live and on replay. */
-  readonly onDelivered?: (record: StepRecord, exit: Exit.Exit<any, any>) => void
-  /** Called when the body interrupts the wait for it, in a run that goes on. */
-  readonly onAbandoned?: () => void
-}
-
-/** The turn of an operation whose write and outcome are one: nothing else is delivered until it is released. */
-export interface Slot {
-  readonly record: (completed: Completed) => StepRecord
-  /** Written: the outcome is delivered next, with this record. Not written: the number is free again. */
-  readonly release: (written: StepRecord | undefined) => void
-  /** Writes the record and these children; what was delivered before is part of the same write. */
-  readonly write: (record: StepRecord, children: ReadonlyArray<Start>) => Effect.Effect<Answer>
-}
-
-/** What an operation that waits is waiting for. */
-export interface Waiting {
-  readonly until: number | undefined
-  readonly awaiting: string | undefined
-  readonly what: string
-}
-
-/** One asked operation. */
-export class Call {
-  stepId = -1
-  startedAt = 0
-  /** Outcomes received when it was asked. */
-  askedAt = 0
-  record: StepRecord | undefined
-  fiber: Fiber.Fiber<Completed> | undefined
-  waiting: Waiting | undefined
-  slotted: StepRecord | undefined
-  readonly run: Run
-  readonly operation: Operation
-  readonly key: string
-  readonly caller: Fiber.Fiber<unknown, unknown>
-  readonly context: Context.Context<never>
-  readonly resume: (effect: Effect.Effect<any, any>) => void
-  readonly compensation: boolean
-  constructor(
-    run: Run,
-    operation: Operation,
-    key: string,
-    caller: Fiber.Fiber<unknown, unknown>,
-    compensation: boolean,
-    resume: (effect: Effect.Effect<any, any>) => void
-  ) {
-    this.run = run
-    this.operation = operation
-    this.key = key
-    this.caller = caller
-    this.context = caller.context
-    this.compensation = compensation
-    this.resume = resume
-  }
-
-  /** Failed attempts of it that are recorded. */
-  get attempts(): ReadonlyArray<AttemptRecord> {
-    return this.run.attemptsOf(this.key)
-  }
-  /** Says that the operation only waits, so that the workflow may be suspended; `undefined`: it works again. */
-  wait(waiting: Waiting | undefined): void {
-    this.waiting = waiting
-    this.run.changed()
-  }
-  recordAttempt(attempt: Omit<AttemptRecord, "stepId" | "key" | "name">): Effect.Effect<void> {
-    return this.run.recordAttempt(this, attempt)
-  }
-  /** Waits for this operation's turn. */
-  get slot(): Effect.Effect<Slot> {
-    return this.run.slot(this)
-  }
-}
-
-/** What undoes a recorded step, with the services that were in place where the step was called. */
-export interface Rollback {
-  readonly record: StepRecord
-  readonly effect: Effect.Effect<unknown, unknown>
-  readonly context: Context.Context<never>
 }
 
 type Event =
@@ -342,7 +234,7 @@ export class Run {
       const named: Branch.Named = at === undefined
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
-      if (named._tag === "Repeated") return Effect.die(new RepeatedName(operation.identity, branch.path))
+      if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
       if (decision._tag === "Mismatch") {
         this.diverge(describe(decision.record), `${operation.kind} "${operation.name}"`, "the same name, another kind")
@@ -369,7 +261,7 @@ export class Run {
     const branch = fiber.getRef(CurrentBranch)
     if (branch === undefined || !this.open(branch)) return this.refuse()
     const named = Branch.take(branch, fiber, name, undefined)
-    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(new RepeatedName(name, branch.path))
+    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(new Branch.RepeatedName(name, branch.path))
   }
 
   /** The recorded value of an operation of this branch that has not been asked for yet. */
@@ -438,7 +330,7 @@ export class Run {
       if (call.slotted !== undefined) return this.slotEnded(call, call.slotted, exit)
       if (!this.calls.has(call)) return
       if (Exit.isSuccess(exit)) this.completed(call, exit.value)
-      // An operation that dies or is interrupted from nowhere is a defect of the engine: give the workflow back.
+      // An operation that dies or is interrupted from nowhere is a defect of the engine: nothing more runs until it is mended.
       else if (this.running) this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
     })
   }
@@ -486,7 +378,7 @@ export class Run {
     }
   }
 
-  recordAttempt(call: Call, attempt: Omit<AttemptRecord, "stepId" | "key" | "name">): Effect.Effect<void> {
+  recordAttempt(call: Call, attempt: FailedAttempt): Effect.Effect<void> {
     const record = { ...attempt, stepId: call.stepId, key: call.key, name: call.operation.name }
     const list = this.failedAttempts.get(call.key)
     if (list === undefined) this.failedAttempts.set(call.key, [record])
@@ -888,41 +780,9 @@ export class Run {
   }
 }
 
-/** Thrown (as a defect) when a name is used twice where it must be unique. */
-export class RepeatedName extends Error {
-  readonly repeated: string
-  readonly branch: string
-  constructor(name: string, branch: string) {
-    super(
-      `The name "${name}" is used twice in ${branch === "" ? "the workflow's body" : `branch "${branch}"`} by forked ` +
-        `fibers, whose order is not known. Give each operation a name or a "key" of its own, or use Workflow.forEach, ` +
-        `Workflow.all, Workflow.race or Workflow.fork, whose branches have names of their own.`
-    )
-    this.name = "RepeatedName"
-    this.repeated = name
-    this.branch = branch
-  }
-}
-
 const describe = (record: StepRecord): string => `${record.kind} "${record.name}" (step ${record.stepId})`
 
 const remove = <A>(items: Array<A>, item: A): void => {
   const index = items.indexOf(item)
   if (index >= 0) items.splice(index, 1)
 }
-
-const recordOf = (call: Call, completed: Completed, seq: number, at: number): StepRecord => ({
-  stepId: call.stepId,
-  seq,
-  asked: call.askedAt,
-  key: call.key,
-  name: call.operation.name,
-  kind: call.operation.kind,
-  outcome: completed.outcome,
-  value: completed.value,
-  attempts: completed.attempts,
-  startedAt: Math.min(call.startedAt, at),
-  at,
-  childId: completed.childId ?? null,
-  rollback: call.operation.rollback === true
-})

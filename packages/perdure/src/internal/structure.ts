@@ -9,7 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Branch from "./branch.ts"
-import { CurrentBranch, CurrentRun, type Operation, type Run } from "./run.ts"
+import type { Operation } from "./operation.ts"
+import { CurrentBranch, CurrentRun, type Run } from "./run.ts"
 
 type Concurrency = number | "unbounded" | undefined
 

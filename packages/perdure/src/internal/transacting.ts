@@ -14,7 +14,8 @@ import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import { untilItPasses } from "./journal.ts"
 import { attemptSync } from "./starting.ts"
-import type { Call, Completed, Run, Slot } from "./run.ts"
+import type { Call, Completed, Slot } from "./operation.ts"
+import type { Run } from "./run.ts"
 
 export interface Transacted {
   readonly name: string

@@ -7,7 +7,12 @@ import type { Outcome, StoreError, StoreService } from "../Store.ts"
 import { nextTurn } from "./bodyScheduler.ts"
 
 export type Awaited = { readonly _tag: "Done"; readonly outcome: Outcome } | { readonly _tag: "Unknown" }
-type Waiter = (awaited: Awaited) => void
+
+interface Waiter {
+  readonly tell: (awaited: Awaited) => void
+  /** Wants to know of a blocked workflow too, as if it were done. */
+  readonly ofBlocked: boolean
+}
 
 const batchSize = 1000
 
@@ -28,10 +33,13 @@ export class Waiters {
     this.runsHere = runsHere
   }
 
-  /** The outcome of the workflow, when it is done; `Unknown`, at once, for an id that does not exist. */
-  awaiting(workflowId: string): Effect.Effect<Awaited> {
+  /**
+   * The outcome of the workflow, when it is done; `Unknown`, at once, for an id that does not exist. `ofBlocked`: also when
+   * it is blocked; without it a blocked workflow is waited for until it is mended.
+   */
+  awaiting(workflowId: string, ofBlocked: boolean): Effect.Effect<Awaited> {
     return Effect.callback((resume) => {
-      const waiter: Waiter = (awaited) => resume(Effect.succeed(awaited))
+      const waiter: Waiter = { tell: (awaited) => resume(Effect.succeed(awaited)), ofBlocked }
       const set = this.waiting.get(workflowId)
       if (set !== undefined) set.add(waiter)
       else this.waiting.set(workflowId, new Set([waiter]))
@@ -75,8 +83,9 @@ export class Waiters {
     const batches: Array<ReadonlyArray<string>> = []
     for (let i = 0; i < ids.length; i += batchSize) batches.push(ids.slice(i, i + batchSize))
     return Effect.forEach(batches, (batch) =>
-      Effect.map(this.store.outcomes(batch), ({ done, unknown }) => {
+      Effect.map(this.store.outcomes(batch), ({ blocked, done, unknown }) => {
         for (const outcome of done) this.done(outcome)
+        for (const outcome of blocked) this.blocked(outcome)
         for (const workflowId of unknown) this.tell(workflowId, { _tag: "Unknown" })
       }), { discard: true })
   }
@@ -85,6 +94,12 @@ export class Waiters {
     const waiters = this.waiting.get(workflowId)
     if (waiters === undefined) return
     this.waiting.delete(workflowId)
-    for (const waiter of waiters) waiter(awaited)
+    for (const waiter of waiters) waiter.tell(awaited)
+  }
+
+  private blocked(outcome: Outcome): void {
+    for (const waiter of [...this.waiting.get(outcome.workflowId) ?? []]) {
+      if (waiter.ofBlocked) waiter.tell({ _tag: "Done", outcome })
+    }
   }
 }

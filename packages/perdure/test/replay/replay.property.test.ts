@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest"
 import { type Disk, generator, live } from "./memory.ts"
 import { mayRepeat, type Program, program, toEffect } from "./programs.ts"
 
-const count = Number(process.env["PERDURE_PROGRAMS"] ?? 1500)
+const count = Number(process.env["PERDURE_PROGRAMS"] ?? 3000)
 const one = process.env["PERDURE_SEED"]
 const first = one === undefined ? Number(process.env["PERDURE_FIRST"] ?? Math.floor(Math.random() * 1e9)) : Number(one)
 

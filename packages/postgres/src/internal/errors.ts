@@ -15,7 +15,8 @@ export type Failure = "conflict" | "busy" | "value" | "isolation" | "misconfigur
 /** The SQLSTATE (no class begins with E, unlike EPIPE), or null when the server did not speak (the connection, a parameter that cannot be encoded). */
 export const sqlState = (error: SqlError): string | null => {
   const cause = error.reason.cause
-  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" && /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(cause.code)
+  return Predicate.hasProperty(cause, "code") && typeof cause.code === "string" &&
+      /^[0-9A-DF-Z][0-9A-Z]{4}$/.test(cause.code)
     ? cause.code
     : null
 }

@@ -4,10 +4,10 @@ import type { ListFilter, Outcome, StepRow, StoreError, WorkflowRow } from "perd
 import type { Database } from "./database.ts"
 import { workflowRow } from "./sql/rows.ts"
 
-const from = (s: string): string => `
-  FROM ${s}.workflow w
-  LEFT JOIN ${s}.ownership o ON o.workflow_id = w.workflow_id
-  LEFT JOIN ${s}.mailbox m ON m.workflow_id = w.workflow_id`
+/** Probes per row found: a plan that was made when the tables were small stays right. */
+const rest = (s: string): string => `
+  LEFT JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = w.workflow_id OFFSET 0) o ON true
+  LEFT JOIN LATERAL (SELECT * FROM ${s}.mailbox m WHERE m.workflow_id = w.workflow_id OFFSET 0) m ON true`
 
 /** Records, and steps of which only failed attempts are recorded so far. */
 const stepsStatement = (s: string): string => `
@@ -27,10 +27,11 @@ const stepsStatement = (s: string): string => `
   ORDER BY coalesce(t.step_id, a.step_id)`
 
 const outcomesStatement = (s: string): string => `
-  SELECT k.id, w.workflow_id IS NOT NULL, w.name, w.status, w.output, w.reason
+  SELECT k.id, w.workflow_id IS NOT NULL, w.name, w.status, w.output, w.reason, o.open
   FROM unnest($1::text[]) AS k(id)
-  LEFT JOIN ${s}.workflow w ON w.workflow_id = k.id
-  WHERE NOT EXISTS (SELECT FROM ${s}.ownership o WHERE o.workflow_id = k.id)`
+  LEFT JOIN LATERAL (SELECT * FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w ON true
+  LEFT JOIN LATERAL (SELECT true AS open FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o ON true
+  WHERE o.open IS NULL OR w.status = 'BLOCKED'`
 
 // every row is one JSON text, built by these statements in the shape of the contract
 const parse = <A>(rows: ReadonlyArray<ReadonlyArray<unknown>>): ReadonlyArray<A> =>
@@ -48,7 +49,7 @@ const after = (prefix: string): string | null => {
 
 export const make = (database: Database) => {
   const s = database.s
-  const getSql = `SELECT ${workflowRow(s)}::text ${from(s)} WHERE w.workflow_id = $1::text`
+  const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${rest(s)} WHERE w.workflow_id = $1::text`
   const stepsSql = stepsStatement(s)
   const outcomesSql = outcomesStatement(s)
 
@@ -85,8 +86,11 @@ export const make = (database: Database) => {
       const order = descending ? "DESC" : "ASC"
       return Effect.map(
         database.query(
-          `SELECT ${workflowRow(s)}::text ${from(s)} WHERE ${conditions.join(" AND ")} `
-            + `ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ${add(String(filter.limit))}::integer`,
+          `SELECT ${workflowRow(s)}::text FROM (
+            SELECT * FROM ${s}.workflow w WHERE ${conditions.join(" AND ")}
+            ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ${add(String(filter.limit))}::integer
+          ) w ${rest(s)}
+          ORDER BY w.created_at ${order}, w.workflow_id ${order}`,
           parameters
         ),
         parse<WorkflowRow>
@@ -97,17 +101,22 @@ export const make = (database: Database) => {
     Effect.map(database.query(stepsSql, [workflowId]), parse<StepRow>)
 
   const outcomes = (workflowIds: ReadonlyArray<string>): Effect.Effect<
-    { readonly done: ReadonlyArray<Outcome>; readonly unknown: ReadonlyArray<string> },
+    {
+      readonly done: ReadonlyArray<Outcome>
+      readonly blocked: ReadonlyArray<Outcome>
+      readonly unknown: ReadonlyArray<string>
+    },
     StoreError
   > =>
     Effect.map(database.query(outcomesSql, [workflowIds]), (rows) => {
       const done: Array<Outcome> = []
+      const blocked: Array<Outcome> = []
       const unknown: Array<string> = []
-      for (const [workflowId, known, name, status, output, reason] of rows) {
-        if (known === true) done.push({ workflowId, name, status, output, reason } as Outcome)
-        else unknown.push(workflowId as string)
+      for (const [workflowId, known, name, status, output, reason, open] of rows) {
+        if (known !== true) unknown.push(workflowId as string)
+        else (open === true ? blocked : done).push({ workflowId, name, status, output, reason } as Outcome)
       }
-      return { done, unknown }
+      return { done, blocked, unknown }
     })
 
   return { get, list, steps, outcomes }

@@ -227,7 +227,10 @@ export const make = (database: Database) => {
   const slow = new Map<string, number>()
 
   const send = (entries: ReadonlyArray<Entry>, lock: number): Effect.Effect<ReadonlyArray<Answer>, SqlError> =>
-    Effect.map(Effect.suspend(() => database.run(statement, encode(entries.map(({ operation }) => operation), lock))), (rows) => decode(entries, rows))
+    Effect.map(
+      Effect.suspend(() => database.run(statement, encode(entries.map(({ operation }) => operation), lock))),
+      (rows) => decode(entries, rows)
+    )
 
   const halves = (entries: ReadonlyArray<Entry>, lock: number) => {
     const middle = entries.length >>> 1

@@ -18,7 +18,7 @@ export const cancelOne = (database: Database, workflowId: string, reason: string
     const status = statusOf(database, workflowId)
     return status === undefined ? { workflowId, result: "unknown" } : { workflowId, result: "done", status }
   }
-  Ownership.revoke(database, owner.executor, workflowId)
+  Ownership.revoke(database, owner)
   if (!Step.hasRollback(database, workflowId)) {
     const epoch = owner.epoch + 1
     finish(database, workflowId, { ...owner, status: "CANCELLED", output: null, reason, epoch }, now)

@@ -29,11 +29,11 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     incarnation,
     now
   )
-  const revoked = database.all<{ workflow_id: string }>(
-    "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id",
+  const revoked = database.all<{ workflow_id: string; epoch: number }>(
+    "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id, epoch",
     incarnation
   )
-  return { now, alive: renewed === 1, revoked: revoked.map((_) => _.workflow_id).sort() }
+  return { now, alive: renewed === 1, revoked: revoked.map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch })) }
 }
 
 /** The row stays until the sweep removes it, dead: a late heartbeat must not find a lease to renew. */

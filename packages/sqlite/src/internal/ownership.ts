@@ -85,13 +85,17 @@ export const forgive = (database: Database, workflowId: string): void => {
 }
 
 /** Tells the former owner, with its next heartbeat. One that is not known any more has nobody to tell. */
-export const revoke = (database: Database, incarnation: string | null, workflowId: string): void => {
-  if (incarnation === null) return
+export const revoke = (
+  database: Database,
+  owner: Pick<Ownership, "workflow_id" | "epoch" | "executor">
+): void => {
+  if (owner.executor === null) return
   database.run(
-    `INSERT INTO perdure_revoked (incarnation, workflow_id)
-     SELECT incarnation, ? FROM perdure_executor WHERE incarnation = ?
-     ON CONFLICT DO NOTHING`,
-    workflowId,
-    incarnation
+    `INSERT INTO perdure_revoked (incarnation, workflow_id, epoch)
+     SELECT incarnation, ?, ? FROM perdure_executor WHERE incarnation = ?
+     ON CONFLICT (incarnation, workflow_id) DO UPDATE SET epoch = excluded.epoch`,
+    owner.workflow_id,
+    owner.epoch,
+    owner.executor
   )
 }

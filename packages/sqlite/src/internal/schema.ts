@@ -124,10 +124,11 @@ CREATE TABLE perdure_executor (
   dead        INTEGER NOT NULL DEFAULT 0 CHECK (dead IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
--- What an incarnation lost since its last heartbeat.
+-- What an incarnation lost since its last heartbeat, and the epoch that ended.
 CREATE TABLE perdure_revoked (
-  incarnation TEXT NOT NULL,
-  workflow_id TEXT NOT NULL,
+  incarnation TEXT    NOT NULL,
+  workflow_id TEXT    NOT NULL,
+  epoch       INTEGER NOT NULL,
   PRIMARY KEY (incarnation, workflow_id)
 ) STRICT, WITHOUT ROWID;
 `

@@ -59,9 +59,9 @@ const ownedBy = (database: Database, incarnation: string, limit: number): Readon
  * up. Rollbacks are never given up.
  */
 const recover = (database: Database, row: Lost, now: number): "released" | "dead letter" => {
-  const { epoch, executor, phase, undoing, workflow_id } = row
+  const { epoch, phase, undoing, workflow_id } = row
   const attempts = row.attempts + 1
-  Ownership.revoke(database, executor, workflow_id)
+  Ownership.revoke(database, row)
   if (phase === "run" && attempts > row.max_recovery_attempts) {
     const detail = `its executor was lost ${attempts} times in a row at the same place`
     const reason = json({ _tag: "DeadLettered", attempts, detail })

@@ -59,10 +59,12 @@ export const outcomes = (database: Database, workflowIds: ReadonlyArray<string>)
     JSON.stringify([...new Set(workflowIds)])
   )
   const done: Array<Outcome> = []
+  const blocked: Array<Outcome> = []
   const unknown: Array<string> = []
   for (const { asked_id: workflowId, done: isDone, name, output, reason, status } of rows) {
     if (name === null) unknown.push(workflowId)
     else if (isDone === 1) done.push({ workflowId, name, status, output, reason })
+    else if (status === "BLOCKED") blocked.push({ workflowId, name, status, output, reason })
   }
-  return { done, unknown }
+  return { done, blocked, unknown }
 }

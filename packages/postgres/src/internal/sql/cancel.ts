@@ -1,3 +1,4 @@
+import { finish } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
 
 /**
@@ -28,6 +29,7 @@ DECLARE
   v_seen text[];
   v_going text[];
   v_done text[];
+  v_both text[];
   v_all_going text[] := '{}';
   v_all_done text[] := '{}';
 BEGIN${readCommitted}
@@ -40,66 +42,61 @@ BEGIN${readCommitted}
     SELECT array_agg(o.workflow_id) FILTER (WHERE x.rollback), array_agg(o.workflow_id) FILTER (WHERE NOT x.rollback)
     INTO v_going, v_done
     FROM unnest(v_level) k(id)
-    JOIN ${s}.ownership o ON o.workflow_id = k.id
+    CROSS JOIN LATERAL (
+      SELECT o.workflow_id, o.phase FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
+    ) o
     CROSS JOIN LATERAL (
       SELECT EXISTS (
-        SELECT FROM ${s}.step t WHERE t.workflow_id = o.workflow_id AND t.rollback AND t.outcome = 'success'
+        SELECT FROM ${s}.step t WHERE t.workflow_id = k.id AND t.rollback AND t.outcome = 'success' OFFSET 0
       ) AS rollback
     ) x
     WHERE o.phase = 'run';
+    v_both := v_going || v_done;
 
-    INSERT INTO ${s}.revoked (incarnation, workflow_id, epoch)
-    SELECT o.executor, o.workflow_id, o.epoch
-    FROM unnest(v_going || v_done) k(id)
-    JOIN ${s}.ownership o ON o.workflow_id = k.id
-    JOIN ${s}.executor e ON e.incarnation = o.executor
-    WHERE e.state = 'alive'
-    ORDER BY o.executor, o.workflow_id
-    ON CONFLICT (incarnation, workflow_id) DO UPDATE SET epoch = excluded.epoch;
-
-    IF v_going || v_done IS NOT NULL THEN
+    IF v_both IS NOT NULL THEN
+      INSERT INTO ${s}.revoked (incarnation, workflow_id, epoch)
+      SELECT o.executor, k.id, o.epoch
+      FROM unnest(v_both) k(id)
+      CROSS JOIN LATERAL (
+        SELECT o.executor, o.epoch FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
+      ) o
+      WHERE (SELECT e.state FROM ${s}.executor e WHERE e.incarnation = o.executor) = 'alive'
+      ORDER BY o.executor, k.id COLLATE "C"
+      ON CONFLICT (incarnation, workflow_id) DO UPDATE SET epoch = excluded.epoch;
       DELETE FROM ${s}.waiter x USING (
-        SELECT z.target_id, z.waiter_id FROM unnest(v_going || v_done) k(id)
-        CROSS JOIN LATERAL (
-          SELECT y.target_id, y.waiter_id FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
+        SELECT z.tid FROM unnest(v_both) k(id) CROSS JOIN LATERAL (
+          SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
         ) z
-      ) d WHERE x.target_id = d.target_id AND x.waiter_id = d.waiter_id;
-      DELETE FROM ${s}.deadline d USING unnest(v_going || v_done) k(id) WHERE d.workflow_id = k.id;
+      ) d WHERE x.ctid = d.tid;
+      DELETE FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_both);
     END IF;
 
     IF v_going IS NOT NULL THEN
       WITH o AS (
         UPDATE ${s}.ownership o SET phase = 'compensate', epoch = o.epoch + 1, executor = NULL, blocked = false
-        FROM unnest(v_going) k(id) WHERE o.workflow_id = k.id
+        WHERE o.workflow_id = ANY (v_going)
         RETURNING o.workflow_id, o.name, o.version
       ), m AS (
         INSERT INTO ${s}.mailbox (workflow_id, name, version, inbox, wake_at)
         SELECT o.workflow_id, o.name, o.version, 1, v_now FROM o
         ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = v_now, waits = NULL
       )
-      UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason
-      FROM o WHERE w.workflow_id = o.workflow_id;
+      UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason WHERE w.workflow_id = ANY (v_going);
       v_all_going := v_all_going || v_going;
     END IF;
 
     IF v_done IS NOT NULL THEN
-      WITH o AS (
-        DELETE FROM ${s}.ownership o USING unnest(v_done) k(id) WHERE o.workflow_id = k.id
-        RETURNING o.workflow_id, o.epoch, o.ended_epoch, o.attempts
-      ), m AS (
-        DELETE FROM ${s}.mailbox m USING unnest(v_done) k(id) WHERE m.workflow_id = k.id
-      )
-      UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason, completed_at = v_now, epoch = o.epoch + 1,
-        ended_epoch = greatest(w.ended_epoch, o.ended_epoch), recovery_attempts = o.attempts
-      FROM o WHERE w.workflow_id = o.workflow_id;
+${finish(s, "v_done", "'CANCELLED'", "v_reason", "o.epoch + 1")}
       PERFORM ${s}.wake_1(v_done, v_now);
       v_all_done := v_all_done || v_done;
     END IF;
 
     EXIT WHEN NOT p_children;
     SELECT coalesce(array_agg(w.workflow_id), '{}') INTO v_level
-    FROM unnest(v_level) k(id) JOIN ${s}.workflow w ON w.parent_id = k.id
-    WHERE NOT w.detached AND w.workflow_id <> ALL (v_seen);
+    FROM unnest(v_level) k(id) CROSS JOIN LATERAL (
+      SELECT w.workflow_id FROM ${s}.workflow w WHERE w.parent_id = k.id AND NOT w.detached OFFSET 0
+    ) w
+    WHERE w.workflow_id <> ALL (v_seen);
     v_seen := v_seen || v_level;
     v_reason := p_child_reason;
   END LOOP;
@@ -109,9 +106,9 @@ BEGIN${readCommitted}
     UNION ALL
     SELECT k.id, k.id = ANY (p_ids), 'cancelled', 'done', 'CANCELLED' FROM unnest(v_all_done) k(id);
   RETURN QUERY
-    SELECT k.id, true, CASE WHEN w.workflow_id IS NULL THEN 'unknown' ELSE 'done' END, NULL::text, w.status::text
+    SELECT k.id, true, CASE WHEN w.status IS NULL THEN 'unknown' ELSE 'done' END, NULL::text, w.status::text
     FROM (SELECT DISTINCT p.id FROM unnest(p_ids) p(id)) k
-    LEFT JOIN ${s}.workflow w ON w.workflow_id = k.id
+    LEFT JOIN LATERAL (SELECT w.status FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w ON true
     WHERE k.id <> ALL (v_all_going) AND k.id <> ALL (v_all_done);
 END`
   })

@@ -92,38 +92,30 @@ BEGIN${readCommitted}
 
   IF v_ids IS NOT NULL THEN
     -- claimed and suspended again since the probe: its mailbox tells
-    WITH l AS MATERIALIZED (
-      SELECT m.workflow_id FROM unnest(v_ids) k(id)
-      CROSS JOIN LATERAL (
-        SELECT m.workflow_id FROM ${s}.mailbox m
-        WHERE m.workflow_id = k.id AND m.wake_at <= v_now FOR NO KEY UPDATE SKIP LOCKED
-      ) m
-    ), u AS (
-      UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL FROM l WHERE m.workflow_id = l.workflow_id
-      RETURNING m.workflow_id
-    )
     SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
-    FROM u JOIN unnest(v_ids) WITH ORDINALITY k(id, n) ON k.id = u.workflow_id;
+    FROM unnest(v_ids) WITH ORDINALITY k(id, n)
+    CROSS JOIN LATERAL (
+      SELECT 1 FROM ${s}.mailbox m
+      WHERE m.workflow_id = k.id AND m.wake_at <= v_now FOR NO KEY UPDATE SKIP LOCKED
+    ) m;
   END IF;
 
   IF v_ids IS NOT NULL THEN
+    UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL WHERE m.workflow_id = ANY (v_ids);
     UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = p_incarnation, undoing = o.phase = 'compensate'
-    FROM unnest(v_ids) k(id) WHERE o.workflow_id = k.id;
+    WHERE o.workflow_id = ANY (v_ids);
     UPDATE ${s}.workflow w SET
       status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
       started_at = coalesce(w.started_at, v_now), executor_id = v_executor
-    FROM unnest(v_ids) k(id)
-    WHERE w.workflow_id = k.id
+    WHERE w.workflow_id = ANY (v_ids)
       AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM v_executor);
     DELETE FROM ${s}.waiter x USING (
-      SELECT z.target_id, z.waiter_id FROM unnest(v_ids) k(id)
-      CROSS JOIN LATERAL (
-        SELECT y.target_id, y.waiter_id FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
+      SELECT z.tid FROM unnest(v_ids) k(id) CROSS JOIN LATERAL (
+        SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
       ) z
-    ) d WHERE x.target_id = d.target_id AND x.waiter_id = d.waiter_id;
+    ) d WHERE x.ctid = d.tid;
     -- what it lost before and has again is not lost
-    DELETE FROM ${s}.revoked r USING unnest(v_ids) k(id)
-    WHERE r.incarnation = p_incarnation AND r.workflow_id = k.id;
+    DELETE FROM ${s}.revoked r WHERE r.incarnation = p_incarnation AND r.workflow_id = ANY (v_ids);
   END IF;
 
   SELECT min(d.wake_at) INTO v_next
@@ -141,9 +133,9 @@ BEGIN${readCommitted}
       SELECT v_now, v_next, json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0),
         'page', ${s}.history_1(k.id, -1))
       FROM unnest(v_ids) WITH ORDINALITY k(id, n)
-      JOIN ${s}.workflow w ON w.workflow_id = k.id
-      JOIN ${s}.ownership o ON o.workflow_id = k.id
-      LEFT JOIN ${s}.mailbox m ON m.workflow_id = k.id
+      CROSS JOIN LATERAL (SELECT * FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w
+      CROSS JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o
+      LEFT JOIN LATERAL (SELECT * FROM ${s}.mailbox m WHERE m.workflow_id = k.id OFFSET 0) m ON true
       ORDER BY k.n;
   END IF;
 END`

@@ -105,7 +105,16 @@ const insertStarts = (s: string, filter: string): string => `
     )
     SELECT count(*) INTO v_count FROM inserted;`
 
-const children = "unnest(s_op, s_child, s_id, s_token, s_name, s_payload) AS x(op, child, id, token, name, payload)"
+/** The starts, children included, each with the workflow that has its id now (columns null: none). */
+const taken = (s: string): string =>
+  `(
+            SELECT x.op, x.child, x.token, x.name, x.payload, w.workflow_id AS found, w.token AS found_token,
+              w.name AS found_name, w.payload AS found_payload
+            FROM unnest(s_op, s_child, s_id, s_token, s_name, s_payload) AS x(op, child, id, token, name, payload)
+            LEFT JOIN LATERAL (
+              SELECT * FROM ${s}.workflow w WHERE w.workflow_id = x.id OFFSET 0
+            ) w ON true
+          ) x`
 
 /**
  * The journal's write: a batch of operations on distinct workflows, in one statement and one commit.
@@ -154,10 +163,10 @@ BEGIN${readCommitted}
       IF v_count < cardinality(array_positions(s_child, NULL)) THEN
         -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
         RETURN QUERY
-          SELECT x.op::integer, NULL::integer, CASE WHEN w.workflow_id IS NULL THEN 'Busy' ELSE 'Exists' END,
-            w.name::text, w.name = x.name AND w.payload = x.payload, NULL::bigint
-          FROM ${children} LEFT JOIN ${s}.workflow w ON w.workflow_id = x.id
-          WHERE x.child IS NULL AND w.token IS DISTINCT FROM x.token;
+          SELECT x.op::integer, NULL::integer, CASE WHEN x.found IS NULL THEN 'Busy' ELSE 'Exists' END,
+            x.found_name::text, x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
+          FROM ${taken(s)}
+          WHERE x.child IS NULL AND x.found_token IS DISTINCT FROM x.token;
       END IF;
     END IF;
   END IF;
@@ -200,7 +209,9 @@ BEGIN${readCommitted}
       LEFT JOIN LATERAL (
         SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
       ) l ON true
-      LEFT JOIN ${s}.mailbox x ON x.workflow_id = a.id
+      LEFT JOIN LATERAL (
+        SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id OFFSET 0
+      ) x ON true
     )
     SELECT coalesce(array_agg(m.op) FILTER (WHERE m.locked IS NULL AND m.seen IS NOT NULL), '{}'),
       coalesce(array_agg(m.op) FILTER (WHERE coalesce(m.locked, 0) <> m.want), '{}')
@@ -228,8 +239,13 @@ BEGIN${readCommitted}
             WHERE x.op = u.op AND x.child IS NOT NULL AND x.id = u.target
           ) AS mine
           FROM unnest(v_open, v_targets) AS u(op, target)
-          LEFT JOIN ${s}.workflow f ON f.workflow_id = u.target
-        ) w LEFT JOIN ${s}.ownership o ON o.workflow_id = w.target;
+          LEFT JOIN LATERAL (
+            SELECT f.workflow_id FROM ${s}.workflow f WHERE f.workflow_id = u.target OFFSET 0
+          ) f ON true
+        ) w
+        LEFT JOIN LATERAL (
+          SELECT o.workflow_id FROM ${s}.ownership o WHERE o.workflow_id = w.target OFFSET 0
+        ) o ON true;
       END IF;
     END IF;
 
@@ -240,36 +256,40 @@ BEGIN${readCommitted}
       RETURN QUERY
         SELECT a.op::integer, NULL::integer, CASE WHEN a.op = ANY (v_busy) THEN 'Busy' ELSE 'Stirred' END,
           NULL::text, NULL::boolean, coalesce(m.inbox, 0)
-        FROM unnest(a_op, a_id) AS a(op, id) LEFT JOIN ${s}.mailbox m ON m.workflow_id = a.id
+        FROM unnest(a_op, a_id) AS a(op, id)
+        LEFT JOIN LATERAL (
+          SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id OFFSET 0
+        ) m ON true
         WHERE a.op = ANY (v_busy) OR a.op = ANY (v_late);
       v_late := v_late || v_busy;
     END IF;
   END IF;
 
   IF array_position(s_child, 0::double precision) IS NOT NULL THEN
-    SELECT array_agg(DISTINCT x.op) FILTER (WHERE w.name <> x.name OR w.payload <> x.payload), count(*)
+    SELECT array_agg(DISTINCT x.op) FILTER (WHERE x.found_name <> x.name OR x.found_payload <> x.payload), count(*)
     INTO v_busy, v_known
-    FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
-    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+    FROM ${taken(s)}
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     IF v_busy IS NOT NULL THEN
       v_all := false;
       v_late := coalesce(v_late, '{}') || v_busy;
       SELECT coalesce(array_agg(k.op), '{}') INTO v_ok FROM unnest(v_ok) k(op) WHERE k.op <> ALL (v_busy);
       RETURN QUERY
-        SELECT DISTINCT ON (x.op) x.op::integer, x.child::integer, 'ChildConflict', w.name::text, false, NULL::bigint
-        FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
-        WHERE x.op = ANY (v_busy) AND x.child IS NOT NULL AND w.token <> x.token
-          AND (w.name <> x.name OR w.payload <> x.payload)
+        SELECT DISTINCT ON (x.op) x.op::integer, x.child::integer, 'ChildConflict', x.found_name::text, false,
+          NULL::bigint
+        FROM ${taken(s)}
+        WHERE x.op = ANY (v_busy) AND x.child IS NOT NULL AND x.found_token <> x.token
+          AND (x.found_name <> x.name OR x.found_payload <> x.payload)
         ORDER BY x.op, x.child;
       SELECT count(*) INTO v_known
-      FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
-      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+      FROM ${taken(s)}
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     END IF;
 ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
-    FROM ${children} LEFT JOIN ${s}.workflow w ON w.workflow_id = x.id
-    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token IS DISTINCT FROM x.token;
+    FROM ${taken(s)}
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token IS DISTINCT FROM x.token;
     IF v_count <> v_known THEN
       RAISE EXCEPTION 'a child was started elsewhere meanwhile' USING ERRCODE = 'PD002';
     END IF;
@@ -290,7 +310,9 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
       -- there already, from this epoch: an earlier submission. From another: never written over
       PERFORM 1
       FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
-      JOIN ${s}.step t ON t.workflow_id = r.id AND t.step_id = r.step::integer
+      CROSS JOIN LATERAL (
+        SELECT t.epoch, t.key FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
+      ) t
       WHERE r.op = ANY (v_ok) AND (t.epoch <> r.epoch OR t.key <> r.key);
       IF FOUND THEN
         RAISE EXCEPTION 'a record with this step id exists, from another epoch or of another key'
@@ -311,24 +333,31 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
 
   IF 'suspend' = ANY (a_end) OR 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
     v_now := ${s}.now_ms();
-    WITH e AS (
-      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt
+    WITH e AS MATERIALIZED (
+      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt, o.tid, o.name, o.version, o.phase
       FROM unnest(a_op, a_id, a_end, a_wake, a_text) AS a(op, id, ending, wake, txt)
+      CROSS JOIN LATERAL (
+        SELECT o.ctid AS tid, o.name, o.version, o.phase FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+      ) o
       WHERE a.ending IN ('suspend', 'release', 'block') AND a.op = ANY (v_ok)
     ), o AS (
       UPDATE ${s}.ownership o SET executor = NULL, ended_epoch = o.epoch, blocked = e.ending = 'block'
-      FROM e WHERE o.workflow_id = e.id
-      RETURNING o.workflow_id, o.name, o.version, o.phase, e.ending, e.wake, e.txt
+      FROM e WHERE o.ctid = e.tid
     ), m AS (
       INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits)
-      SELECT o.workflow_id, o.name, o.version,
-        CASE o.ending WHEN 'suspend' THEN o.wake WHEN 'release' THEN v_now END,
-        CASE o.ending WHEN 'suspend' THEN o.txt END
-      FROM o
+      SELECT e.id, e.name, e.version,
+        CASE e.ending WHEN 'suspend' THEN e.wake WHEN 'release' THEN v_now END,
+        CASE e.ending WHEN 'suspend' THEN e.txt END
+      FROM e
       ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
     )
-    UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = o.txt
-    FROM o WHERE o.ending = 'block' AND o.phase = 'run' AND w.workflow_id = o.workflow_id;
+    UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = b.txt
+    FROM (
+      SELECT e.txt, p.tid FROM e CROSS JOIN LATERAL (
+        SELECT p.ctid AS tid FROM ${s}.workflow p WHERE p.workflow_id = e.id OFFSET 0
+      ) p
+      WHERE e.ending = 'block' AND e.phase = 'run'
+    ) b WHERE w.ctid = b.tid;
     IF cardinality(w_target) > 0 THEN
       INSERT INTO ${s}.waiter (target_id, waiter_id)
       SELECT DISTINCT w.target, w.id FROM unnest(w_op, w_id, w_target) AS w(op, id, target)
@@ -340,24 +369,27 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
   IF 'SUCCESS' = ANY (a_end) OR 'ERROR' = ANY (a_end) OR 'CANCELLED' = ANY (a_end) THEN
     v_now := ${s}.now_ms();
     WITH e AS MATERIALIZED (
-      SELECT a.id, a.ending, a.txt FROM unnest(a_op, a_id, a_end, a_text) AS a(op, id, ending, txt)
+      SELECT a.ending, a.txt, o.epoch, o.attempts, p.tid
+      FROM unnest(a_op, a_id, a_end, a_text) AS a(op, id, ending, txt)
+      CROSS JOIN LATERAL (
+        SELECT o.epoch, o.attempts FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+      ) o
+      CROSS JOIN LATERAL (
+        SELECT p.ctid AS tid FROM ${s}.workflow p WHERE p.workflow_id = a.id OFFSET 0
+      ) p
       WHERE a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') AND (v_all OR a.op = ANY (v_ok))
-    ), o AS (
-      DELETE FROM ${s}.ownership o USING e WHERE o.workflow_id = e.id
-      RETURNING o.workflow_id, o.epoch, o.attempts, e.ending, e.txt
-    ), m AS (
-      DELETE FROM ${s}.mailbox m USING e WHERE m.workflow_id = e.id
-    ), d AS (
-      DELETE FROM ${s}.deadline d USING e WHERE d.workflow_id = e.id
     ), w AS (
       UPDATE ${s}.workflow w SET
-        status = CASE o.ending WHEN 'CANCELLED' THEN w.status ELSE o.ending END,
-        output = o.txt, completed_at = v_now, epoch = o.epoch, ended_epoch = o.epoch, recovery_attempts = o.attempts
-      FROM o WHERE w.workflow_id = o.workflow_id
+        status = CASE e.ending WHEN 'CANCELLED' THEN w.status ELSE e.ending END,
+        output = e.txt, completed_at = v_now, epoch = e.epoch, ended_epoch = e.epoch, recovery_attempts = e.attempts
+      FROM e WHERE w.ctid = e.tid
       RETURNING w.workflow_id
     )
     SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
     IF v_settled IS NOT NULL THEN
+      DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled);
+      DELETE FROM ${s}.mailbox m WHERE m.workflow_id = ANY (v_settled);
+      DELETE FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_settled);
       PERFORM ${s}.wake_1(v_settled, v_now);
     END IF;
   END IF;
@@ -370,25 +402,29 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
         EXISTS (SELECT FROM unnest(r_op) r(op) WHERE r.op = a.op) AS records,
         EXISTS (SELECT FROM unnest(t_op) r(op) WHERE r.op = a.op) AS attempts
       FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
-      LEFT JOIN ${s}.ownership o ON o.workflow_id = a.id
-      LEFT JOIN ${s}.workflow w ON w.workflow_id = a.id
+      LEFT JOIN LATERAL (
+        SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+      ) o ON true
+      LEFT JOIN LATERAL (
+        SELECT w.ended_epoch FROM ${s}.workflow w WHERE w.workflow_id = a.id OFFSET 0
+      ) w ON true
       WHERE a.op <> ALL (v_ok) AND (v_late IS NULL OR a.op <> ALL (v_late))
     ), j AS MATERIALIZED (
       SELECT c.op, (c.records OR c.attempts OR c.ending IS NOT NULL)
         AND (c.ending IS NULL OR coalesce(c.ended = c.epoch OR (c.ended > c.epoch AND c.records), false))
         AND NOT EXISTS (
           SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
-          WHERE r.op = c.op AND NOT EXISTS (
-            SELECT FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
-              AND t.epoch = r.epoch AND t.key = r.key
-          )
+          WHERE r.op = c.op AND (
+            SELECT t.epoch = r.epoch AND t.key = r.key
+            FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
+          ) IS NOT TRUE
         )
         AND NOT EXISTS (
           SELECT FROM unnest(t_op, t_id, t_epoch, t_step, t_attempt) AS r(op, id, epoch, step, attempt)
-          WHERE r.op = c.op AND NOT EXISTS (
-            SELECT FROM ${s}.attempt t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
-              AND t.attempt = r.attempt::integer AND t.epoch = r.epoch
-          )
+          WHERE r.op = c.op AND (
+            SELECT t.epoch = r.epoch FROM ${s}.attempt t
+            WHERE t.workflow_id = r.id AND t.step_id = r.step::integer AND t.attempt = r.attempt::integer
+          ) IS NOT TRUE
         ) AS applied,
         coalesce(c.current = c.epoch AND c.ended < c.epoch, false) AS held
       FROM c
@@ -405,10 +441,10 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
 
   IF v_known > 0 OR (v_applied IS NOT NULL AND array_position(s_child, 0::double precision) IS NOT NULL) THEN
     RETURN QUERY
-      SELECT x.op::integer, x.child::integer, 'Exists', w.name::text, w.name = x.name AND w.payload = x.payload,
-        NULL::bigint
-      FROM ${children} JOIN ${s}.workflow w ON w.workflow_id = x.id
-      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND w.token <> x.token;
+      SELECT x.op::integer, x.child::integer, 'Exists', x.found_name::text,
+        x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
+      FROM ${taken(s)}
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
   END IF;
 END`
   })

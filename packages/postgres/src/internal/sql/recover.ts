@@ -1,4 +1,10 @@
+import { finish } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
+
+/** The reason of a dead letter, from `ownership o` and `workflow p`. */
+const deadLettered = `json_build_object('_tag', 'DeadLettered', 'attempts', o.attempts, 'detail',
+          'its executor was lost ' || o.attempts || ' times without a new record; at most '
+          || p.max_recovery_attempts || ' are allowed')::text`
 
 /**
  * Gives back the workflows of executors that are dead or gone, and dead-letters those that have used up their attempts.
@@ -33,8 +39,9 @@ BEGIN${readCommitted}
     FROM d WHERE d.executor IS NOT NULL
   )
   SELECT array_agg(d.executor) INTO v_gone
-  FROM d LEFT JOIN ${s}.executor e ON e.incarnation = d.executor
-  WHERE d.executor IS NOT NULL AND (e.incarnation IS NULL OR e.state = 'dead');
+  FROM d
+  WHERE d.executor IS NOT NULL
+    AND coalesce((SELECT e.state FROM ${s}.executor e WHERE e.incarnation = d.executor), 'dead') = 'dead';
   IF v_gone IS NULL THEN
     RETURN QUERY SELECT 0::bigint, '{}'::text[], false, false;
     RETURN;
@@ -66,40 +73,36 @@ BEGIN${readCommitted}
     epoch = o.epoch + 1, executor = NULL,
     attempts = CASE WHEN p.progress > o.progress THEN 1 ELSE o.attempts + 1 END,
     progress = greatest(o.progress, p.progress)
+  FROM (
+    SELECT q.tid, c.progress FROM unnest(v_ids) k(id)
+    CROSS JOIN LATERAL (
+      SELECT q.ctid AS tid FROM ${s}.ownership q WHERE q.workflow_id = k.id OFFSET 0
+    ) q
+    CROSS JOIN LATERAL (
+      SELECT count(*) AS progress FROM ${s}.step t WHERE t.workflow_id = k.id
+    ) c
+  ) p
+  WHERE o.ctid = p.tid;
+
+  SELECT array_agg(k.id) INTO v_lost
   FROM unnest(v_ids) k(id)
   CROSS JOIN LATERAL (
-    SELECT count(*) AS progress FROM ${s}.step t WHERE t.workflow_id = k.id
-  ) p
-  WHERE o.workflow_id = k.id;
-
-  SELECT array_agg(o.workflow_id) INTO v_lost
-  FROM unnest(v_ids) k(id)
-  JOIN ${s}.ownership o ON o.workflow_id = k.id
-  JOIN ${s}.workflow w ON w.workflow_id = k.id
+    SELECT o.phase, o.attempts FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
+  ) o
+  CROSS JOIN LATERAL (
+    SELECT w.max_recovery_attempts FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0
+  ) w
   WHERE o.phase = 'run' AND o.attempts > w.max_recovery_attempts;
 
   INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
   SELECT o.workflow_id, o.name, o.version, v_now
-  FROM unnest(v_ids) k(id) JOIN ${s}.ownership o ON o.workflow_id = k.id
-  WHERE v_lost IS NULL OR o.workflow_id <> ALL (v_lost)
+  FROM ${s}.ownership o
+  WHERE o.workflow_id = ANY (v_ids) AND (v_lost IS NULL OR o.workflow_id <> ALL (v_lost))
   ORDER BY o.workflow_id
   ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
 
   IF v_lost IS NOT NULL THEN
-    WITH o AS (
-      DELETE FROM ${s}.ownership o USING unnest(v_lost) k(id) WHERE o.workflow_id = k.id
-      RETURNING o.workflow_id, o.epoch, o.ended_epoch, o.attempts
-    ), m AS (
-      DELETE FROM ${s}.mailbox m USING unnest(v_lost) k(id) WHERE m.workflow_id = k.id
-    ), d AS (
-      DELETE FROM ${s}.deadline d USING unnest(v_lost) k(id) WHERE d.workflow_id = k.id
-    )
-    UPDATE ${s}.workflow w SET status = 'DEAD_LETTER', completed_at = v_now, epoch = o.epoch,
-      ended_epoch = greatest(w.ended_epoch, o.ended_epoch), recovery_attempts = o.attempts,
-      reason = json_build_object('_tag', 'DeadLettered', 'attempts', o.attempts, 'detail',
-        'its executor was lost ' || o.attempts || ' times without a new record; at most '
-        || w.max_recovery_attempts || ' are allowed')::text
-    FROM o WHERE w.workflow_id = o.workflow_id;
+${finish(s, "v_lost", "'DEAD_LETTER'", deadLettered, "o.epoch")}
     PERFORM ${s}.wake_1(v_lost, v_now);
   END IF;
   RETURN QUERY SELECT cardinality(v_ids) - coalesce(cardinality(v_lost), 0)::bigint, coalesce(v_lost, '{}'),
@@ -149,7 +152,7 @@ BEGIN${readCommitted}
   END IF;
   -- done, or resumed without it, since the look
   SELECT array_agg(d.workflow_id) INTO v_ids
-  FROM unnest(v_ids) k(id) JOIN ${s}.deadline d ON d.workflow_id = k.id WHERE d.at <= v_now;
+  FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_ids) AND d.at <= v_now;
   IF v_ids IS NOT NULL THEN
     SELECT array_agg(c.id_) INTO v_expired
     FROM ${s}.cancel_1(p_lock_ms, v_ids, p_reason, p_child_reason, true) c WHERE c.result_ = 'cancelled';
@@ -184,7 +187,7 @@ BEGIN${readCommitted}
     v_now := ${s}.now_ms();
     WITH o AS (
       UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = NULL
-      FROM unnest(v_ids) k(id) WHERE o.workflow_id = k.id
+      WHERE o.workflow_id = ANY (v_ids)
       RETURNING o.workflow_id, o.name, o.version
     )
     INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)

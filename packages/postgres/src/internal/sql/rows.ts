@@ -2,7 +2,8 @@
 
 /** A `WorkflowRow`, from `workflow w` left joined with `ownership o` and `mailbox m`. Recovery attempts count from the last new
  * record, so one made since they were counted has set them back to none. */
-export const workflowRow = (s: string): string => `json_build_object(
+export const workflowRow = (s: string): string =>
+  `json_build_object(
   'workflowId', w.workflow_id, 'name', w.name, 'version', w.version, 'status', w.status,
   'phase', coalesce(o.phase, 'done'), 'epoch', coalesce(o.epoch, w.epoch),
   'payload', w.payload, 'codec', w.codec, 'output', w.output, 'reason', w.reason,

@@ -19,7 +19,9 @@ export const wake = (s: string): string =>
   v_waiters text[];
 BEGIN
   SELECT array_agg(DISTINCT x.waiter_id) INTO v_waiters
-  FROM unnest(p_targets) t(id) JOIN ${s}.waiter x ON x.target_id = t.id;
+  FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
+    SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = t.id OFFSET 0
+  ) x;
   IF v_waiters IS NULL THEN
     RETURN;
   END IF;
@@ -28,17 +30,23 @@ BEGIN
     inbox = m.inbox + n.count,
     wake_at = CASE WHEN m.waits IS NULL THEN m.wake_at ELSE least(coalesce(m.wake_at, p_now), p_now) END
   FROM (
-    SELECT x.waiter_id, count(*) AS count
-    FROM unnest(p_targets) t(id) JOIN ${s}.waiter x ON x.target_id = t.id
-    GROUP BY x.waiter_id
+    SELECT p.tid, c.count
+    FROM (
+      SELECT x.waiter_id, count(*) AS count
+      FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
+        SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = t.id OFFSET 0
+      ) x
+      WHERE x.waiter_id = ANY (v_waiters)
+      GROUP BY x.waiter_id
+    ) c CROSS JOIN LATERAL (
+      SELECT p.ctid AS tid FROM ${s}.mailbox p WHERE p.workflow_id = c.waiter_id OFFSET 0
+    ) p
   ) n
-  WHERE m.workflow_id = n.waiter_id;
+  WHERE m.ctid = n.tid;
   DELETE FROM ${s}.waiter x USING (
-    SELECT y.target_id, y.waiter_id
-    FROM unnest(p_targets) t(id)
-    CROSS JOIN LATERAL (
-      SELECT z.target_id, z.waiter_id FROM ${s}.waiter z WHERE z.target_id = t.id FOR UPDATE SKIP LOCKED
+    SELECT y.tid FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
+      SELECT z.ctid AS tid FROM ${s}.waiter z WHERE z.target_id = t.id FOR UPDATE SKIP LOCKED
     ) y
-  ) d WHERE x.target_id = d.target_id AND x.waiter_id = d.waiter_id;
+  ) d WHERE x.ctid = d.tid;
 END`
   })

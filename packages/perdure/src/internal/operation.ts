@@ -1,0 +1,139 @@
+/** Durable operations as the run sees them: what is asked for, how it is answered, what it may do while it runs. */
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type { Answer, AttemptRecord, RecordKind, Start, StepRecord } from "../Store.ts"
+
+/** An outcome, encoded for the record and as the body gets it. */
+export interface Completed {
+  readonly outcome: "success" | "failure"
+  readonly value: string
+  readonly exit: Exit.Exit<any, any>
+  readonly attempts: number
+  readonly childId?: string
+}
+
+/** A durable operation, as its module describes it. */
+export interface Operation {
+  readonly kind: RecordKind
+  /** What users see. */
+  readonly name: string
+  /** Identity in its branch: the explicit key, else the name. */
+  readonly identity: string
+  readonly renamed?: string | undefined
+  readonly rollback?: boolean
+  /** The body's answer out of a record. Throws when the running code cannot read it. */
+  readonly replay: (record: StepRecord) => Exit.Exit<any, any>
+  /** Runs it. An interruption means that nobody wants the outcome any more. */
+  readonly perform: (call: Call) => Effect.Effect<Completed>
+  /** What a replay answers without a record when recorded operations are still to come (a patch). */
+  readonly passed?: Exit.Exit<any, any>
+  /** Called when the outcome reaches the body, live and on replay. */
+  readonly onDelivered?: (record: StepRecord, exit: Exit.Exit<any, any>) => void
+  /** Called when the body interrupts the wait for it, in a run that goes on. */
+  readonly onAbandoned?: () => void
+}
+
+/** The turn of an operation whose write and outcome are one: nothing else is delivered until it is released. */
+export interface Slot {
+  readonly record: (completed: Completed) => StepRecord
+  /** Written: the outcome is delivered next, with this record. Not written: the number is free again. */
+  readonly release: (written: StepRecord | undefined) => void
+  /** Writes the record and these children; what was delivered before is part of the same write. */
+  readonly write: (record: StepRecord, children: ReadonlyArray<Start>) => Effect.Effect<Answer>
+}
+
+/** What an operation that waits is waiting for. */
+export interface Waiting {
+  readonly until: number | undefined
+  readonly awaiting: string | undefined
+  readonly what: string
+}
+
+/** The run that an operation was asked of. */
+export interface CallOwner {
+  readonly attemptsOf: (key: string) => ReadonlyArray<AttemptRecord>
+  readonly changed: () => void
+  readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
+  readonly slot: (call: Call) => Effect.Effect<Slot>
+}
+
+/** What an operation knows of an attempt that failed. */
+export type FailedAttempt = Omit<AttemptRecord, "stepId" | "key" | "name">
+
+/** One asked operation. */
+export class Call {
+  stepId = -1
+  startedAt = 0
+  /** Outcomes received when it was asked. */
+  askedAt = 0
+  record: StepRecord | undefined
+  fiber: Fiber.Fiber<Completed> | undefined
+  waiting: Waiting | undefined
+  slotted: StepRecord | undefined
+  private readonly run: CallOwner
+  readonly operation: Operation
+  readonly key: string
+  readonly caller: Fiber.Fiber<unknown, unknown>
+  readonly context: Context.Context<never>
+  readonly resume: (effect: Effect.Effect<any, any>) => void
+  readonly compensation: boolean
+  constructor(
+    run: CallOwner,
+    operation: Operation,
+    key: string,
+    caller: Fiber.Fiber<unknown, unknown>,
+    compensation: boolean,
+    resume: (effect: Effect.Effect<any, any>) => void
+  ) {
+    this.run = run
+    this.operation = operation
+    this.key = key
+    this.caller = caller
+    this.context = caller.context
+    this.compensation = compensation
+    this.resume = resume
+  }
+
+  /** Failed attempts of it that are recorded. */
+  get attempts(): ReadonlyArray<AttemptRecord> {
+    return this.run.attemptsOf(this.key)
+  }
+  /** Says that the operation only waits, so that the workflow may be suspended; `undefined`: it works again. */
+  wait(waiting: Waiting | undefined): void {
+    this.waiting = waiting
+    this.run.changed()
+  }
+  recordAttempt(attempt: FailedAttempt): Effect.Effect<void> {
+    return this.run.recordAttempt(this, attempt)
+  }
+  /** Waits for this operation's turn. */
+  get slot(): Effect.Effect<Slot> {
+    return this.run.slot(this)
+  }
+}
+
+/** What undoes a recorded step, with the services that were in place where the step was called. */
+export interface Rollback {
+  readonly record: StepRecord
+  readonly effect: Effect.Effect<unknown, unknown>
+  readonly context: Context.Context<never>
+}
+
+/** The record of an outcome that is delivered as number `seq` at the time `at`. */
+export const recordOf = (call: Call, completed: Completed, seq: number, at: number): StepRecord => ({
+  stepId: call.stepId,
+  seq,
+  asked: call.askedAt,
+  key: call.key,
+  name: call.operation.name,
+  kind: call.operation.kind,
+  outcome: completed.outcome,
+  value: completed.value,
+  attempts: completed.attempts,
+  startedAt: Math.min(call.startedAt, at),
+  at,
+  childId: completed.childId ?? null,
+  rollback: call.operation.rollback === true
+})
