@@ -6,7 +6,9 @@ import { expect, it } from "vitest"
 const root = join(import.meta.dirname, "../..")
 const modules = ["perdure", "sqlite", "postgres"].flatMap((name) => {
   const folder = join(root, "packages", name, "src")
-  return readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "index.ts").map((file) => join(folder, file))
+  return readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "index.ts").map((file) =>
+    join(folder, file)
+  )
 })
 
 const undocumented = (path: string): ReadonlyArray<string> => {

@@ -26,10 +26,16 @@ it("every ts block of README.md and docs/ compiles", async () => {
   // Inside the repository, so that the packages are found.
   const folder = mkdtempSync(join(import.meta.dirname, "snippets-"))
   try {
-    found.forEach(({ code, where }, index) => writeFileSync(join(folder, `s${index}.ts`), `// ${where}\n${code}\nexport {}\n`))
+    found.forEach(({ code, where }, index) =>
+      writeFileSync(join(folder, `s${index}.ts`), `// ${where}\n${code}\nexport {}\n`)
+    )
     writeFileSync(
       join(folder, "tsconfig.json"),
-      JSON.stringify({ extends: "../../../tsconfig.json", compilerOptions: { noUnusedLocals: false }, include: ["*.ts"] })
+      JSON.stringify({
+        extends: "../../../tsconfig.json",
+        compilerOptions: { noUnusedLocals: false },
+        include: ["*.ts"]
+      })
     )
     const tsc = join(root, "node_modules/typescript/bin/tsc")
     const { stdout } = await promisify(execFile)(process.execPath, [tsc, "--noEmit", "-p", folder]).catch(

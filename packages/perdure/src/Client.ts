@@ -2,8 +2,8 @@
  * Workflows seen from outside, whatever their definition: look, list, wait, cancel, resume. The same from an engine that
  * runs workflows and from one that does not.
  */
-import * as Effect from "effect/Effect"
 import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Codec from "./internal/codec.ts"
@@ -124,11 +124,14 @@ export const waitFirst = (workflowIds: ReadonlyArray<string>): Effect.Effect<str
   Effect.gen(function*() {
     const { core } = yield* Engine
     yield* attemptSync(() => distinct(workflowIds))
-    return yield* Effect.raceAllFirst(workflowIds.map((workflowId) =>
-      Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) =>
-        awaited._tag === "Done" ? Effect.succeed(workflowId) : Effect.flatMap(Managing.get(core, workflowId), () =>
-          Effect.succeed(workflowId)))
-    ))
+    return yield* Effect.raceAllFirst(
+      workflowIds.map((workflowId) =>
+        Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) =>
+          awaited._tag === "Done" ?
+            Effect.succeed(workflowId) :
+            Effect.flatMap(Managing.get(core, workflowId), () => Effect.succeed(workflowId)))
+      )
+    )
   })
 
 // -----------------------------------------------------------------------------
@@ -152,7 +155,9 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 
 const distinct = (workflowIds: ReadonlyArray<string>): void => {
   if (workflowIds.length === 0) throw invalid("workflow ids", "there are none", "Give at least one.")
-  if (new Set(workflowIds).size < workflowIds.length) throw invalid("workflow ids", "one is there twice", "Give each once.")
+  if (new Set(workflowIds).size < workflowIds.length) {
+    throw invalid("workflow ids", "one is there twice", "Give each once.")
+  }
 }
 
 const filterOf = (options: ListOptions, limit: number) => {
@@ -189,4 +194,3 @@ const parseCursor = (cursor: string): { readonly createdAt: number; readonly wor
   if (colon > 0 && Number.isSafeInteger(createdAt)) return { createdAt, workflowId: cursor.slice(colon + 1) }
   throw invalid("cursor", "it is not the cursor of a page", "Give the cursor of the page before, unchanged.")
 }
-

@@ -105,8 +105,9 @@ export const layer = (options: Options = {}): Layer.Layer<Engine, WorkflowError,
   Layer.effect(Engine, make(options, true))
 
 /** An engine that runs no workflows: starts are enqueued for executors, results are awaited. */
-export const layerClient = (options: Pick<Options, "version" | "poll"> = {}): Layer.Layer<Engine, WorkflowError, Store> =>
-  Layer.effect(Engine, make({ executorId: "client", ...options }, false))
+export const layerClient = (
+  options: Pick<Options, "version" | "poll"> = {}
+): Layer.Layer<Engine, WorkflowError, Store> => Layer.effect(Engine, make({ executorId: "client", ...options }, false))
 
 // -----------------------------------------------------------------------------
 // internal

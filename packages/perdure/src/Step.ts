@@ -15,8 +15,8 @@ import * as Codec from "./internal/codec.ts"
 import { type Core, CurrentCore } from "./internal/core.ts"
 import * as Failure from "./internal/failure.ts"
 import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./internal/names.ts"
-import { outsideOf } from "./internal/outside.ts"
 import type { Operation } from "./internal/operation.ts"
+import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun, type Run } from "./internal/run.ts"
 import { refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
@@ -125,21 +125,48 @@ export const run: {
 // services
 // -----------------------------------------------------------------------------
 
-/** A member of a durable service: its options, or `"plain"` for one that is passed on as it is. */
-export type Member = Options & { readonly name?: string } | "plain"
+/** A member of a durable service: how it is recorded and tried, or `"plain"` for one that is passed on as it is. */
+export type Member<Shape = any, F = any> = "plain" | MemberOptions<Shape, F>
+
+/** How a member is recorded and tried. */
+export interface MemberOptions<Shape = any, F = any>
+  extends Omit<Options<SuccessOf<F>, FailureOf<F>, Storable, Storable, never>, "rollback" | "key">
+{
+  /** The step's name. Default: the member's. */
+  readonly name?: string
+  /** Identity of a call in its branch, where several forked fibers call the member. */
+  readonly key?: (...args: ArgumentsOf<F>) => string
+  /**
+   * Undoes a call: the name of the plain service's member that takes its result, or a function of the result, the plain
+   * service and the call's arguments. See {@link Options.rollback}.
+   */
+  readonly rollback?:
+    | keyof Shape
+    | ((result: SuccessOf<F>, service: Shape, ...args: ArgumentsOf<F>) => Effect.Effect<unknown, unknown>)
+}
+
+type SuccessOf<F> = EffectOf<F> extends Effect.Effect<infer A, any, any> ? A : any
+type FailureOf<F> = EffectOf<F> extends Effect.Effect<any, infer E, any> ? E : any
+type ArgumentsOf<F> = F extends (...args: infer Args) => any ? Args : []
 
 type EffectOf<F> = F extends (...args: any) => Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E, R>
   : F extends Effect.Effect<infer A, infer E, infer R> ? Effect.Effect<A, E, R>
   : never
 
 type Checked<Shape, Members> = {
-  readonly [K in keyof Members]: K extends keyof Shape
-    ? Members[K] extends "plain" ? unknown
-    : [EffectOf<Shape[K]>] extends [never] ? { readonly "a durable member must return an Effect; list it as \"plain\"": never }
-    : EffectOf<Shape[K]> extends Effect.Effect<infer A, any, any> ? Json.Guard<A, Members[K]>
+  readonly [K in keyof Members]: K extends keyof Shape ? Members[K] extends "plain" ? unknown
+    : [EffectOf<Shape[K]>] extends [never] ?
+      { readonly "a durable member must return an Effect; list it as \"plain\"": never }
+    : EffectOf<Shape[K]> extends Effect.Effect<infer A, any, any>
+      ? Json.Guard<A, Members[K]> & CheckedRollback<Shape, A, Members[K]>
     : never
     : { readonly "the service has no such member": never }
 }
+
+type CheckedRollback<Shape, A, M> = M extends { readonly rollback: infer K extends keyof Shape }
+  ? Shape[K] extends (result: A) => Effect.Effect<any, any> ? unknown
+  : { readonly "rollback: that member does not take the result of this one, or needs services": never }
+  : unknown
 
 /** The durable side of a service: its listed members, each a step. */
 export type Durable<Shape, Members> = {
@@ -162,38 +189,75 @@ export type Durable<Shape, Members> = {
  * ```
  *
  * Listed members must return an Effect; members not listed are absent. A step is named after its member, or by `name`.
+ * A member's rollback is another member of the plain service: `charge: { rollback: "refund" }` calls `refund` with the
+ * result of `charge`.
+ *
+ * *Gotchas*
+ *
+ * A function among the options (`rollback`, `retry.while`, `key`) must say the types of its parameters: the compiler
+ * infers the members from what is written there.
  */
-export const Service = <Self>() =>
-<const Id extends string, I, Shape, const Members extends { readonly [K in keyof Shape]?: Member }>(
-  id: Id,
-  service: Context.Key<I, Shape>,
-  members: Members & Checked<Shape, Members>
-): Context.ServiceClass<Self, Id, Durable<Shape, Members>> & { readonly layer: Layer.Layer<Self, never, I> } => {
-  const tag = Context.Service<Self, Durable<Shape, Members>>()(id)
-  const layer = Layer.effect(
-    tag as Context.Key<Self, Durable<Shape, Members>>,
-    Effect.map(service, (plain) => durable(plain, members) as Durable<Shape, Members>)
-  )
-  return Object.assign(tag, { layer }) as any
-}
+export const Service =
+  <Self>() =>
+  <const Id extends string, I, Shape, const Members extends { readonly [K in keyof Shape]?: Member<Shape, Shape[K]> }>(
+    id: Id,
+    service: Context.Key<I, Shape>,
+    members: Members & Checked<Shape, Members>
+  ): Context.ServiceClass<Self, Id, Durable<Shape, Members>> & { readonly layer: Layer.Layer<Self, never, I> } => {
+    const tag = Context.Service<Self, Durable<Shape, Members>>()(id)
+    const layer = Layer.effect(
+      tag as Context.Key<Self, Durable<Shape, Members>>,
+      Effect.map(service, (plain) => durable(plain, members) as Durable<Shape, Members>)
+    )
+    return Object.assign(tag, { layer }) as any
+  }
 
 // -----------------------------------------------------------------------------
 // internal
 // -----------------------------------------------------------------------------
 
+// `any`: members of all types are wrapped alike; `Durable` is the typed side.
 const durable = (plain: any, members: { readonly [name: string]: any }): unknown =>
   Object.fromEntries(
     Object.entries(members).map(([key, member]) => {
       const value = plain[key]
       if (member === "plain") return [key, typeof value === "function" ? value.bind(plain) : value]
-      const name = member.name ?? key
       return typeof value === "function"
-        ? [key, (...args: ReadonlyArray<unknown>) => runStep(name, Effect.suspend(() => value.apply(plain, args)), member)]
-        : [key, runStep(name, value, member)]
+        ? [key, (...args: ReadonlyArray<unknown>) =>
+          runMember(
+            key,
+            member,
+            plain,
+            args,
+            Effect.suspend(() => value.apply(plain, args))
+          )]
+        : [key, runMember(key, member, plain, [], value)]
     })
   )
 
-const runStep = (name: string, effect: Effect.Effect<any, any, any>, options: Options): Effect.Effect<any, any, any> => {
+const runMember = (
+  key: string,
+  member: MemberOptions,
+  plain: any,
+  args: ReadonlyArray<any>,
+  effect: Effect.Effect<any, any, any>
+): Effect.Effect<any, any, any> => {
+  const { key: keyOf, name, rollback, ...options } = member
+  return runStep(name ?? key, effect, {
+    ...options,
+    ...(keyOf === undefined ? {} : { key: keyOf(...args) }),
+    ...(rollback === undefined ? {} : {
+      rollback: (result: any) =>
+        typeof rollback === "function" ? rollback(result, plain, ...args) : plain[rollback](result)
+    })
+  })
+}
+
+const runStep = (
+  name: string,
+  effect: Effect.Effect<any, any, any>,
+  options: Options
+): Effect.Effect<any, any, any> => {
   // Checked once, where the step is described; what is wrong is a mistake in the program.
   const described = describe(name, options)
   return Effect.withFiber((fiber) => {
@@ -285,13 +349,6 @@ const operationOf = (
         policy: step.policy,
         timeoutMs: step.timeoutMs
       }),
-    onDelivered: (record, exit) => {
-      if (rollback === undefined || !Exit.isSuccess(exit)) return
-      run.rollbacks.push({
-        record,
-        effect: Effect.suspend(() => rollback(exit.value) as Effect.Effect<unknown, unknown>),
-        context: outsideOf(core.context)(context)
-      })
-    }
+    ...(rollback === undefined ? {} : { onDelivered: rollbackOf(core, run, rollback, context) })
   }
 }

@@ -428,6 +428,15 @@ export interface StoreService {
     StoreError
   >
 
+  /**
+   * What this incarnation owns by the store. The answer to a claim may be lost after it was made; then it owns what it
+   * does not know of, and finds out here.
+   */
+  readonly owned: (incarnation: string) => Effect.Effect<
+    ReadonlyArray<{ readonly workflowId: string; readonly epoch: number }>,
+    StoreError
+  >
+
   /** The records and attempts of an owned workflow with `stepId` above `after`, a page. */
   readonly history: (workflowId: string, after: number) => Effect.Effect<
     {

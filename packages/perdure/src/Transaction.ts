@@ -17,6 +17,7 @@ import { CurrentCore } from "./internal/core.ts"
 import * as Failure from "./internal/failure.ts"
 import { checkKey, checkStepName, positiveDurationMs } from "./internal/names.ts"
 import type { Operation } from "./internal/operation.ts"
+import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun } from "./internal/run.ts"
 import { performTransaction } from "./internal/transacting.ts"
 import { InTransaction, refuseInTransaction } from "./internal/transactions.ts"
@@ -30,9 +31,11 @@ import { WorkflowError } from "./WorkflowError.ts"
 
 /** How a transaction is run and recorded. */
 export interface Options<
+  in A = any,
   in E = any,
   out S extends Step.Storable = Step.Storable,
-  out X extends Step.Storable = Step.Storable
+  out X extends Step.Storable = Step.Storable,
+  out RR = any
 > {
   /** PostgreSQL only; SQLite is always serializable. Default: the server's. Conflicts (40001, 40P01) are run again. */
   readonly isolation?: "read committed" | "repeatable read" | "serializable"
@@ -48,6 +51,11 @@ export interface Options<
   readonly key?: string
   /** The name under which it was recorded before it was renamed. */
   readonly renamed?: string
+  /**
+   * Undoes the transaction, given its result, when the workflow later fails, is cancelled or times out. As for a step: it
+   * is recorded, and runs at least once; what it does through `SqlClient` is a transaction only if it makes one.
+   */
+  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, RR>
 }
 
 /** What a transaction fails with. */
@@ -71,17 +79,17 @@ export type ErrorOf<O> = Step.ErrorOf<O> | WorkflowError
  * the transaction is run again, and the record of a first one that did commit undoes the second.
  */
 export const run: {
-  <S extends Step.Storable = never, X extends Step.Storable = never>(
+  <S extends Step.Storable = never, X extends Step.Storable = never, RR = never>(
     name: string,
-    options?: Options<any, S, X>
+    options?: Options<any, any, S, X, RR>
   ): <A, E, R>(
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>
-  ) => Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | SqlClient.SqlClient>
-  <A, E, R, S extends Step.Storable = never, X extends Step.Storable = never>(
+  ) => Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | RR | SqlClient.SqlClient>
+  <A, E, R, S extends Step.Storable = never, X extends Step.Storable = never, RR = never>(
     name: string,
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>,
-    options?: Options<NoInfer<E>, S, X>
-  ): Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | SqlClient.SqlClient>
+    options?: Options<NoInfer<A>, NoInfer<E>, S, X, RR>
+  ): Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | RR | SqlClient.SqlClient>
 } = ((name: string, second?: unknown, third?: Options): any =>
   Effect.isEffect(second)
     ? runTransaction(name, second as Effect.Effect<any, any, any>, third ?? {})
@@ -105,8 +113,11 @@ const runTransaction = (
     const refused = refuseInTransaction(fiber, `transaction "${name}"`)
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
+    const { rollback } = options
     return run.ask({
       ...operation,
+      rollback: rollback !== undefined,
+      ...(rollback === undefined ? {} : { onDelivered: rollbackOf(core, run, rollback, fiber.context) }),
       perform: (call) =>
         performTransaction(core, run, call, {
           name: operation.name,
@@ -152,4 +163,3 @@ const describe = (name: string, options: Options) => {
     timeoutMs: positiveDurationMs("transaction timeout", options.timeout ?? "30 seconds")
   }
 }
-

@@ -178,7 +178,12 @@ export const sleepUntil = (time: DateTime.DateTime.Input): Effect.Effect<void, W
     (due) => Effect.clockWith((clock) => Effect.sleep(Math.max(0, due - clock.currentTimeMillisUnsafe())))
   )
 
-const immediate = <A>(kind: "now" | "uuid" | "patch", name: string, key: string | undefined, make: () => A): Operation => ({
+const immediate = <A>(
+  kind: "now" | "uuid" | "patch",
+  name: string,
+  key: string | undefined,
+  make: () => A
+): Operation => ({
   kind,
   name,
   identity: key ?? name,
@@ -190,7 +195,10 @@ const immediate = <A>(kind: "now" | "uuid" | "patch", name: string, key: string 
     })
 })
 
-const inBody = <A>(operation: (run: { readonly time: () => number }) => Operation, outside: Effect.Effect<A>): Effect.Effect<A> =>
+const inBody = <A>(
+  operation: (run: { readonly time: () => number }) => Operation,
+  outside: Effect.Effect<A>
+): Effect.Effect<A> =>
   Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     return run === undefined ? outside : run.ask(operation({ time: () => run.clock() })) as Effect.Effect<A>
@@ -204,7 +212,10 @@ const inBody = <A>(operation: (run: { readonly time: () => number }) => Operatio
  */
 export const now = (options: { readonly key?: string } = {}): Effect.Effect<DateTime.Utc> =>
   Effect.map(
-    inBody(({ time }) => immediate("now", "now", options.key, time), Effect.clockWith((clock) => clock.currentTimeMillis)),
+    inBody(
+      ({ time }) => immediate("now", "now", options.key, time),
+      Effect.clockWith((clock) => clock.currentTimeMillis)
+    ),
     (ms) => DateTime.makeUnsafe(ms)
   )
 
@@ -255,7 +266,9 @@ export const forEach = <X, A, E, R>(
 ): Effect.Effect<Array<A>, E, R> => Structure.forEach(items, f, options)
 
 /** `Effect.all` whose effects are branches, labelled by index or by property. */
-export const all: <const Arg extends Iterable<Effect.Effect<any, any, any>> | Record<string, Effect.Effect<any, any, any>>>(
+export const all: <
+  const Arg extends Iterable<Effect.Effect<any, any, any>> | Record<string, Effect.Effect<any, any, any>>
+>(
   effects: Arg,
   options?: BranchOptions
 ) => Effect.All.Return<Arg, { readonly concurrency: "unbounded" }> = Structure.all as any

@@ -4,13 +4,13 @@
  * A handle holds nothing but the id and the definition's schemas. In a workflow's body `result` is a durable operation:
  * the outcome is recorded, and a replay gets the same.
  */
-import * as Effect from "effect/Effect"
 import type * as Duration from "effect/Duration"
-import type { Definition } from "./internal/definition.ts"
+import * as Effect from "effect/Effect"
 import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
+import type { Definition } from "./internal/definition.ts"
 import * as Managing from "./internal/managing.ts"
-import type { WorkflowInfo, StepInfo } from "./internal/managing.ts"
+import type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 import type { WorkflowError } from "./WorkflowError.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
 

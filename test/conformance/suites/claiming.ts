@@ -25,6 +25,22 @@ export const claiming: Suite = (claim) => {
       })
   )
 
+  claim("what an incarnation owns is listed with its epochs, and nothing else", ({ store }) =>
+    Effect.gen(function*() {
+      yield* join(store, "i")
+      yield* join(store, "j")
+      yield* startOwned(store, "mine", "i")
+      yield* startOwned(store, "theirs", "j")
+      yield* store.write([start({ workflowId: "claimed" })])
+      yield* claimDue(store, "i")
+      yield* startOwned(store, "given back", "i")
+      yield* recorded(store, advance("given back", 1, { end: release }))
+      assert.deepStrictEqual(yield* store.owned("i"), [
+        { workflowId: "claimed", epoch: 1 },
+        { workflowId: "mine", epoch: 1 }
+      ])
+    }))
+
   claim("only served names and versions are claimed", ({ store }) =>
     Effect.gen(function*() {
       yield* join(store, "i")

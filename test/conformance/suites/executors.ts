@@ -53,7 +53,9 @@ export const executors: Suite = (claim) => {
         const lost = (yield* store.heartbeat("i", leaseMs)).revoked
         assert.deepStrictEqual(lost.map(({ workflowId }) => workflowId).sort(), ["a", "c"])
         assert.deepStrictEqual((yield* store.heartbeat("i", leaseMs)).revoked, [])
-        assert.deepStrictEqual((yield* store.heartbeat("j", leaseMs)).revoked.map(({ workflowId }) => workflowId), ["d"])
+        assert.deepStrictEqual((yield* store.heartbeat("j", leaseMs)).revoked.map(({ workflowId }) => workflowId), [
+          "d"
+        ])
       })
   )
 

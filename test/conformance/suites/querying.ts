@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { ListFilter, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
-import { advance, block, attempt, cancelled, childOf, fail, record, start, succeed } from "../builders.ts"
+import { advance, attempt, block, cancelled, childOf, fail, record, start, succeed } from "../builders.ts"
 import { cancel, join, recorded, startDone, startOwned, submit } from "../verbs.ts"
 
 const idsOf = (store: StoreService, filter: Partial<ListFilter> = {}) =>

@@ -65,6 +65,10 @@ export const attempt = (core: Core, call: Call, step: Attempted): Effect.Effect<
       const at = core.clock.now()
       const retryAt = at + delayMs(step.policy, failed + 1)
       yield* call.recordAttempt({ attempt: failed, error: text, at, retryAt })
+      yield* Effect.logWarning(
+        `${step.name}: attempt ${failed + 1} of ${step.policy.maxAttempts} failed, the next is in ${retryAt - at} ms`,
+        Failure.renderFailure(text).detail.message
+      )
       yield* waitUntil(core, call, retryAt, step.name)
     }
   })

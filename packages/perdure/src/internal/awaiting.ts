@@ -3,7 +3,14 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "../Store.ts"
-import { ResultTimeout, WorkflowBlocked, WorkflowCancelled, WorkflowDeadLettered, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
+import {
+  ResultTimeout,
+  WorkflowBlocked,
+  WorkflowCancelled,
+  WorkflowDeadLettered,
+  WorkflowError,
+  WorkflowNotFound
+} from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import * as Failure from "./failure.ts"
@@ -50,7 +57,10 @@ export const result = (core: Core, workflowId: string, definition: Definition): 
   Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     return run === undefined
-      ? Effect.flatMap(core.waiters.awaiting(workflowId, true), (awaited) => exitOfAwaited(workflowId, definition, awaited))
+      ? Effect.flatMap(
+        core.waiters.awaiting(workflowId, true),
+        (awaited) => exitOfAwaited(workflowId, definition, awaited)
+      )
       : run.ask(resultOperation(core, workflowId, definition, () => {}))
   })
 
@@ -60,11 +70,14 @@ export const resultWithin = (
   definition: Definition,
   timeout: Duration.Input
 ): Effect.Effect<any, any> =>
-  Effect.flatMap(attemptSync(() => positiveDurationMs("timeout", timeout)), (ms) =>
-    Effect.timeoutOrElse(result(core, workflowId, definition), {
-      duration: ms,
-      orElse: () => Effect.fail(new WorkflowError({ reason: new ResultTimeout({ workflowId }) }))
-    }))
+  Effect.flatMap(
+    attemptSync(() => positiveDurationMs("timeout", timeout)),
+    (ms) =>
+      Effect.timeoutOrElse(result(core, workflowId, definition), {
+        duration: ms,
+        orElse: () => Effect.fail(new WorkflowError({ reason: new ResultTimeout({ workflowId }) }))
+      })
+  )
 
 /** Waits for the outcome and records it. */
 export const resultOperation = (

@@ -92,10 +92,14 @@ export class Execution {
     } catch (error) {
       return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
     }
-    const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)), `workflow ${this.name}`, {
-      root: true,
-      attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
-    })
+    const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(
+      Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)),
+      `workflow ${this.name}`,
+      {
+        root: true,
+        attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
+      }
+    )
     this.run.begin(traced, this.bodyContext())
   }
 

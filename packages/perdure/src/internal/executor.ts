@@ -5,6 +5,7 @@
  * failure is logged and the loop goes on, so that full service is back without a manual act.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type { Claimed, Outcome, StoreError } from "../Store.ts"
 import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
@@ -17,6 +18,7 @@ import type { Stopped } from "./run.ts"
 /** Rows of one claim, and of one round of the sweep. */
 const claimBatch = 200
 const sweepBatch = 200
+const reconcileEveryMs = 60_000
 
 interface Lease {
   readonly incarnation: string
@@ -28,6 +30,9 @@ interface Lease {
 export class ExecutorLoops implements Executor {
   private lease: Lease
   private stopping = false
+  /** A claim has failed: it may have been made. */
+  private doubtful = false
+  private reconciledAt = performance.now()
   /** The lease has been given up. */
   private left = false
   private readonly registry = new Map<string, Registration>()
@@ -163,9 +168,8 @@ export class ExecutorLoops implements Executor {
   readonly began = (begun: Begun): void => {
     const registration = this.registry.get(begun.name)
     if (registration === undefined || begun.incarnation !== this.lease.incarnation || this.stopping) {
-      // It is ours by its row and cannot run here any more: the heartbeat's end or the sweep gives it back.
-      this.orphans.push(begun.workflowId)
-      return
+      // Ours by its row, and not to be run here any more.
+      return this.giveBack(begun.workflowId, 1)
     }
     this.run(registration, {
       ...begun,
@@ -178,24 +182,29 @@ export class ExecutorLoops implements Executor {
     })
   }
 
-  /** Started here, and not to be run here: given back at once. */
-  private readonly orphans: Array<string> = []
-  private readonly giveBack: Effect.Effect<void> = Effect.suspend(() => {
-    for (const workflowId of this.orphans.splice(0)) {
-      this.core.journal.submit(
-        {
-          _tag: "Advance",
-          workflowId,
-          epoch: 1,
-          records: [],
-          attempts: [],
-          children: [],
-          end: { _tag: "Release" }
-        },
-        () => {}
-      )
-    }
-    return Effect.void
+  /** Owned by this process, and not run by it: somebody else shall have it. */
+  private giveBack(workflowId: string, epoch: number): void {
+    const end = { _tag: "Release" } as const
+    this.core.journal.submit(
+      { _tag: "Advance", workflowId, epoch, records: [], attempts: [], children: [], end },
+      () => this.claimNow()
+    )
+  }
+
+  /**
+   * What the store says is ours and this process does not know of: the answer to a claim was lost. Looked for after a
+   * claim has failed and, since a claim may have been made long after it was given up, every minute. Not beside a claim.
+   */
+  private readonly reconcile: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    const now = performance.now()
+    if (!this.doubtful && now < this.reconciledAt + reconcileEveryMs) return Effect.void
+    return Effect.map(this.core.store.owned(this.lease.incarnation), (owned) => {
+      this.doubtful = false
+      this.reconciledAt = now
+      for (const { epoch, workflowId } of owned) {
+        if (!this.executions.has(workflowId) && !this.core.journal.has(workflowId)) this.giveBack(workflowId, epoch)
+      }
+    })
   })
 
   private run(registration: Registration, owned: Owned): void {
@@ -236,8 +245,8 @@ export class ExecutorLoops implements Executor {
   get loops(): ReadonlyArray<Effect.Effect<never>> {
     const { heartbeatMs, pollMs, suspendAfterMs } = this.core.settings
     return [
-      loop("heartbeat", this.beats, heartbeatMs, Effect.andThen(this.beat, this.giveBack)),
-      loop("claim", this.claims, pollMs, this.claimAll),
+      loop("heartbeat", this.beats, heartbeatMs, this.beat),
+      loop("claim", this.claims, pollMs, this.claiming),
       loop("sweep", this.sweeps, heartbeatMs, this.sweepAll),
       Effect.forever(Effect.andThen(
         Effect.sleep(Math.max(5, suspendAfterMs / 2)),
@@ -245,6 +254,16 @@ export class ExecutorLoops implements Executor {
       ))
     ]
   }
+
+  private readonly claiming: Effect.Effect<void, StoreError> = Effect.suspend(() =>
+    Effect.andThen(this.reconcile, this.claimAll)
+  ).pipe(
+    Effect.onExit((exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit)) this.doubtful = true
+      })
+    )
+  )
 
   private get claimAll(): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
@@ -273,7 +292,7 @@ export class ExecutorLoops implements Executor {
     return Effect.map(this.wholeHistory(claimed), (history) => {
       const { row } = claimed
       const registration = this.registry.get(row.name)
-      if (registration === undefined || this.stopping) return void this.orphans.push(row.workflowId)
+      if (registration === undefined || this.stopping) return this.giveBack(row.workflowId, row.epoch)
       this.run(registration, {
         workflowId: row.workflowId,
         epoch: row.epoch,

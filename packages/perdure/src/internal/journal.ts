@@ -50,20 +50,22 @@ export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2),
  * A database that neither answers nor closes the connection must not stop anybody: after so long the answer counts as
  * lost. The wait is given up even if the driver does not let itself be interrupted.
  */
-export const giveUpAfter = (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
-  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
-    Effect.raceFirst(
-      Fiber.join(fiber),
-      Effect.flatMap(Effect.sleep(ms), () => {
-        fiber.interruptUnsafe()
-        return Effect.fail(
-          new StoreError({ reason: new StoreUnavailable({ message: `The database did not answer within ${ms} ms` }) })
-        )
-      })
-    ).pipe(Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))))
+export const giveUpAfter =
+  (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
+    Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
+      Effect.raceFirst(
+        Fiber.join(fiber),
+        Effect.flatMap(Effect.sleep(ms), () => {
+          fiber.interruptUnsafe()
+          return Effect.fail(
+            new StoreError({ reason: new StoreUnavailable({ message: `The database did not answer within ${ms} ms` }) })
+          )
+        })
+      ).pipe(Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))))
 
 export class Journal {
   private readonly lines = new Map<string, Line>()
+  private readonly children = new Set<string>()
   private ready: Array<Line> = []
   private underWay = 0
   private scheduled = false
@@ -85,8 +87,21 @@ export class Journal {
       line = { workflowId: operation.workflowId, waiting: [], state: "idle", refusals: 0 }
       this.lines.set(operation.workflowId, line)
     }
-    line.waiting.push({ operation, answered: [answered] })
+    const children = operation._tag === "Advance" ? operation.children : []
+    for (const child of children) this.children.add(child.workflowId)
+    line.waiting.push({
+      operation,
+      answered: [(answer) => {
+        answered(answer)
+        for (const child of children) this.children.delete(child.workflowId)
+      }]
+    })
     if (line.state === "idle") this.enqueue(line)
+  }
+
+  /** Whether an operation of this workflow waits or is under way, its start by a parent included. */
+  has(workflowId: string): boolean {
+    return this.lines.has(workflowId) || this.children.has(workflowId)
   }
 
   /** Resolves when nothing waits and nothing is under way. */

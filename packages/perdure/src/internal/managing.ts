@@ -84,10 +84,12 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   success: row.status === "SUCCESS" && row.output !== null ? readable(row.output) : undefined,
   failure: row.status === "ERROR" && row.output !== null ? failureOf(row.output) : undefined,
   reason: row.reason === null ? undefined : readable(row.reason) as Json,
-  waits: row.waits === null ? [] : (readable(row.waits) as Array<{ what: string; until: number | null }>).map((wait) => ({
-    what: wait.what,
-    until: dateOf(wait.until)
-  })),
+  waits: row.waits === null ?
+    [] :
+    (readable(row.waits) as Array<{ what: string; until: number | null }>).map((wait) => ({
+      what: wait.what,
+      until: dateOf(wait.until)
+    })),
   parentId: row.parentId ?? undefined,
   user: row.user ?? undefined,
   roles: row.roles,
@@ -122,8 +124,10 @@ export const find = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo
   )
 
 export const get = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo, WorkflowError> =>
-  Effect.flatMap(find(core, workflowId), (info) =>
-    info === undefined ? Effect.fail(notFound(workflowId)) : Effect.succeed(info))
+  Effect.flatMap(
+    find(core, workflowId),
+    (info) => info === undefined ? Effect.fail(notFound(workflowId)) : Effect.succeed(info)
+  )
 
 export const list = (core: Core, filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowInfo>, WorkflowError> =>
   Effect.mapError(core.store.list(filter), fromStoreError).pipe(Effect.map((rows) => rows.map(infoOf)))
@@ -150,7 +154,8 @@ export const cancel = (
       const done = answers.flatMap((answer) =>
         answer.result === "cancelled" && answer.phase === "done"
           ? [{ _tag: "Done", workflowId: answer.workflowId } as const]
-          : [])
+          : []
+      )
       afterChange(core, answers.map((answer) => answer.workflowId))
       return core.store.hint([{ _tag: "Revoked", incarnation: "*" }, ...done])
     }),

@@ -1,11 +1,17 @@
 /** The undoing of a recorded step: an operation like a step, tried again patiently, recorded whatever its end. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+import * as StepStatus from "../StepStatus.ts"
 import { attempt, type Policy } from "./attempts.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
 import type { Operation, Rollback } from "./operation.ts"
+import { outsideOf } from "./outside.ts"
+import type { Run } from "./run.ts"
 
 /** Some twenty minutes in all. A rollback that still fails is recorded as failed, and the next one runs. */
 const policy: Policy = {
@@ -31,7 +37,7 @@ export const rollbackOperation = (core: Core, rollback: Rollback): Operation => 
     perform: (call) =>
       attempt(core, call, {
         name,
-        effect: Effect.provideContext(Effect.asVoid(rollback.effect), rollback.context),
+        effect: Effect.updateContext(Effect.asVoid(rollback.effect), inPlaceOf(rollback.context)),
         success: nothing,
         error: undefined,
         policy,
@@ -42,4 +48,35 @@ export const rollbackOperation = (core: Core, rollback: Rollback): Operation => 
         )
       )
   }
+}
+
+/** Remembers, each time a success is delivered, how it is to be undone: with the services that its caller has. */
+export const rollbackOf = (
+  core: Core,
+  run: Run,
+  rollback: (result: any) => Effect.Effect<unknown, unknown, any>,
+  context: Context.Context<never>
+): NonNullable<Operation["onDelivered"]> =>
+(record, exit) => {
+  if (!Exit.isSuccess(exit)) return
+  run.rollbacks.push({
+    record,
+    effect: Effect.suspend(() => rollback(exit.value) as Effect.Effect<unknown, unknown>),
+    context: outsideOf(core.context)(context)
+  })
+}
+
+/** The services that the step had, with what tells where it runs now. */
+const inPlaceOf = (captured: Context.Context<never>) => (current: Context.Context<never>): Context.Context<never> => {
+  const span = Context.getOption(current, Tracer.ParentSpan)
+  const context = captured.pipe(
+    Context.add(StepStatus.Current, Context.get(current, StepStatus.Current)),
+    Context.add(References.CurrentLogAnnotations, {
+      ...Context.get(captured, References.CurrentLogAnnotations),
+      ...Context.get(current, References.CurrentLogAnnotations)
+    })
+  )
+  return (span._tag === "Some" ? Context.add(context, Tracer.ParentSpan, span.value) : context) as Context.Context<
+    never
+  >
 }

@@ -15,7 +15,15 @@ import * as Fiber from "effect/Fiber"
 import type { Advance, Answer, AttemptRecord, End, Start, StepRecord } from "../Store.ts"
 import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
-import { Call, type Completed, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
+import {
+  Call,
+  type Completed,
+  type FailedAttempt,
+  type Operation,
+  recordOf,
+  type Rollback,
+  type Slot
+} from "./operation.ts"
 import * as Replay from "./replay.ts"
 import { type Timer, Timers } from "./timers.ts"
 

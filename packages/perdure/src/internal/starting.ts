@@ -5,11 +5,13 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import * as Auth from "../Auth.ts"
 import type { Answer, Start } from "../Store.ts"
 import {
   EngineStopped,
   InvalidArgument,
+  TransactionMisused,
   WorkflowConflict,
   WorkflowError,
   WorkflowUnauthorized
@@ -49,6 +51,7 @@ export const startOf = (
   options: StartOptions,
   parent: Parent | undefined
 ): Start => {
+  if (core.store.name === "sqlite" && isInTransaction(context)) throw inTransaction()
   const encoded = definition.payload.encode(payload, `payload of workflow "${definition.name}"`)
   const principal = Context.get(context, Auth.Current)
   const assumedRole = assume(definition, principal)
@@ -81,6 +84,17 @@ export const startOf = (
     maxRecoveryAttempts: definition.maxRecoveryAttempts
   }
 }
+
+/** SQLite has one writer: a start that waited for the transaction that waits for it would wait for ever. */
+const isInTransaction = (context: Context.Context<never>): boolean => {
+  const sql = Context.getOption(context, SqlClient.SqlClient)
+  return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
+}
+
+const inTransaction = (): WorkflowError =>
+  new WorkflowError({
+    reason: new TransactionMisused({ why: "nested", detail: "a workflow was started within an SqlClient transaction" })
+  })
 
 const assume = (definition: Definition, principal: Auth.Principal): string | null => {
   if (definition.requiredRoles.length === 0) return null

@@ -13,9 +13,9 @@ import { attempt, type Policy } from "./attempts.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import { untilItPasses } from "./journal.ts"
-import { attemptSync } from "./starting.ts"
 import type { Call, Completed, Slot } from "./operation.ts"
 import type { Run } from "./run.ts"
+import { attemptSync } from "./starting.ts"
 
 export interface Transacted {
   readonly name: string
@@ -29,7 +29,12 @@ export interface Transacted {
 
 const conflictAttempts = 20
 
-export const performTransaction = (core: Core, run: Run, call: Call, transaction: Transacted): Effect.Effect<Completed> => {
+export const performTransaction = (
+  core: Core,
+  run: Run,
+  call: Call,
+  transaction: Transacted
+): Effect.Effect<Completed> => {
   let slot: Slot | undefined
   let written: { readonly record: StepRecord; readonly completed: Completed } | undefined
 
@@ -154,4 +159,3 @@ const nothing: ValueCodec<any> = {
   live: () => undefined,
   record: () => ({ text: "null", live: undefined })
 }
-

@@ -12,6 +12,8 @@ interface Page {
 export const make = (database: Database) => {
   const s = database.s
   const claimSql = `SELECT now_, next_, claimed_::text FROM ${s}.claim_1($1::text, $2::text[], $3::text[], $4::integer)`
+  const ownedSql =
+    `SELECT o.workflow_id, o.epoch FROM ${s}.ownership o WHERE o.executor = $1::text ORDER BY o.workflow_id`
   const historySql = `SELECT ${s}.history_1($1::text, $2::integer)::text`
 
   const claim = (options: {
@@ -42,11 +44,20 @@ export const make = (database: Database) => {
       }
     )
 
+  const owned = (incarnation: string): Effect.Effect<
+    ReadonlyArray<{ readonly workflowId: string; readonly epoch: number }>,
+    StoreError
+  > =>
+    Effect.map(
+      database.query(ownedSql, [incarnation]),
+      (rows) => rows.map(([workflowId, epoch]) => ({ workflowId: workflowId as string, epoch: Number(epoch) }))
+    )
+
   const history = (workflowId: string, after: number): Effect.Effect<Page, StoreError> =>
     Effect.map(
       database.query(historySql, [workflowId, after]),
       (rows) => JSON.parse(rows[0]![0] as string) as Page
     )
 
-  return { claim, history }
+  return { claim, owned, history }
 }

@@ -87,7 +87,11 @@ export const make = (database: Database, pulse: Database) => {
           const losses = JSON.parse(revoked as string) as Array<[string, number]>
           if (losses.length === 0) told.delete(incarnation)
           else told.set(incarnation, losses)
-          return { now: Number(now), alive: alive === true, revoked: losses.map(([workflowId, epoch]) => ({ workflowId, epoch })) }
+          return {
+            now: Number(now),
+            alive: alive === true,
+            revoked: losses.map(([workflowId, epoch]) => ({ workflowId, epoch }))
+          }
         }
       )
     })

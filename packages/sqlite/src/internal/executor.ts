@@ -33,7 +33,11 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id, epoch",
     incarnation
   )
-  return { now, alive: renewed === 1, revoked: revoked.map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch })) }
+  return {
+    now,
+    alive: renewed === 1,
+    revoked: revoked.map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
+  }
 }
 
 /** The row stays until the sweep removes it, dead: a late heartbeat must not find a lease to renew. */

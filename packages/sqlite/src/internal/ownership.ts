@@ -79,6 +79,13 @@ export const release = (
   )
 }
 
+/** What an incarnation owns. */
+export const ownedBy = (database: Database, incarnation: string) =>
+  database.all<{ readonly workflow_id: string; readonly epoch: number }>(
+    "SELECT workflow_id, epoch FROM perdure_ownership WHERE executor = ? ORDER BY workflow_id",
+    incarnation
+  ).map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
+
 /** It came further: what was lost before counts no more. */
 export const forgive = (database: Database, workflowId: string): void => {
   database.run("UPDATE perdure_ownership SET attempts = 0 WHERE workflow_id = ?", workflowId)

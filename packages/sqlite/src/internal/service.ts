@@ -9,6 +9,7 @@ import type { Connections } from "./connections.ts"
 import * as Executor from "./executor.ts"
 import { hints } from "./hints.ts"
 import * as History from "./history.ts"
+import * as Ownership from "./ownership.ts"
 import { resumeOne } from "./resume.ts"
 import type { Settings } from "./settings.ts"
 import * as Sweep from "./sweep.ts"
@@ -39,6 +40,8 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
           : Effect.succeed({ now, claimed: [], nextDueAt })
       )
     ),
+  owned: (incarnation) =>
+    connections.read("look for what is owned", (database) => Ownership.ownedBy(database, incarnation)),
   history: (workflowId, after) =>
     connections.read("read the history", (database) => History.page(database, workflowId, after)),
   sweep: (limit) =>
