@@ -110,12 +110,12 @@ export const run: {
     options?: Options<any, any, S, X, RR>
   ): <A, E, R>(
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Given<S, X>>
-  ) => Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | RR>
+  ) => Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | NoInfer<RR>>
   <A, E, R, S extends Storable = never, X extends Storable = never, RR = never>(
     name: string,
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Given<S, X>>,
     options?: Options<NoInfer<A>, NoInfer<E>, S, X, RR>
-  ): Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | RR>
+  ): Effect.Effect<Json.Stored<A, Given<S, X>>, ErrorOf<Given<S, X>>, R | NoInfer<RR>>
 } = ((name: string, second?: unknown, third?: Options): any =>
   Effect.isEffect(second)
     ? runStep(name, second as Effect.Effect<any, any, any>, third ?? {})

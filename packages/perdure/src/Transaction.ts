@@ -84,12 +84,12 @@ export const run: {
     options?: Options<any, any, S, X, RR>
   ): <A, E, R>(
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>
-  ) => Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | RR | SqlClient.SqlClient>
+  ) => Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | NoInfer<RR> | SqlClient.SqlClient>
   <A, E, R, S extends Step.Storable = never, X extends Step.Storable = never, RR = never>(
     name: string,
     effect: Effect.Effect<A, E, R> & Json.Guard<A, Step.Given<S, X>>,
     options?: Options<NoInfer<A>, NoInfer<E>, S, X, RR>
-  ): Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | RR | SqlClient.SqlClient>
+  ): Effect.Effect<Json.Stored<A, Step.Given<S, X>>, ErrorOf<Step.Given<S, X>>, R | NoInfer<RR> | SqlClient.SqlClient>
 } = ((name: string, second?: unknown, third?: Options): any =>
   Effect.isEffect(second)
     ? runTransaction(name, second as Effect.Effect<any, any, any>, third ?? {})

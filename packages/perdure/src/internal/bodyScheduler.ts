@@ -13,6 +13,7 @@ const immediate: (f: () => void) => void = "setImmediate" in globalThis
 export const nextTurn = immediate
 
 interface Known {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
   /** The latest time that the fiber has seen. */
   time: number
   /** The fiber that awaits it, if it was forked to be awaited. */
@@ -43,7 +44,7 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
   private plain = false
   private last: Fiber.Fiber<unknown, unknown> | undefined
   /** The fibers that run inside one another now, innermost last; empty when a scheduled task begins. */
-  private stack: Array<Fiber.Fiber<unknown, unknown>> = []
+  private stack: Array<Known> = []
   private readonly fibers = new Map<Fiber.Fiber<unknown, unknown>, Known>()
 
   constructor(time: number) {
@@ -57,12 +58,6 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
 
   /** The body's fibers that have not ended. */
   alive(): Iterable<Fiber.Fiber<unknown, unknown>> {
-    this.last = undefined
-    for (const [fiber, known] of this.fibers) {
-      if (fiber.pollUnsafe() === undefined) continue
-      join(known)
-      this.fibers.delete(fiber)
-    }
     return this.fibers.keys()
   }
 
@@ -100,27 +95,35 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
         this.last = undefined
       })
     }
-    if (known === undefined) {
-      known = { time: this.time, parent: this.awaiter(), joined: 0 }
-      this.fibers.set(fiber, known)
-    } else if (this.plain) {
-      // It may be resumed by the last of several: what the others knew counts.
-      for (const [other, child] of this.fibers) {
-        if (child.parent === known && other.pollUnsafe() !== undefined) join(child)
-      }
-    }
+    if (known === undefined) known = this.begin(fiber)
     this.time = known.time = Math.max(this.time, known.time, known.joined)
     this.last = fiber
-    if (this.stack[this.stack.length - 1] !== fiber) this.stack.push(fiber)
+    if (this.stack[this.stack.length - 1] === known) return
+    // A long extent: those that wait by now are of no use here.
+    if (this.stack.length === 256) this.stack = this.stack.filter((other) => isRunning(other.fiber))
+    this.stack.push(known)
+  }
+
+  private begin(fiber: Fiber.Fiber<unknown, unknown>): Known {
+    const known: Known = { fiber, time: this.time, parent: this.awaiter(), joined: 0 }
+    this.fibers.set(fiber, known)
+    // Before anybody who awaits it goes on.
+    fiber.addObserver(() => {
+      this.fibers.delete(fiber)
+      if (this.last === fiber) this.last = undefined
+      const { parent } = known
+      if (parent !== undefined) parent.joined = Math.max(parent.joined, known.time, known.joined)
+    })
+    return known
   }
 
   /** Who forks a fiber now: the one that runs, or, if one has just ended, the one that awaited that. */
   private awaiter(): Known | undefined {
     for (let top = this.stack.pop(); top !== undefined; top = this.stack.pop()) {
-      if (top.pollUnsafe() !== undefined) return this.fibers.get(top)?.parent
-      if (isRunning(top)) {
+      if (top.fiber.pollUnsafe() !== undefined) return top.parent
+      if (isRunning(top.fiber)) {
         this.stack.push(top)
-        return this.fibers.get(top)
+        return top
       }
     }
     return undefined
@@ -153,8 +156,3 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
 /** Effect does not publish whether a fiber runs or waits; the replay properties would show a change of this name. */
 const isRunning = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   (fiber as unknown as { readonly _running?: boolean })._running === true
-
-const join = (child: Known): void => {
-  const parent = child.parent
-  if (parent !== undefined) parent.joined = Math.max(parent.joined, child.time, child.joined)
-}

@@ -136,7 +136,14 @@ export class Execution {
     this.alarm = setTimeout(() => this.run.kick(), this.delayTo(due))
   }
 
+  /** The database's clock was set: what waits for a time looks again. */
+  clockJumped(): void {
+    this.run.kick()
+    this.watchDeadline()
+  }
+
   private watchDeadline(): void {
+    clearTimeout(this.deadline)
     const due = this.owned.deadlineAt
     if (due === null || this.owned.phase === "compensate") return
     this.deadline = setTimeout(() => {

@@ -19,6 +19,8 @@ import type { Stopped } from "./run.ts"
 const claimBatch = 200
 const sweepBatch = 200
 const reconcileEveryMs = 60_000
+/** By so much readings differ without anybody having set the clock. */
+const clockJumpMs = 500
 
 interface Lease {
   readonly incarnation: string
@@ -115,6 +117,16 @@ export class ExecutorLoops implements Executor {
     lease.wallEnd = wallSentAt + leaseMs - margin
   }
 
+  /** Takes a reading of the database's clock. When it has been set, every timer of this process is set anew. */
+  private read(now: number, sentAt: number): void {
+    if (Math.abs(this.core.clock.sync(now, sentAt)) < clockJumpMs) return
+    clearTimeout(this.claimTimer)
+    this.claimAt = Infinity
+    this.claimNow()
+    Queue.offerUnsafe(this.sweeps, undefined)
+    for (const execution of this.executions.values()) execution.clockJumped()
+  }
+
   /** Registers a new incarnation. */
   readonly join: Effect.Effect<void, StoreError> = Effect.suspend(() => {
     const { executorId, leaseMs, version } = this.core.settings
@@ -138,7 +150,7 @@ export class ExecutorLoops implements Executor {
     return Effect.flatMap(
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
       ({ alive, now, revoked }) => {
-        const jump = this.core.clock.sync(now, sentAt)
+        this.read(now, sentAt)
         for (const { epoch, workflowId } of revoked) {
           // What was lost may have been claimed again since: only runs of that epoch, or before, are over.
           const run = this.executions.get(workflowId)?.run
@@ -146,7 +158,7 @@ export class ExecutorLoops implements Executor {
         }
         if (!alive) return this.left ? Effect.void : this.lost
         this.renewed(lease, sentAt, wallSentAt)
-        if (!held || Math.abs(jump) > 500) { for (const { run } of this.executions.values()) run.kick() }
+        if (!held) { for (const { run } of this.executions.values()) run.kick() }
         return Effect.void
       }
     )
@@ -275,7 +287,7 @@ export class ExecutorLoops implements Executor {
       return Effect.flatMap(
         this.core.store.claim({ incarnation: this.lease.incarnation, served, limit }),
         ({ claimed, nextDueAt, now }) => {
-          this.core.clock.sync(now, sentAt)
+          this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
           return Effect.forEach(claimed, (one) => this.take(one, now), { discard: true }).pipe(
             Effect.andThen(

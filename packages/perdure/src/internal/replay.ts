@@ -78,8 +78,11 @@ export type Next =
   | { readonly _tag: "Deliver"; readonly record: StepRecord }
   /** The earliest timer is due before anything else happens. */
   | { readonly _tag: "Fire" }
-  /** This record was asked for by now when it was written, and has not been: plain asynchronous work, or other code. */
-  | { readonly _tag: "Await"; readonly record: StepRecord }
+  /**
+   * This record was asked for by now when it was written, and has not been: plain asynchronous work, or other code.
+   * `before`: what comes if it is not asked for.
+   */
+  | { readonly _tag: "Await"; readonly record: StepRecord; readonly before: "Deliver" | "Fire" }
   /** History is used up. */
   | { readonly _tag: "Live" }
 
@@ -90,12 +93,24 @@ export type Next =
 export const next = (history: History, cursor: Cursor, timer: number | undefined, liveAt: number): Next => {
   if (isUsedUp(history, cursor)) return timer !== undefined && timer <= liveAt ? { _tag: "Fire" } : { _tag: "Live" }
   const record = history.bySeq[cursor.next]
-  if (timer !== undefined && timer <= record.at) return { _tag: "Fire" }
+  if (timer !== undefined && timer <= record.at) {
+    const started = missingBefore(history, cursor, timer)
+    return started === undefined ? { _tag: "Fire" } : { _tag: "Await", record: started, before: "Fire" }
+  }
   while (cursor.asking < history.byAsked.length && cursor.asked.has(history.byAsked[cursor.asking].key)) cursor.asking++
   const missing = history.byAsked[cursor.asking]
   return missing !== undefined && missing.asked <= cursor.received
-    ? { _tag: "Await", record: missing }
+    ? { _tag: "Await", record: missing, before: "Deliver" }
     : { _tag: "Deliver", record }
+}
+
+/** A record of an operation that had been started before this time, and has not been asked for. */
+const missingBefore = (history: History, cursor: Cursor, time: number): StepRecord | undefined => {
+  for (let i = cursor.asking; i < history.byAsked.length && history.byAsked[i].asked <= cursor.received; i++) {
+    const record = history.byAsked[i]
+    if (record.startedAt < time && !cursor.asked.has(record.key)) return record
+  }
+  return undefined
 }
 
 /**

@@ -477,7 +477,7 @@ export class Run {
         return call === undefined ? this.skip(next.record) : this.deliverRecord(call, next.record)
       }
       case "Await":
-        return this.awaitAsking(next.record)
+        return this.awaitAsking(next)
     }
   }
 
@@ -492,11 +492,12 @@ export class Run {
     this.changed()
   }
 
-  private awaitAsking(record: StepRecord): void {
-    if (this.onlyWaits()) return this.verdict(record)
+  private awaitAsking(next: Replay.Next & { readonly _tag: "Await" }): void {
+    const giveUp = () => next.before === "Fire" ? this.fire() : this.verdict(next.record)
+    if (this.onlyWaits()) return giveUp()
     this.graceTimer ??= setTimeout(() => {
       this.graceTimer = undefined
-      if (this.running && this.replaying && this.resting && this.stalls === 0) this.verdict(record)
+      if (this.running && this.replaying && this.resting && this.stalls === 0) giveUp()
     }, this.options.replayGraceMs)
   }
 

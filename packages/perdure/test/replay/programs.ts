@@ -88,8 +88,13 @@ export const program = (random: Generator, depth: number): Program => {
         return { _tag: "Choice", name: name(), items: some(depth, 3) }
     }
   }
-  return { _tag: "Sequence", items: [make(depth), make(depth)] }
+  const code: Program = { _tag: "Sequence", items: [make(depth), make(depth)] }
+  return has(code, "Permit") ? withoutPlain(code) : code
 }
+
+const has = (node: Program, tag: Program["_tag"]): boolean =>
+  node._tag === tag || ("item" in node && has(node.item, tag)) || ("then" in node && has(node.then, tag)) ||
+  ("items" in node && node.items.some((item) => has(item, tag)))
 
 export interface World {
   /** Called when a step's body starts; returns its outcome. */
@@ -213,8 +218,9 @@ export const toEffect = (program: Program, world: World): Effect.Effect<string, 
 }
 
 /**
- * The one known limit: whether a fork has ended by the time plain work lets its parent join it is not known to the
- * body's clock, so a sleep after that join may be due at another time on replay.
+ * The known limits. Plain work that decides who takes a permit first decides what runs when, and nothing records it. And
+ * whether a fork has ended by the time plain work lets its parent join it is not known to the body's clock, so a sleep
+ * after that join may be due at another time on replay.
  */
 const withoutPlain = (node: Program): Program => {
   if (node._tag === "Plain") return { _tag: "Sleep", ms: node.turns }
