@@ -1,4 +1,4 @@
-/** The workflow: reserve the stock, price the order, save it, take the money, tell the customer. */
+/** The workflow: check the stock, price the order, save it, take the money, tell the customer. */
 import { Effect } from "effect"
 import { Step, Transaction } from "perdure"
 import { Mail } from "./Mail.ts"
@@ -8,19 +8,17 @@ import { Shop } from "./Shop.ts"
 
 /** Payments as steps: charged once per order, and refunded when the order fails later. */
 export class PaymentSteps extends Step.Service<PaymentSteps>()("shop/PaymentSteps", Payments, {
-  charge: {
-    name: "charge payment",
-    error: PaymentDeclined,
-    retry: { maxAttempts: 5, interval: "200 millis", while: (error) => error._tag === "ServiceUnavailable" },
-    rollback: (chargeId) => Effect.flatMap(Payments, (payments) => payments.refund(chargeId))
-  }
+  charge: { name: "charge payment", error: PaymentDeclined, rollback: "refund" }
 }) {}
 
 /** With 8% tax, and 10.00 for shipping below 50.00. */
-export const totalCentsOf = (items: ReadonlyArray<Item>): number => {
-  const subtotal = items.reduce((sum, item) => sum + item.priceCents * item.quantity, 0)
-  return subtotal + Math.round(subtotal * 0.08) + (subtotal < 5000 ? 1000 : 0)
-}
+export const price = Effect.fnUntraced(function*(items: ReadonlyArray<Item>) {
+  const subtotalCents = items.reduce((sum, item) => sum + item.priceCents * item.quantity, 0)
+  const taxCents = Math.round(subtotalCents * 0.08)
+  const shippingCents = subtotalCents < 5000 ? 1000 : 0
+  yield* Effect.log(`${subtotalCents} + tax ${taxCents} + shipping ${shippingCents} cents`)
+  return subtotalCents + taxCents + shippingCents
+})
 
 export const ProcessOrderLive = ProcessOrder.toLayer(Effect.fn(function*(order) {
   const shop = yield* Shop
@@ -28,22 +26,20 @@ export const ProcessOrderLive = ProcessOrder.toLayer(Effect.fn(function*(order) 
   const mail = yield* Mail
   yield* Effect.log(`processing ${order.orderId}`)
 
-  // A step is recorded after it has run, so a crash in between runs it again: what it does is idempotent by the order.
-  yield* Step.run("reserve stock", shop.reserve(order.orderId, order.items), {
+  yield* Step.run("check stock", shop.check(order.items), { error: OutOfStock })
+  const totalCents = yield* Step.run("calculate total", price(order.items))
+
+  // A transaction and its record are one commit: the order is saved once, whatever happens.
+  yield* Transaction.run("save order", shop.save(order, totalCents), {
     error: OutOfStock,
-    rollback: () => shop.release(order.orderId)
+    rollback: () => shop.cancel(order.orderId)
   })
-  const totalCents = yield* Step.run("calculate total", Effect.sync(() => totalCentsOf(order.items)))
 
-  // A transaction and its record are one commit: these rows are inserted once, whatever happens.
-  yield* Transaction.run("save order", shop.save(order, totalCents))
-
+  // A step is recorded after it has run, and runs again after a crash in between: so these two give the order's id as
+  // an idempotency key.
   const chargeId = yield* payments.charge(order.orderId, totalCents)
+  yield* Step.run("send confirmation", mail.confirm(order.email, order.orderId, totalCents), { error: AddressRefused })
 
-  yield* Step.run("send confirmation", mail.confirm(order.email, order.orderId, totalCents), {
-    error: AddressRefused,
-    retry: { maxAttempts: 5, interval: "200 millis", while: (error) => error._tag === "ServiceUnavailable" }
-  })
   yield* Transaction.run("complete order", shop.complete(order.orderId, chargeId))
 
   return { orderId: order.orderId, chargeId, totalCents, status: "completed" } as const

@@ -2,11 +2,13 @@
 import { Config, Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 
-/** The service did not answer, or not as agreed. */
+/** The service did not answer, or not as agreed. Its steps are tried again, because it calls itself retryable. */
 export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", {
   service: Schema.String,
   why: Schema.String
-}) {}
+}) {
+  readonly isRetryable = true
+}
 
 const unavailable = (service: string) => (error: { readonly message: string }) =>
   new ServiceUnavailable({ service, why: error.message })
@@ -28,7 +30,7 @@ export const connect = Effect.fnUntraced(function*(service: string) {
       client.execute,
       Effect.mapError(unavailable(service)),
       Effect.filterOrFail(
-        (response) => response.status === 200 || response.status === 402 || response.status === 422,
+        (response) => response.status < 300 || response.status === 402 || response.status === 422,
         (response) => new ServiceUnavailable({ service, why: `it answered ${response.status}` })
       )
     )

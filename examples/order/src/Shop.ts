@@ -4,13 +4,13 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { type Item, type Order, OutOfStock } from "./Order.ts"
 
 export class Shop extends Context.Service<Shop, {
-  /** Takes the items from the stock and notes for whom; taken already, it does nothing. */
-  reserve(orderId: string, items: ReadonlyArray<Item>): Effect.Effect<void, OutOfStock | SqlError.SqlError>
-  /** Puts back what was taken for the order, and cancels what was saved of it; done already, it does nothing. */
-  release(orderId: string): Effect.Effect<void, SqlError.SqlError>
-  /** Inserts the order and its items. */
-  save(order: Order, totalCents: number): Effect.Effect<void, SqlError.SqlError>
+  /** Fails if there is less of an item than was ordered. */
+  check(items: ReadonlyArray<Item>): Effect.Effect<void, OutOfStock | SqlError.SqlError>
+  /** Inserts the order and its items, and takes them from the stock. For a transaction. */
+  save(order: Order, totalCents: number): Effect.Effect<void, OutOfStock | SqlError.SqlError>
   complete(orderId: string, chargeId: string): Effect.Effect<void, SqlError.SqlError>
+  /** Marks the order cancelled and puts its items back; done already, it does nothing. */
+  cancel(orderId: string): Effect.Effect<void, SqlError.SqlError>
 }>()("shop/Shop") {
   static readonly layer = Layer.effect(
     Shop,
@@ -18,39 +18,28 @@ export class Shop extends Context.Service<Shop, {
       const sql = yield* SqlClient.SqlClient
       yield* createTables(sql)
 
-      const reserve = Effect.fnUntraced(function*(orderId: string, items: ReadonlyArray<Item>) {
+      const check = Effect.fnUntraced(function*(items: ReadonlyArray<Item>) {
         yield* Effect.log(items.map((item) => `${item.quantity} x ${item.sku}`).join(", "))
-        for (const [line, { sku, quantity }] of items.entries()) {
-          const noted = yield* sql`
-            INSERT INTO perdure_example_reservations (order_id, line, sku, quantity)
-            VALUES (${orderId}, ${line}, ${sku}, ${quantity}) ON CONFLICT DO NOTHING RETURNING line`
-          if (noted.length === 0) continue
+        for (const { quantity, sku } of items) {
+          const enough = yield* sql`
+            SELECT sku FROM perdure_example_stock WHERE sku = ${sku} AND quantity >= ${quantity}`
+          if (enough.length === 0) return yield* new OutOfStock({ sku })
+        }
+      })
+
+      const save = Effect.fnUntraced(function*({ customerId, items, orderId }: Order, totalCents: number) {
+        yield* Effect.log(`1 order, ${items.length} item`)
+        yield* sql`
+          INSERT INTO perdure_example_orders (order_id, customer_id, total_cents, status)
+          VALUES (${orderId}, ${customerId}, ${totalCents}, 'pending')`
+        for (const [line, { priceCents, quantity, sku }] of items.entries()) {
+          yield* sql`
+            INSERT INTO perdure_example_items (order_id, line, sku, quantity, price_cents)
+            VALUES (${orderId}, ${line}, ${sku}, ${quantity}, ${priceCents})`
           const taken = yield* sql`
             UPDATE perdure_example_stock SET quantity = quantity - ${quantity}
             WHERE sku = ${sku} AND quantity >= ${quantity} RETURNING sku`
           if (taken.length === 0) return yield* new OutOfStock({ sku })
-        }
-      }, sql.withTransaction)
-
-      const release = Effect.fnUntraced(function*(orderId: string) {
-        yield* Effect.log(`puts back what ${orderId} had reserved, marks it cancelled`)
-        const reserved = yield* sql<{ sku: string; quantity: number }>`
-          DELETE FROM perdure_example_reservations WHERE order_id = ${orderId} RETURNING sku, quantity`
-        for (const { sku, quantity } of reserved) {
-          yield* sql`UPDATE perdure_example_stock SET quantity = quantity + ${quantity} WHERE sku = ${sku}`
-        }
-        yield* sql`UPDATE perdure_example_orders SET status = 'cancelled' WHERE order_id = ${orderId}`
-      }, sql.withTransaction)
-
-      const save = Effect.fnUntraced(function*(order: Order, totalCents: number) {
-        yield* Effect.log(`1 order, ${order.items.length} items`)
-        yield* sql`
-          INSERT INTO perdure_example_orders (order_id, customer_id, total_cents, status)
-          VALUES (${order.orderId}, ${order.customerId}, ${totalCents}, 'pending')`
-        for (const [line, item] of order.items.entries()) {
-          yield* sql`
-            INSERT INTO perdure_example_items (order_id, line, sku, quantity, price_cents)
-            VALUES (${order.orderId}, ${line}, ${item.sku}, ${item.quantity}, ${item.priceCents})`
         }
       })
 
@@ -60,18 +49,28 @@ export class Shop extends Context.Service<Shop, {
           UPDATE perdure_example_orders SET status = 'completed', charge_id = ${chargeId} WHERE order_id = ${orderId}`
       })
 
-      return { reserve, release, save, complete }
+      const cancel = Effect.fnUntraced(function*(orderId: string) {
+        yield* Effect.log(`cancels ${orderId}, puts its items back`)
+        const cancelled = yield* sql`
+          UPDATE perdure_example_orders SET status = 'cancelled'
+          WHERE order_id = ${orderId} AND status <> 'cancelled' RETURNING order_id`
+        if (cancelled.length === 0) return
+        const items = yield* sql<{ sku: string; quantity: number }>`
+          SELECT sku, quantity FROM perdure_example_items WHERE order_id = ${orderId}`
+        for (const { quantity, sku } of items) {
+          yield* sql`UPDATE perdure_example_stock SET quantity = quantity + ${quantity} WHERE sku = ${sku}`
+        }
+      }, sql.withTransaction)
+
+      return { check, save, complete, cancel }
     })
   )
 }
 
-export const tables = ["items", "orders", "reservations", "stock"].map((name) => `perdure_example_${name}`)
+export const tables = ["items", "orders", "stock"].map((name) => `perdure_example_${name}`)
 
 const createTables = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
   yield* sql`CREATE TABLE IF NOT EXISTS perdure_example_stock (sku TEXT PRIMARY KEY, quantity INTEGER NOT NULL)`
-  yield* sql`CREATE TABLE IF NOT EXISTS perdure_example_reservations (
-    order_id TEXT NOT NULL, line INTEGER NOT NULL, sku TEXT NOT NULL, quantity INTEGER NOT NULL,
-    PRIMARY KEY (order_id, line))`
   yield* sql`CREATE TABLE IF NOT EXISTS perdure_example_orders (
     order_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, total_cents INTEGER NOT NULL, status TEXT NOT NULL,
     charge_id TEXT, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)`

@@ -41,7 +41,10 @@ export interface Options {
    * Default: 15 seconds.
    */
   readonly lease?: Duration.Input
-  /** How often the lease is renewed and lapsed ones are looked for. Must be less than half the lease. Default: 3 seconds. */
+  /**
+   * How often the lease is renewed and lapsed ones are looked for. Must be at most half the lease. Default: a fifth of the
+   * lease.
+   */
   readonly heartbeat?: Duration.Input
   /** How often work is looked for without a hint. Default: 1 second. */
   readonly poll?: Duration.Input
@@ -63,7 +66,6 @@ export const defaults = {
   executorId: "local",
   version: "",
   lease: "15 seconds",
-  heartbeat: "3 seconds",
   poll: "1 second",
   suspendAfter: "5 seconds",
   replayGrace: "10 seconds",
@@ -115,11 +117,14 @@ export const layerClient = (
 
 const settingsOf = (options: Options): EngineSettings => {
   const given = { ...defaults, ...options }
+  const leaseMs = positiveDurationMs("lease", given.lease)
   const settings: EngineSettings = {
     executorId: checkKey(given.executorId, "executorId"),
     version: given.version === "" ? "" : checkKey(given.version, "version"),
-    leaseMs: positiveDurationMs("lease", given.lease),
-    heartbeatMs: positiveDurationMs("heartbeat", given.heartbeat),
+    leaseMs,
+    heartbeatMs: given.heartbeat === undefined
+      ? Math.ceil(leaseMs / 5)
+      : positiveDurationMs("heartbeat", given.heartbeat),
     pollMs: positiveDurationMs("poll", given.poll),
     suspendAfterMs: positiveDurationMs("suspendAfter", given.suspendAfter),
     replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),

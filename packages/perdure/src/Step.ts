@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { attempt, defaultPolicy, type Policy } from "./internal/attempts.ts"
 import * as Codec from "./internal/codec.ts"
 import { type Core, CurrentCore } from "./internal/core.ts"
@@ -40,7 +41,10 @@ export interface Retry<in E = any> {
   readonly factor?: number
   /** Default: 1 hour. */
   readonly maxInterval?: Duration.Input
-  /** Which typed failures are tried again. Default: all. Defects never are. */
+  /**
+   * Which typed failures are tried again. Default: those that the `error` schema does not declare (a declared one is an
+   * answer, such as a declined payment), and those that call themselves transient. Defects never are.
+   */
   readonly while?: (error: E) => boolean
 }
 
@@ -292,20 +296,27 @@ const describe = (name: string, options: Options): Described => ({
   name: checkStepName(name),
   identity: options.key === undefined ? name : checkKey(options.key),
   renamed: options.renamed === undefined ? undefined : checkStepName(options.renamed),
-  policy: options.retry === undefined ? defaultPolicy : policyOf(options.retry),
+  policy: options.retry === undefined ? defaultPolicy : policyOf(options.retry, options.error),
   timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("step timeout", options.timeout)
 })
 
 /** A checked policy. Throws a `WorkflowError` for what makes no sense. */
-export const policyOf = (retry: Retry): Policy => ({
+export const policyOf = (retry: Retry, error: Storable | undefined): Policy => ({
   maxAttempts: whole("retry.maxAttempts", retry.maxAttempts ?? defaultPolicy.maxAttempts),
   intervalMs: retry.interval === undefined ? defaultPolicy.intervalMs : durationMs("retry.interval", retry.interval),
   factor: atLeastOne("retry.factor", retry.factor ?? defaultPolicy.factor),
   maxIntervalMs: retry.maxInterval === undefined
     ? defaultPolicy.maxIntervalMs
     : durationMs("retry.maxInterval", retry.maxInterval),
-  while: retry.while ?? (() => true)
+  while: retry.while ?? undeclared(error)
 })
+
+/** A declared error is an answer, and asking again is not: unless it calls itself transient. */
+const undeclared = (error: Storable | undefined): (failure: unknown) => boolean => {
+  if (error === undefined) return () => true
+  const isDeclared = Schema.is(error)
+  return (failure) => !isDeclared(failure) || defaultPolicy.while(failure)
+}
 
 const invalid = (argument: string, value: number, remedy: string): WorkflowError =>
   new WorkflowError({ reason: new InvalidArgument({ argument, detail: `it is ${value}`, remedy }) })

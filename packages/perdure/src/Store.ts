@@ -372,8 +372,9 @@ export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()
    * - `unknown`: the connection died in the commit. Look for the record before running it again.
    * - `foreign`: the `SqlClient` is not of the store's database; nothing was run.
    * - `nested`: the `SqlClient` is in a transaction already; nothing was run.
+   * - `timeout`: the body took longer than its limit; rolled back.
    */
-  why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested"]),
+  why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested", "timeout"]),
   message: Schema.String
 }) {}
 

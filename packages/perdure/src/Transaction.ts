@@ -159,7 +159,7 @@ const describe = (name: string, options: Options) => {
     ...described,
     success,
     error,
-    policy: options.retry === undefined ? defaultPolicy : Step.policyOf(options.retry),
+    policy: options.retry === undefined ? defaultPolicy : Step.policyOf(options.retry, error),
     timeoutMs: positiveDurationMs("transaction timeout", options.timeout ?? "30 seconds")
   }
 }

@@ -144,8 +144,8 @@ export const make = <
 ): Workflow<Name, PayloadOf<P>, TypeOf<S, void>, TypeOf<E, never>> => {
   const definition: Definition = {
     name: checkWorkflowName(name),
-    payload: Codec.make<any>(schemaOf(options.payload)),
-    success: Codec.make<any>(options.success),
+    payload: options.payload === undefined ? Codec.nothing : Codec.make<any>(schemaOf(options.payload)),
+    success: options.success === undefined ? Codec.nothing : Codec.make<any>(options.success),
     error: options.error,
     requiredRoles: (options.requiredRoles ?? []).map((role) => checkKey(role, "required role")),
     maxRecoveryAttempts: checkAttempts(options.maxRecoveryAttempts ?? defaultMaxRecoveryAttempts),
@@ -300,9 +300,9 @@ export const fork = <A, E, R>(
 // internal
 // -----------------------------------------------------------------------------
 
-const schemaOf = (payload: Storable | Schema.Struct.Fields | undefined): Storable | undefined =>
-  payload === undefined || Schema.isSchema(payload)
-    ? payload as Storable | undefined
+const schemaOf = (payload: Storable | Schema.Struct.Fields): Storable =>
+  Schema.isSchema(payload)
+    ? payload as Storable
     : Schema.Struct(payload as Schema.Struct.Fields) as unknown as Storable
 
 const checkAttempts = (value: number): number => {

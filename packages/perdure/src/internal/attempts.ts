@@ -53,7 +53,7 @@ export interface Attempted {
 export const attempt = (core: Core, call: Call, step: Attempted): Effect.Effect<Completed> =>
   Effect.gen(function*() {
     const before = call.attempts[call.attempts.length - 1]
-    if (before !== undefined) yield* waitUntil(core, call, before.retryAt, step.name)
+    if (before !== undefined) yield* call.waitUntil(before.retryAt, `retry of ${step.name}`)
     for (let failed = call.attempts.length;; failed++) {
       yield* Metrics.count(Metrics.stepsStarted)
       const exit = yield* Effect.exit(once(call, step, failed))
@@ -69,7 +69,7 @@ export const attempt = (core: Core, call: Call, step: Attempted): Effect.Effect<
         `${step.name}: attempt ${failed + 1} of ${step.policy.maxAttempts} failed, the next is in ${retryAt - at} ms`,
         Failure.renderFailure(text).detail.message
       )
-      yield* waitUntil(core, call, retryAt, step.name)
+      yield* call.waitUntil(retryAt, `retry of ${step.name}`)
     }
   })
 
@@ -118,15 +118,3 @@ const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, a
         })
       )
   )
-
-/** Waits on the database's clock. The workflow may be suspended meanwhile; then this is interrupted, and asked again. */
-export const waitUntil = (core: Core, call: Call, due: number, what: string): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const left = due - core.clock.now()
-    if (left <= 0) return Effect.void
-    call.wait({ until: due, awaiting: undefined, what: `retry of ${what}` })
-    return Effect.sleep(Math.min(left, 86_400_000)).pipe(
-      Effect.andThen(waitUntil(core, call, due, what)),
-      Effect.andThen(Effect.sync(() => call.wait(undefined)))
-    )
-  })

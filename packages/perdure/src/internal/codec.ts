@@ -12,7 +12,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidArgument, PayloadTooLarge, Unencodable, WorkflowError } from "../WorkflowError.ts"
-import { formatPath, parse, shown, stringify } from "./text.ts"
+import { formatPath, parse, shown, stringify, UNDEFINED_TEXT } from "./text.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -99,9 +99,15 @@ const codecOf = <A>(write: (value: A, what: string) => Written, revive: (json: u
 // `any`: one codec serves all types without a schema, since it only looks at values. The live value is a copy: the
 // value itself may be changed later by whoever made it, and a replay would not see that.
 const plain: ValueCodec<any> = codecOf<any>((value, what) => {
-  const { exact, text } = textOf(value, what)
-  return { text, json: exact ? value : parse(text), live: true }
+  const { text } = textOf(value, what)
+  return { text, json: parse(text), live: true }
 }, (json) => json)
+
+/** Of what has no value: nothing is stored, and nothing comes back, whatever was given. */
+export const nothing: ValueCodec<any> = codecOf<any>(
+  () => ({ text: UNDEFINED_TEXT, json: undefined, live: true }),
+  () => undefined
+)
 
 const fromSchema = <A>(schema: StorableSchema<A>): ValueCodec<A> => {
   const json = jsonCodec(schema)

@@ -57,6 +57,7 @@ export interface CallOwner {
   readonly changed: () => void
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
   readonly slot: (call: Call) => Effect.Effect<Slot>
+  readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
 }
 
 /** What an operation knows of an attempt that failed. */
@@ -104,6 +105,10 @@ export class Call {
   wait(waiting: Waiting | undefined): void {
     this.waiting = waiting
     this.run.changed()
+  }
+  /** Waits on the database's clock. The workflow may be suspended meanwhile: then this is interrupted, and asked again. */
+  waitUntil(due: number, what: string): Effect.Effect<void> {
+    return this.run.waitUntil(this, due, what)
   }
   recordAttempt(attempt: FailedAttempt): Effect.Effect<void> {
     return this.run.recordAttempt(this, attempt)

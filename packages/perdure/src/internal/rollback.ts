@@ -25,10 +25,10 @@ const policy: Policy = {
 const nothing = Codec.make<undefined>()
 
 export const rollbackOperation = (core: Core, rollback: Rollback): Operation => {
-  const name = `rollback ${rollback.record.name}`
+  const name = `rollback of ${rollback.record.name}`
   return {
     kind: "rollback",
-    name,
+    name: rollback.record.name,
     identity: rollback.record.key,
     replay: (record) =>
       record.outcome === "success"

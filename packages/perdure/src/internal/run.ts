@@ -120,6 +120,7 @@ export class Run {
   private starting: Array<Call> = []
   private readonly ready: Array<Event> = []
   private readonly timers = new Timers()
+  private readonly alarms = new Set<{ readonly due: number; readonly ring: () => void }>()
   private readonly parents = new Map<Fiber.Fiber<unknown, unknown>, number>()
   private timerOrder = 0
   private lastSeq: number
@@ -339,7 +340,7 @@ export class Run {
       if (!this.calls.has(call)) return
       if (Exit.isSuccess(exit)) this.completed(call, exit.value)
       // An operation that dies or is interrupted from nowhere is a defect of the engine: nothing more runs until it is mended.
-      else if (this.running) this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
+      else if (this.running && !this.releasing) this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
     })
   }
 
@@ -399,6 +400,16 @@ export class Run {
   // ---------------------------------------------------------------------------
   // time
   // ---------------------------------------------------------------------------
+
+  /** An operation's wait between two attempts. */
+  waitUntil(call: Call, due: number, what: string): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const alarm = { due, ring: () => resume(Effect.void) }
+      this.alarms.add(alarm)
+      call.wait({ until: due, awaiting: undefined, what })
+      return Effect.sync(() => this.alarms.delete(alarm))
+    }).pipe(Effect.andThen(Effect.sync(() => call.wait(undefined))))
+  }
 
   /** The body's sleep. */
   sleepUntil(due: number): Effect.Effect<void> {
@@ -555,7 +566,7 @@ export class Run {
     if (timer !== undefined && timer.due <= now) return this.fire()
     this.startAll()
     const event = this.ready.shift()
-    if (event === undefined) return this.host.wakeAt(timer?.due)
+    if (event === undefined) return this.host.wakeAt(this.ring(now, timer?.due))
     if (event._tag === "Slot") {
       if (this.durable < this.lastSeq) {
         // Records are gapless: what was delivered before is durable first.
@@ -569,6 +580,18 @@ export class Run {
     this.lastSeq = record.seq
     this.unsaved.push(record)
     this.deliver(event.call, record, event.completed.exit)
+  }
+
+  /** Ends the waits between attempts that are over. Returns when to look again. */
+  private ring(now: number, timer: number | undefined): number | undefined {
+    let next = timer
+    for (const alarm of this.alarms) {
+      if (alarm.due <= now) {
+        this.alarms.delete(alarm)
+        alarm.ring()
+      } else if (next === undefined || alarm.due < next) next = alarm.due
+    }
+    return next
   }
 
   private fire(): void {
@@ -653,10 +676,11 @@ export class Run {
     return false
   }
 
-  /** Gives the workflow back at once. */
+  /** Gives the workflow back at once. What still runs is interrupted first: it may hold what the write needs. */
   release(): void {
     if (!this.running || this.releasing) return
     this.releasing = true
+    for (const call of this.calls) call.fiber?.interruptUnsafe()
     this.stalls++
     this.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
   }
@@ -714,7 +738,8 @@ export class Run {
     | { readonly until: number | null; readonly awaiting: ReadonlyArray<string>; readonly waits: string }
     | undefined
   {
-    if (!this.running || this.replaying || !this.resting || this.stalls > 0 || this.bodyOver) return undefined
+    if (!this.running || this.replaying || !this.resting || this.stalls > 0) return undefined
+    if (this.bodyOver && !this.compensating) return undefined
     if (this.ready.length > 0 || this.starting.length > 0 || this.durable < this.lastSeq) return undefined
     let until = Infinity
     const awaiting: Array<string> = []

@@ -89,7 +89,7 @@ export const program = (random: Generator, depth: number): Program => {
     }
   }
   const code: Program = { _tag: "Sequence", items: [make(depth), make(depth)] }
-  return has(code, "Permit") ? withoutPlain(code) : code
+  return has(code, "Permit") || has(code, "Uninterruptible") ? withoutPlain(code) : code
 }
 
 const has = (node: Program, tag: Program["_tag"]): boolean =>
@@ -218,8 +218,8 @@ export const toEffect = (program: Program, world: World): Effect.Effect<string, 
 }
 
 /**
- * The known limits. Plain work that decides who takes a permit first decides what runs when, and nothing records it. And
- * whether a fork has ended by the time plain work lets its parent join it is not known to the body's clock, so a sleep
+ * The known limits. Plain work that decides who takes a permit first, or whether a racer has entered an uninterruptible
+ * region by the time it loses, decides what runs, and nothing records it. And whether a fork has ended by the time plain work lets its parent join it is not known to the body's clock, so a sleep
  * after that join may be due at another time on replay.
  */
 const withoutPlain = (node: Program): Program => {

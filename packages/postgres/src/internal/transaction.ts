@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
-import { isSqlError, SqlError, StatementTimeoutError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type StepRecord, type StoreError, TransactionAborted, type TransactionOptions } from "perdure/Store"
 import { classify, isConnectionLost, sqlState, toStoreError } from "./errors.ts"
 
@@ -111,15 +111,11 @@ export const make = ({ client: own, s, storeId }: Ours) => {
       const limited = Effect.timeoutOrElse(body, {
         duration: options.timeoutMs,
         orElse: () =>
-          Effect.fail(
-            new SqlError({
-              reason: new StatementTimeoutError({
-                cause: new Error("transaction body timed out"),
-                message: `The transaction's body took longer than ${options.timeoutMs} ms and was rolled back`,
-                operation: "transaction"
-              })
-            })
-          )
+          Effect.fail(aborted(
+            "timeout",
+            `The transaction took longer than its limit of ${options.timeoutMs} ms and was rolled back. `
+              + "Keep what is slow out of it, or raise its limit"
+          ))
       })
 
       const inside = Effect.gen(function*() {

@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as SqlClient from "effect/sql/SqlClient"
-import { isSqlError, SqlError, StatementTimeoutError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { StepRecord, StoreError, TransactionOptions } from "perdure/Store"
 import { TransactionAborted } from "perdure/Store"
 import type { Connections } from "./connections.ts"
@@ -70,16 +70,11 @@ const within = <A, E, R>(timeoutMs: number, body: Effect.Effect<A, E, R>) =>
     body,
     Effect.andThen(
       pause(timeoutMs),
-      Effect.fail(
-        new SqlError({
-          reason: new StatementTimeoutError({
-            cause: new Error("timeout"),
-            message: `The transaction took longer than its limit of ${timeoutMs} ms and was rolled back. `
-              + "Keep what is slow out of it, or raise its limit.",
-            operation: "transaction"
-          })
-        })
-      )
+      Effect.fail(aborted(
+        "timeout",
+        `The transaction took longer than its limit of ${timeoutMs} ms and was rolled back. `
+          + "Keep what is slow out of it, or raise its limit."
+      ))
     )
   )
 
