@@ -1,6 +1,7 @@
 /** The suite that holds the stores equal: everything that `perdure/Store` promises, on a real database. */
 import { describe } from "@effect/vitest"
 import { type Backend, runSuites } from "./Backend.ts"
+import { acknowledging } from "./suites/acknowledging.ts"
 import { advancing } from "./suites/advancing.ts"
 import { cancelling } from "./suites/cancelling.ts"
 import { cancelRaces } from "./suites/cancelRaces.ts"
@@ -37,6 +38,7 @@ export const conformance = (name: string, backend: Backend): void => {
       executors,
       cancelling,
       cancelRaces,
+      acknowledging,
       sweeping,
       deadlines,
       resuming,

@@ -127,6 +127,10 @@ export const cancel = (
 ): Effect.Effect<ReadonlyArray<CancelAnswer>, unknown> =>
   store.cancel(workflowIds, { reason: cancelled("user"), childReason: cancelled("parent"), children })
 
+/** What a living owner does about its losses: one heartbeat tells it of them, the next one says that it knows. */
+export const acknowledge = (store: StoreService, incarnation: string) =>
+  Effect.andThen(store.heartbeat(incarnation, leaseMs), store.heartbeat(incarnation, leaseMs))
+
 /** Starts an unowned workflow and ends it. */
 export const startDone = Effect.fnUntraced(function*(store: StoreService, workflowId: string, owner: string) {
   yield* startOwned(store, workflowId, owner)

@@ -1,7 +1,7 @@
 /** How the engine's behaviour is tested: every claim on both stores, in one process, through the public API. */
 import { afterAll, beforeAll, describe, it } from "@effect/vitest"
-import * as SqliteStore from "@perdure/sqlite/SqliteStore"
 import * as PostgresStore from "@perdure/postgres/PostgresStore"
+import * as SqliteStore from "@perdure/sqlite/SqliteStore"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -39,7 +39,10 @@ export interface Given {
   /** A number of this test's own, for names of tables. */
   readonly number: number
   /** Builds an engine with these workflows. */
-  readonly engine: (live: Live | ReadonlyArray<Live>, options?: Engine.Options) => Effect.Effect<Running, WorkflowError, Scope.Scope>
+  readonly engine: (
+    live: Live | ReadonlyArray<Live>,
+    options?: Engine.Options
+  ) => Effect.Effect<Running, WorkflowError, Scope.Scope>
   /** An engine that runs nothing. */
   readonly client: Effect.Effect<Running, WorkflowError, Scope.Scope>
   /** Another store, on empty tables in another database. */
@@ -87,11 +90,15 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const sqlite: Opened = Effect.flatMap(folder, (path) =>
-  Layer.build(Layer.fresh(SqliteStore.layer({ filename: join(path, "perdure.db"), synchronous: "NORMAL" }))))
+const sqlite: Opened = Effect.flatMap(
+  folder,
+  (path) => Layer.build(Layer.fresh(SqliteStore.layer({ filename: join(path, "perdure.db"), synchronous: "NORMAL" })))
+)
 
 const postgres = (url: string, schema: string): Opened =>
-  Layer.build(Layer.fresh(PostgresStore.layer({ url: Redacted.make(url), schema, storeConnections: 3, maxConnections: 4 })))
+  Layer.build(
+    Layer.fresh(PostgresStore.layer({ url: Redacted.make(url), schema, storeConnections: 3, maxConnections: 4 }))
+  )
 
 const elsewhereOf: Record<Kind, Opened> = {
   sqlite,
@@ -132,7 +139,7 @@ const runOn = (
 }
 
 const workflows = (live: Live | ReadonlyArray<Live>): Live =>
-  Layer.isLayer(live) ? live : Layer.mergeAll(Layer.empty, ...live)
+  Symbol.iterator in live ? Layer.mergeAll(Layer.empty, ...live) : live
 
 const running = Effect.fnUntraced(function*(
   context: Context.Context<Store | SqlClient>,

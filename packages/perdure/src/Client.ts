@@ -4,6 +4,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Codec from "./internal/codec.ts"
@@ -12,7 +13,7 @@ import * as Managing from "./internal/managing.ts"
 import type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
-import type { WorkflowStatus } from "./WorkflowStatus.ts"
+import { WorkflowStatus } from "./WorkflowStatus.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -153,6 +154,8 @@ const listOf = (ids: string | ReadonlyArray<string>): ReadonlyArray<string> => t
 const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
   new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
+const isStatus = Schema.is(WorkflowStatus)
+
 const distinct = (workflowIds: ReadonlyArray<string>): void => {
   if (workflowIds.length === 0) throw invalid("workflow ids", "there are none", "Give at least one.")
   if (new Set(workflowIds).size < workflowIds.length) {
@@ -164,13 +167,19 @@ const filterOf = (options: ListOptions, limit: number) => {
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 1,000.")
   }
+  const status = options.status === undefined || typeof options.status !== "string" ? options.status : [options.status]
+  for (const one of status ?? []) {
+    if (!isStatus(one)) {
+      throw invalid("status", `"${one}" is none`, `Give one of ${WorkflowStatus.literals.join(", ")}.`)
+    }
+  }
+  const order = options.order ?? "desc"
+  if (order !== "asc" && order !== "desc") throw invalid("order", `it is "${order}"`, "Give \"asc\" or \"desc\".")
   const after = options.cursor === undefined ? undefined : parseCursor(options.cursor)
   return {
-    order: options.order ?? "desc",
+    order,
     limit,
-    ...(options.status === undefined ? {} : {
-      status: typeof options.status === "string" ? [options.status] : options.status
-    }),
+    ...(status === undefined ? {} : { status }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.idPrefix === undefined ? {} : { idPrefix: options.idPrefix }),
     ...(options.parentId === undefined ? {} : { parentId: options.parentId }),

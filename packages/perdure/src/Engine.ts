@@ -151,7 +151,15 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     const scope = yield* Effect.scope
     // Closed last, after everything that still needs what is forked in it.
     const background = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(background, exit))
+    yield* Effect.addFinalizer((exit) =>
+      Effect.andThen(
+        Scope.close(background, exit),
+        Effect.sync(() => {
+          journal.close()
+          waiters.close()
+        })
+      )
+    )
     const runFork = Effect.runForkWith(context)
     const fork: Core["fork"] = (effect) => Fiber.runIn(runFork(effect), background)
     const run = (effect: Effect.Effect<void>) => void fork(effect)

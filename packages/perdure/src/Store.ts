@@ -454,7 +454,11 @@ export interface StoreService {
    */
   readonly sweep: (limit: number) => Effect.Effect<Swept, StoreError>
 
-  /** Sets `CANCELLED` and raises the epoch at once. With `children`, also every child that is not detached, however deep. */
+  /**
+   * Sets `CANCELLED` and raises the epoch at once. With `children`, also every child that is not detached, however deep.
+   * One with rollbacks is then due: when its owner's lease ends, or as soon as a living owner has learned of it by a
+   * heartbeat (at the latest by the one after), so that no rollback overlaps a step that is being interrupted.
+   */
   readonly cancel: (
     workflowIds: ReadonlyArray<string>,
     options: { readonly reason: string; readonly childReason: string; readonly children: boolean }

@@ -2,7 +2,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, cancelled, childOf, record, rolledBack, start, succeed, suspend } from "../builders.ts"
-import { cancel, claimIds, claimUntil, historyOf, join, recorded, startDone, startOwned, submit } from "../verbs.ts"
+import { acknowledge, cancel, claimIds, claimUntil, historyOf, join, recorded, startDone } from "../verbs.ts"
+import { startOwned, submit } from "../verbs.ts"
 
 const fenced = { _tag: "Fenced" } as const
 
@@ -78,6 +79,7 @@ export const cancelling: Suite = (claim) => {
         )
         assert.deepStrictEqual((yield* store.outcomes(["w"])).done, [])
         assert.deepStrictEqual(yield* submit(store, advance("w", 1, { records: [record(2)] })), fenced)
+        yield* acknowledge(store, "i")
         const { row, records } = yield* claimUntil(store, "i", "w")
         assert.deepStrictEqual([row.status, row.phase, records.length], ["CANCELLED", "compensate", 2])
         const undo = record(2, { kind: "rollback" })
@@ -110,6 +112,7 @@ export const cancelling: Suite = (claim) => {
       yield* startOwned(store, "w", "i")
       yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
       yield* cancel(store, ["w"])
+      yield* acknowledge(store, "i")
       const { row, inbox } = yield* claimUntil(store, "i", "w")
       const wakeAt = (yield* store.now) + 1_000
       yield* recorded(store, advance("w", row.epoch, { end: suspend({ inbox, wakeAt }) }))

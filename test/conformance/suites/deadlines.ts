@@ -2,7 +2,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, record, release, start, suspend } from "../builders.ts"
-import { claimIds, claimUntil, isDue, join, lapse, leaseMs, recorded, startOwned, submit, sweep } from "../verbs.ts"
+import { acknowledge, claimIds, claimUntil, isDue, join, lapse, leaseMs, recorded } from "../verbs.ts"
+import { startOwned, submit, sweep } from "../verbs.ts"
 
 const hour = 3_600_000
 const twoYears = 2 * 365 * 24 * hour
@@ -75,6 +76,7 @@ export const deadlines: Suite = (claim) => {
         yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
         yield* store.adjustClock(2_000)
         assert.deepStrictEqual((yield* sweep(store)).expired, ["w"])
+        yield* acknowledge(store, "i")
         const { row } = yield* claimUntil(store, "i", "w")
         assert.deepStrictEqual([row.status, row.phase], ["CANCELLED", "compensate"])
         assert.deepStrictEqual((yield* sweep(store)).expired, [])

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, block, childOf, fail, record, rolledBack, start, suspend } from "../builders.ts"
-import { cancel, claimUntil, historyOf, isDue, join, lapse, loseOnce, recorded } from "../verbs.ts"
+import { acknowledge, cancel, claimUntil, historyOf, isDue, join, lapse, loseOnce, recorded } from "../verbs.ts"
 import { startDone, startOwned, submit, sweep } from "../verbs.ts"
 
 export const resuming: Suite = (claim) => {
@@ -113,6 +113,7 @@ export const resuming: Suite = (claim) => {
         yield* startOwned(store, "w", "i")
         yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
         yield* cancel(store, ["w"])
+        yield* acknowledge(store, "i")
         yield* claimUntil(store, "i", "w")
         const refused = [{ workflowId: "w", result: "refused", status: "CANCELLED" }] as const
         assert.deepStrictEqual(yield* store.resume(["w"]), refused)
@@ -129,6 +130,7 @@ export const resuming: Suite = (claim) => {
         yield* startOwned(store, id, "i")
         yield* recorded(store, advance(id, 1, { records: [record(0, { rollback: true })] }))
         yield* cancel(store, [id])
+        yield* acknowledge(store, "i")
         const { row } = yield* claimUntil(store, "i", id)
         yield* recorded(store, advance(id, row.epoch, { records: [record(1, { kind: "rollback" })], end }))
       }
@@ -144,6 +146,7 @@ export const resuming: Suite = (claim) => {
       yield* startOwned(store, "w", "i")
       yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
       yield* cancel(store, ["w"])
+      yield* acknowledge(store, "i")
       const { row } = yield* claimUntil(store, "i", "w")
       yield* recorded(store, advance("w", row.epoch, { end: block }))
       assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])

@@ -2,8 +2,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, attempt, childOf, record, start, suspend } from "../builders.ts"
-import { claimIds, claimUntil, isDue, join, lapse, leaseMs, loseOnce, race, recorded, rounds } from "../verbs.ts"
-import { startOwned, submit, sweep } from "../verbs.ts"
+import { acknowledge, claimIds, claimUntil, isDue, join, lapse, leaseMs, loseOnce, race } from "../verbs.ts"
+import { recorded, rounds, startOwned, submit, sweep } from "../verbs.ts"
 
 const nothing = { released: 0, deadLettered: [], expired: [] }
 
@@ -133,6 +133,7 @@ export const sweeping: Suite = (claim) => {
       yield* startOwned(store, "w", "i")
       yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
       yield* store.cancel(["w"], { reason: "{}", childReason: "{}", children: true })
+      yield* acknowledge(store, "i")
       yield* claimUntil(store, "i", "w")
       yield* lapse(store)
       assert.strictEqual((yield* sweep(store)).released, 1)

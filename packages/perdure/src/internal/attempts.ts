@@ -55,6 +55,7 @@ export const attempt = (core: Core, call: Call, step: Attempted): Effect.Effect<
     const before = call.attempts[call.attempts.length - 1]
     if (before !== undefined) yield* call.waitUntil(before.retryAt, `retry of ${step.name}`)
     for (let failed = call.attempts.length;; failed++) {
+      yield* call.permission
       yield* Metrics.count(Metrics.stepsStarted)
       const exit = yield* Effect.exit(once(call, step, failed))
       if (Exit.isSuccess(exit)) return succeeded(step, exit.value, failed + 1)

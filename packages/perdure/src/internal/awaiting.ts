@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "../Store.ts"
 import {
+  EngineStopped,
   ResultTimeout,
   WorkflowBlocked,
   WorkflowCancelled,
@@ -49,8 +50,16 @@ const endOf = (workflowId: string, outcome: Outcome): WorkflowCancelled | Workfl
 const notFound = (workflowId: string): WorkflowError =>
   new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
 
-const exitOfAwaited = (workflowId: string, definition: Definition, awaited: Awaited): Exit.Exit<any, any> =>
-  awaited._tag === "Unknown" ? Exit.fail(notFound(workflowId)) : exitOf(workflowId, definition, awaited.outcome)
+const exitOfAwaited = (workflowId: string, definition: Definition, awaited: Awaited): Exit.Exit<any, any> => {
+  switch (awaited._tag) {
+    case "Done":
+      return exitOf(workflowId, definition, awaited.outcome)
+    case "Unknown":
+      return Exit.fail(notFound(workflowId))
+    case "Stopped":
+      return Exit.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
+  }
+}
 
 /** The result of the workflow; in a body, recorded. */
 export const result = (core: Core, workflowId: string, definition: Definition): Effect.Effect<any, any> =>
@@ -93,10 +102,12 @@ export const resultOperation = (
   perform: (call) =>
     Effect.suspend(() => {
       call.wait({ until: undefined, awaiting: workflowId, what: `result of ${workflowId}` })
-      return Effect.map(core.waiters.awaiting(workflowId, false), (awaited) => {
+      return Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) => {
+        // Nothing to record: the next owner waits on.
+        if (awaited._tag === "Stopped") return Effect.never
         const exit = exitOfAwaited(workflowId, definition, awaited)
         const outcome = Exit.isSuccess(exit) ? "success" as const : "failure" as const
-        return { outcome, value: JSON.stringify(awaited), exit, attempts: 1, childId: workflowId }
+        return Effect.succeed({ outcome, value: JSON.stringify(awaited), exit, attempts: 1, childId: workflowId })
       })
     }),
   onAbandoned

@@ -20,6 +20,8 @@ interface Known {
   readonly parent: Known | undefined
   /** The latest time that its awaited, ended children had seen: known to it once it goes on. */
   joined: number
+  /** How many it awaits. */
+  children: number
 }
 
 interface Task {
@@ -59,6 +61,11 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
   /** The body's fibers that have not ended. */
   alive(): Iterable<Fiber.Fiber<unknown, unknown>> {
     return this.fibers.keys()
+  }
+
+  /** Whether the fiber has forked others that it awaits, and that have not ended. */
+  awaits(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return (this.fibers.get(fiber)?.children ?? 0) > 0
   }
 
   /** Runs what an event of this time sets going. */
@@ -105,14 +112,17 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
   }
 
   private begin(fiber: Fiber.Fiber<unknown, unknown>): Known {
-    const known: Known = { fiber, time: this.time, parent: this.awaiter(), joined: 0 }
+    const known: Known = { fiber, time: this.time, parent: this.awaiter(), joined: 0, children: 0 }
     this.fibers.set(fiber, known)
+    if (known.parent !== undefined) known.parent.children++
     // Before anybody who awaits it goes on.
     fiber.addObserver(() => {
       this.fibers.delete(fiber)
       if (this.last === fiber) this.last = undefined
       const { parent } = known
-      if (parent !== undefined) parent.joined = Math.max(parent.joined, known.time, known.joined)
+      if (parent === undefined) return
+      parent.children--
+      parent.joined = Math.max(parent.joined, known.time, known.joined)
     })
     return known
   }

@@ -3,11 +3,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as WorkflowContext from "../WorkflowContext.ts"
-import { WorkflowError } from "../WorkflowError.ts"
+import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import * as WorkflowId from "../WorkflowId.ts"
 import { resultOperation } from "./awaiting.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
+import { untilItPasses } from "./journal.ts"
 import { childWorkflowId } from "./names.ts"
 import type { Call, Completed, Slot } from "./operation.ts"
 import type { Run } from "./run.ts"
@@ -29,6 +31,35 @@ const failed = (error: WorkflowError): Completed => ({
 
 /** Starts the child; the answer is its id, once its row and this record are durable. */
 export const startChild = (
+  core: Core,
+  run: Run,
+  definition: Definition,
+  payload: unknown,
+  options: ChildOptions
+): Effect.Effect<string, WorkflowError> =>
+  Effect.withFiber((fiber) => {
+    const given = idOf(definition, payload, options, fiber.context)
+    return ask(core, run, definition, payload, given === undefined ? options : { ...options, workflowId: given })
+  })
+
+/** The id that the call or its scope gives. Taken by recorded starts too: a replay must give the next one the same. */
+const idOf = (
+  definition: Definition,
+  payload: unknown,
+  options: ChildOptions,
+  context: Context.Context<never>
+): string | undefined => {
+  const slot = Context.get(context, WorkflowId.Current)
+  if (options.workflowId !== undefined || slot === undefined) return options.workflowId
+  try {
+    return WorkflowId.take(slot, definition.name, definition.payload.encode(payload))
+  } catch {
+    // It will be refused where it is started.
+    return undefined
+  }
+}
+
+const ask = (
   core: Core,
   run: Run,
   definition: Definition,
@@ -63,10 +94,20 @@ const perform = (
         deadlineAt: Context.get(call.context, WorkflowContext.Current)?.deadline,
         childId: childWorkflowId(run.workflowId, call.stepId)
       })
+      if (start.workflowId === run.workflowId) throw ownId(run.workflowId)
     } catch (error) {
       return error instanceof WorkflowError ? Effect.succeed(failed(error)) : Effect.die(error)
     }
     return Effect.flatMap(call.slot, (slot) => Effect.uninterruptible(write(core, slot, start)))
+  })
+
+const ownId = (workflowId: string): WorkflowError =>
+  new WorkflowError({
+    reason: new InvalidArgument({
+      argument: "workflow id of a child",
+      detail: `"${workflowId}" is the id of the workflow that starts it`,
+      remedy: "Give the child another id, or none."
+    })
   })
 
 const write = (core: Core, slot: Slot, start: ReturnType<typeof startOf>): Effect.Effect<Completed> =>
@@ -110,9 +151,9 @@ const cancelChild = (core: Core, workflowId: string): void => {
   const reason = JSON.stringify({ _tag: "Cancelled", by: "parent", detail: "its parent no longer waits for it" })
   core.fork(
     core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
+      Effect.retry(untilItPasses),
       Effect.tap(() => Effect.sync(() => core.executor?.heartbeatNow())),
-      // It is asked for again by every replay that comes here.
-      Effect.catch((error) => Effect.logWarning(`The child "${workflowId}" could not be cancelled`, error.message))
+      Effect.orDie
     )
   )
 }

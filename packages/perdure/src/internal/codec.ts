@@ -208,7 +208,11 @@ const settle = <A>(run: () => Parsed<A>): Exit.Exit<A, SchemaIssue.Issue> => {
 const encodeWith = <A>(encode: (value: unknown) => Parsed<A>, value: unknown, what: string): A => {
   const exit = settle(() => encode(value))
   if (Exit.isSuccess(exit)) return exit.value
-  throw new WorkflowError({ reason: new Unencodable({ what, ...explain(exit) }) })
+  const explained = explain(exit)
+  // A schema that takes anything does not say where the trouble is. The walk does.
+  const walked = explained.path === "" ? stringify(value) : undefined
+  const { detail, path } = walked?._tag === "Refused" ? walked : explained
+  throw new WorkflowError({ reason: new Unencodable({ what, path, detail }) })
 }
 
 const reviveLive = <A>(revive: (json: unknown) => A, json: unknown, what: string): A => {

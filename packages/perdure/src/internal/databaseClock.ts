@@ -7,13 +7,20 @@ export class DatabaseClock {
   private readAt = 0
   private highest = 0
 
-  /** Takes a reading that was asked for at `sentAt` (monotonic milliseconds). Returns by how much it moved the clock. */
+  /**
+   * Takes a reading that was asked for at `sentAt` (monotonic milliseconds). Returns by how much it moved the clock.
+   *
+   * The reading is taken as of now, when it has arrived: this clock may be late by the way of an answer, so that nothing
+   * happens too early. One that took long says little, and counts only if the clock must have been set.
+   */
   sync(reading: number, sentAt: number): number {
-    const middle = (sentAt + performance.now()) / 2
-    const before = this.base === 0 ? reading : this.base + (middle - this.readAt)
+    const now = performance.now()
+    const before = this.base === 0 ? reading : this.base + (now - this.readAt)
+    const moved = reading - before
+    if (this.base !== 0 && now - sentAt > 1000 && Math.abs(moved) <= now - sentAt) return 0
     this.base = reading
-    this.readAt = middle
-    return reading - before
+    this.readAt = now
+    return moved
   }
 
   /** Milliseconds since 1970; never goes back. */

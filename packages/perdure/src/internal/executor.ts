@@ -32,6 +32,10 @@ interface Lease {
 export class ExecutorLoops implements Executor {
   private lease: Lease
   private stopping = false
+  /** The last claim found no place. */
+  private full = false
+  /** The last beat told of workflows that were taken away. */
+  private revoking = false
   /** A claim has failed: it may have been made. */
   private doubtful = false
   private reconciledAt = performance.now()
@@ -68,7 +72,8 @@ export class ExecutorLoops implements Executor {
   readonly incarnation = (): string => this.lease.incarnation
   readonly registered = (name: string): Registration | undefined => this.registry.get(name)
   readonly isRunning = (workflowId: string): boolean => this.executions.has(workflowId)
-  readonly accepting = (): boolean => !this.stopping && this.mayStart()
+  readonly accepting = (): boolean =>
+    !this.stopping && this.mayStart() && this.executions.size < this.core.settings.maxRunning
   readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
   readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
 
@@ -146,7 +151,6 @@ export class ExecutorLoops implements Executor {
     const lease = this.lease
     const sentAt = performance.now()
     const wallSentAt = Date.now()
-    const held = this.mayStart()
     return Effect.flatMap(
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
       ({ alive, now, revoked }) => {
@@ -156,9 +160,13 @@ export class ExecutorLoops implements Executor {
           const run = this.executions.get(workflowId)?.run
           if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: "Fenced" })
         }
+        // By the next beat it is known that these have ended here: then their rollbacks are due.
+        if (revoked.length > 0) this.heartbeatNow()
+        else if (this.revoking) this.claimNow()
+        this.revoking = revoked.length > 0
         if (!alive) return this.left ? Effect.void : this.lost
         this.renewed(lease, sentAt, wallSentAt)
-        if (!held) { for (const { run } of this.executions.values()) run.kick() }
+        for (const { run } of this.executions.values()) if (run.waitsForLeave) run.kick()
         return Effect.void
       }
     )
@@ -246,7 +254,7 @@ export class ExecutorLoops implements Executor {
           `Expected ${why.expected}, found ${why.actual}: ${why.detail}`
       ))
     }
-    this.vacancies()
+    if (this.full) this.claimNow()
   }
 
   // ---------------------------------------------------------------------------
@@ -255,9 +263,10 @@ export class ExecutorLoops implements Executor {
 
   /** Runs until interrupted. */
   get loops(): ReadonlyArray<Effect.Effect<never>> {
-    const { heartbeatMs, pollMs, suspendAfterMs } = this.core.settings
+    const { heartbeatMs, leaseMs, pollMs, suspendAfterMs } = this.core.settings
     return [
-      loop("heartbeat", this.beats, heartbeatMs, this.beat),
+      // A connection that hangs must not cost the lease.
+      loop("heartbeat", this.beats, heartbeatMs, this.beat, Math.min(patienceMs, leaseMs / 3)),
       loop("claim", this.claims, pollMs, this.claiming),
       loop("sweep", this.sweeps, heartbeatMs, this.sweepAll),
       Effect.forever(Effect.andThen(
@@ -280,8 +289,10 @@ export class ExecutorLoops implements Executor {
   private get claimAll(): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       const free = this.core.settings.maxRunning - this.executions.size
+      this.full = free <= 0
       if (this.stopping || free <= 0 || this.registry.size === 0 || !this.mayStart()) return Effect.void
       const limit = Math.min(free, claimBatch)
+      const { lease } = this
       const served = [...this.registry.keys()].map((name) => ({ name, version: this.core.settings.version }))
       const sentAt = performance.now()
       return Effect.flatMap(
@@ -289,7 +300,7 @@ export class ExecutorLoops implements Executor {
         ({ claimed, nextDueAt, now }) => {
           this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
-          return Effect.forEach(claimed, (one) => this.take(one, now), { discard: true }).pipe(
+          return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
             Effect.andThen(
               claimed.length === 0 ? Effect.void : Metrics.count(Metrics.workflowsClaimed, claimed.length)
             ),
@@ -300,11 +311,13 @@ export class ExecutorLoops implements Executor {
     })
   }
 
-  private take(claimed: Claimed, now: number): Effect.Effect<void, StoreError> {
+  private take(claimed: Claimed, now: number, lease: Lease): Effect.Effect<void, StoreError> {
     return Effect.map(this.wholeHistory(claimed), (history) => {
       const { row } = claimed
       const registration = this.registry.get(row.name)
-      if (registration === undefined || this.stopping) return this.giveBack(row.workflowId, row.epoch)
+      if (registration === undefined || this.stopping || this.lease !== lease) {
+        return this.giveBack(row.workflowId, row.epoch)
+      }
       this.run(registration, {
         workflowId: row.workflowId,
         epoch: row.epoch,
@@ -387,10 +400,11 @@ export class ExecutorLoops implements Executor {
   // ---------------------------------------------------------------------------
 
   private wakeClaimAt(due: number | null): void {
-    if (due === null || due >= this.claimAt) return
+    if (due === null || due >= this.claimAt || this.stopping) return
     clearTimeout(this.claimTimer)
     this.claimAt = due
-    const delay = Math.min(Math.max(due - this.core.clock.now(), 1), 86_400_000)
+    // What is due and was not claimed is held by somebody: no hurry.
+    const delay = Math.min(Math.max(due - this.core.clock.now(), 20), 86_400_000)
     this.claimTimer = setTimeout(() => {
       this.claimAt = Infinity
       this.claimNow()
@@ -406,11 +420,6 @@ export class ExecutorLoops implements Executor {
   // ---------------------------------------------------------------------------
   // shutdown
   // ---------------------------------------------------------------------------
-
-  private waitingForVacancy: Array<() => void> = []
-  private vacancies(): void {
-    for (const resume of this.waitingForVacancy.splice(0)) resume()
-  }
 
   /** Lets running steps end, up to the limit, then gives the workflows back. */
   private drain(which: (execution: Execution) => boolean): Effect.Effect<void> {
@@ -455,10 +464,11 @@ export const loop = (
   name: string,
   signals: Queue.Queue<void>,
   intervalMs: number,
-  body: Effect.Effect<void, StoreError>
+  body: Effect.Effect<void, StoreError>,
+  patience = patienceMs
 ): Effect.Effect<never> => {
   let failing = false
-  const once = Effect.matchCauseEffect(giveUpAfter(patienceMs)(body), {
+  const once = Effect.matchCauseEffect(giveUpAfter(patience)(body), {
     onSuccess: () => {
       if (!failing) return Effect.void
       failing = false

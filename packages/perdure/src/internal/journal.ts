@@ -8,8 +8,8 @@
  * A write that fails has an unknown outcome. It is submitted again, the very same, until it is answered: the keys of
  * its operations make that safe.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import { type Advance, type Answer, type Operation, StoreError, type StoreService, StoreUnavailable } from "../Store.ts"
@@ -154,6 +154,14 @@ export class Journal {
   }
 
   private write(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.andThen(Metrics.journalBatch(entries.length), this.submitted(entries)),
+      (answers) => Effect.sync(() => this.answer(lines, entries, answers))
+    )
+  }
+
+  /** The answers to these operations, however often they must be submitted. */
+  private submitted(entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyArray<Answer>> {
     return this.store.write(entries.map((entry) => entry.operation)).pipe(
       giveUpAfter(this.options.patienceMs),
       Effect.tapError((error) =>
@@ -163,15 +171,17 @@ export class Journal {
         )
       ),
       Effect.retry(untilItPasses),
-      Effect.exit,
-      Effect.flatMap((exit) => {
-        if (Exit.isFailure(exit)) return Effect.failCause(exit.cause)
+      Effect.catchCause((cause) => {
+        if (Cause.hasInterrupts(cause)) return Effect.interrupt
+        // The store broke on one of them. The others must not suffer: one by one, and that one is refused.
+        const broken = Effect.logError("The store broke on a write of the journal", cause)
         return Effect.andThen(
-          Metrics.journalBatch(entries.length),
-          Effect.sync(() => this.answer(lines, entries, exit.value))
+          broken,
+          entries.length === 1
+            ? Effect.succeed([{ _tag: "Rejected", detail: Cause.pretty(cause).slice(0, 1000) } as const])
+            : Effect.map(Effect.forEach(entries, (entry) => this.submitted([entry])), (answers) => answers.flat())
         )
-      }),
-      Effect.orDie
+      })
     )
   }
 
@@ -184,12 +194,30 @@ export class Journal {
         continue
       }
       line.refusals = 0
-      for (const answered of entries[i].answered) answered(answers[i])
+      for (const answered of entries[i].answered) this.tell(answered, answers[i])
       if (line.waiting.length > 0) this.enqueue(line)
       else this.lines.delete(line.workflowId)
     }
     this.flush()
     if (this.lines.size === 0) { for (const resume of this.idle.splice(0)) resume() }
+  }
+
+  /** One that fails to take its answer must not keep the others from theirs. */
+  private tell(answered: (answer: Answer) => void, answer: Answer): void {
+    try {
+      answered(answer)
+    } catch (error) {
+      this.run(Effect.logError("An answer of the journal could not be taken", error))
+    }
+  }
+
+  /** Nothing is written any more: those who wait are told so. */
+  close(): void {
+    for (const line of this.lines.values()) {
+      for (const entry of line.waiting.splice(0)) {
+        for (const answered of entry.answered) this.tell(answered, { _tag: "Fenced" })
+      }
+    }
   }
 
   /** Somebody else holds a row: try again soon, and let the others pass. */

@@ -58,6 +58,7 @@ export interface CallOwner {
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
   readonly slot: (call: Call) => Effect.Effect<Slot>
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
+  readonly permission: Effect.Effect<void>
 }
 
 /** What an operation knows of an attempt that failed. */
@@ -109,6 +110,10 @@ export class Call {
   /** Waits on the database's clock. The workflow may be suspended meanwhile: then this is interrupted, and asked again. */
   waitUntil(due: number, what: string): Effect.Effect<void> {
     return this.run.waitUntil(this, due, what)
+  }
+  /** Waits until another attempt may start: not while the lease may be over, nor in a run that is being given back. */
+  get permission(): Effect.Effect<void> {
+    return this.run.permission
   }
   recordAttempt(attempt: FailedAttempt): Effect.Effect<void> {
     return this.run.recordAttempt(this, attempt)

@@ -55,11 +55,14 @@ export type Decision =
   | { readonly _tag: "Unrecorded" }
   /** Its record is of another kind of operation. */
   | { readonly _tag: "Mismatch"; readonly record: StepRecord }
+  /** Its record has been claimed already, by its name or by a former one. */
+  | { readonly _tag: "Taken"; readonly record: StepRecord }
 
 export const ask = (history: History, cursor: Cursor, operation: Asked): Decision => {
   const record = history.byKey.get(operation.key) ??
     (operation.formerKey === undefined ? undefined : history.byKey.get(operation.formerKey))
   if (record === undefined) return { _tag: "Unrecorded" }
+  if (cursor.asked.has(record.key)) return { _tag: "Taken", record }
   if (record.kind !== operation.kind) return { _tag: "Mismatch", record }
   cursor.asked.add(record.key)
   return { _tag: "Recorded", record }

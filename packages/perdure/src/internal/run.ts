@@ -90,6 +90,8 @@ export const CurrentBranch = Context.Reference<Branch.Branch | undefined>("perdu
 const compensationPath = "~rollback/"
 /** After so many refused operations a body that will not end is left suspended for ever, to be collected. */
 const refusalLimit = 1000
+/** How long a hand-over waits for interrupted steps. */
+const releasePatienceMs = 2000
 
 export class Run {
   readonly workflowId: string
@@ -103,6 +105,7 @@ export class Run {
   private bodyOver = false
   private draining = false
   private releasing = false
+  private pumping = false
   private compensating = false
   private replaying: boolean
   private resting = false
@@ -120,11 +123,16 @@ export class Run {
   private starting: Array<Call> = []
   private readonly ready: Array<Event> = []
   private readonly timers = new Timers()
+  /** Operations that wait for leave to try again. */
+  private readonly permits = new Set<() => void>()
   private readonly alarms = new Set<{ readonly due: number; readonly ring: () => void }>()
   private readonly parents = new Map<Fiber.Fiber<unknown, unknown>, number>()
   private timerOrder = 0
   private lastSeq: number
-  private nextStepId: number
+  private nextOrdinal = 0
+  private freeStepId: number
+  private readonly stepIds: Set<number>
+  private readonly askedKeys = new Set<string>()
   private durable: number
   private unsaved: Array<StepRecord> = []
   private root: Fiber.Fiber<unknown, unknown> | undefined
@@ -141,10 +149,8 @@ export class Run {
     this.history = Replay.makeHistory(options.records)
     this.replaying = options.records.length > 0 || options.phase === "compensate" || options.liveAt > options.startedAt
     this.lastSeq = this.durable = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
-    this.nextStepId = 1 + Math.max(
-      options.records.reduce((max, record) => Math.max(max, record.stepId), -1),
-      options.attempts.reduce((max, attempt) => Math.max(max, attempt.stepId), -1)
-    )
+    this.stepIds = new Set([...options.records, ...options.attempts].map((row) => row.stepId))
+    this.freeStepId = [...this.stepIds].reduce((max, id) => Math.max(max, id + 1), 0)
     for (const attempt of options.attempts) {
       const list = this.failedAttempts.get(attempt.key)
       if (list === undefined) this.failedAttempts.set(attempt.key, [attempt])
@@ -244,7 +250,16 @@ export class Run {
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
       if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
+      if (this.askedKeys.has(named.key)) return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
+      if (decision._tag === "Taken") {
+        this.diverge(
+          describe(decision.record),
+          `${operation.kind} "${operation.name}"`,
+          "two operations claim one record"
+        )
+        return Effect.never
+      }
       if (decision._tag === "Mismatch") {
         this.diverge(describe(decision.record), `${operation.kind} "${operation.name}"`, "the same name, another kind")
         return Effect.never
@@ -252,8 +267,11 @@ export class Run {
       if (decision._tag === "Unrecorded" && operation.passed !== undefined && this.bodyRecordsRemain()) {
         return operation.passed
       }
+      this.askedKeys.add(named.key)
+      const stepId = this.takeStepId(named.key, decision._tag === "Recorded" ? decision.record : undefined)
       return Effect.callback((resume) => {
         const call = new Call(this, operation, named.key, fiber, branch.path.startsWith(compensationPath), resume)
+        call.stepId = stepId
         call.askedAt = this.replaying ? this.cursor.received : this.lastSeq
         this.calls.add(call)
         if (decision._tag === "Recorded") call.record = decision.record
@@ -316,8 +334,25 @@ export class Run {
   // ---------------------------------------------------------------------------
 
   private prepare(call: Call): void {
-    call.stepId = this.attemptsOf(call.key)[0]?.stepId ?? this.nextStepId++
     this.starting.push(call)
+  }
+
+  /**
+   * The order of calls. An operation that was under way at a crash is called in the same order again, so it gets the same
+   * id again, and with it the same idempotency key; unless something recorded has it.
+   */
+  private takeStepId(key: string, record: StepRecord | undefined): number {
+    const ordinal = this.nextOrdinal++
+    if (record !== undefined) return record.stepId
+    const known = this.attemptsOf(key)[0]?.stepId
+    if (known !== undefined) return known
+    let stepId = ordinal
+    if (this.stepIds.has(stepId)) {
+      while (this.stepIds.has(this.freeStepId)) this.freeStepId++
+      stepId = this.freeStepId
+    }
+    this.stepIds.add(stepId)
+    return stepId
   }
 
   /**
@@ -325,10 +360,35 @@ export class Run {
    * due: a timer that has passed may take the operation back, and then it must not have been started.
    */
   private startAll(): void {
-    while (this.starting.length > 0 && this.running && !this.draining && this.host.mayStart()) {
+    if (!this.mayStart) return
+    for (const permit of this.permits) {
+      this.permits.delete(permit)
+      permit()
+    }
+    while (this.starting.length > 0) {
       if (this.durable < this.starting[0].askedAt) return
       this.launch(this.starting.shift()!)
     }
+  }
+
+  /** Whether something wants to start and was not allowed to. */
+  get waitsForLeave(): boolean {
+    return this.starting.length > 0 || this.permits.size > 0
+  }
+
+  private get mayStart(): boolean {
+    return this.running && !this.draining && this.host.mayStart()
+  }
+
+  /** See {@link Call.permission}. Without it for good the fiber is interrupted, with the run. */
+  get permission(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.mayStart ? Effect.void : Effect.callback((resume) => {
+        const permit = () => resume(Effect.void)
+        this.permits.add(permit)
+        return Effect.sync(() => this.permits.delete(permit))
+      })
+    )
   }
 
   private launch(call: Call): void {
@@ -340,7 +400,9 @@ export class Run {
       if (!this.calls.has(call)) return
       if (Exit.isSuccess(exit)) this.completed(call, exit.value)
       // An operation that dies or is interrupted from nowhere is a defect of the engine: nothing more runs until it is mended.
-      else if (this.running && !this.releasing) this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
+      else if (this.running && !this.releasing) {
+        this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
+      }
     })
   }
 
@@ -468,10 +530,16 @@ export class Run {
     this.pump()
   }
 
+  /** One event, if one may come now. What it sets going at once may call this again: that comes after the next rest. */
   private pump(): void {
-    if (!this.running || !this.resting || this.stalls > 0) return
-    if (this.replaying) this.pumpHistory()
-    else this.pumpLive()
+    if (!this.running || !this.resting || this.stalls > 0 || this.pumping) return
+    this.pumping = true
+    try {
+      if (this.replaying) this.pumpHistory()
+      else this.pumpLive()
+    } finally {
+      this.pumping = false
+    }
   }
 
   private pumpHistory(): void {
@@ -642,7 +710,10 @@ export class Run {
       end: write.end ?? null
     }
     this.host.submit(advance, (answer) => {
-      if (!this.running) return
+      // Whoever waits for the answer is told, so that finalizers which wait for it end.
+      if (!this.running) return answered(answer)
+      const along = write.records !== undefined || write.children !== undefined || write.end !== undefined
+      if (answer._tag === "Rejected" && along) this.unsaved = [...unsaved, ...this.unsaved]
       if (answer._tag === "ChildConflict" || answer._tag === "Stirred") {
         // Nothing was written: what went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]
@@ -672,17 +743,32 @@ export class Run {
   /** Whether a step runs, or something is on its way to the store. */
   get working(): boolean {
     if (this.unsaved.length > 0 || this.durable < this.lastSeq || this.ready.length > 0) return true
-    for (const call of this.calls) if (call.fiber !== undefined && call.waiting === undefined) return true
-    return false
+    let busy = -this.permits.size
+    for (const call of this.calls) if (call.fiber !== undefined && call.waiting === undefined) busy++
+    return busy > 0
   }
 
   /** Gives the workflow back at once. What still runs is interrupted first: it may hold what the write needs. */
   release(): void {
     if (!this.running || this.releasing) return
     this.releasing = true
-    for (const call of this.calls) call.fiber?.interruptUnsafe()
     this.stalls++
-    this.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
+    // Not before what runs has ended, finalizers included: the next owner would run beside it.
+    const fibers = [...this.calls].flatMap((call) => call.fiber ?? [])
+    const write = () => {
+      clearTimeout(patience)
+      if (left >= 0) this.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
+      left = -1
+    }
+    let left = fibers.length
+    const patience = setTimeout(write, releasePatienceMs)
+    for (const fiber of fibers) {
+      fiber.addObserver(() => {
+        if (--left === 0) write()
+      })
+      fiber.interruptUnsafe()
+    }
+    if (fibers.length === 0) write()
   }
 
   /** Starts nothing more; what runs may end and be recorded. */
@@ -719,13 +805,17 @@ export class Run {
     )
   }
 
-  /** Whether every fiber of the body is known to wait for something durable: no plain asynchronous work is going on. */
-  private onlyWaits(): boolean {
+  /**
+   * Whether every fiber of the body is known to wait for something durable: no plain asynchronous work is going on.
+   * `loosely`: a fiber that has forked others to await them, and has some left, is taken to await them.
+   */
+  private onlyWaits(loosely = false): boolean {
     const waiting = new Set<Fiber.Fiber<unknown, unknown>>()
     for (const call of this.calls) waiting.add(call.caller)
     for (const timer of this.timers) waiting.add(timer.fiber)
     for (const fiber of this.scheduler.alive()) {
-      if (!waiting.has(fiber) && !this.parents.has(fiber)) return false
+      if (waiting.has(fiber) || this.parents.has(fiber) || (loosely && this.scheduler.awaits(fiber))) continue
+      return false
     }
     return true
   }
@@ -740,7 +830,8 @@ export class Run {
   {
     if (!this.running || this.replaying || !this.resting || this.stalls > 0) return undefined
     if (this.bodyOver && !this.compensating) return undefined
-    if (this.ready.length > 0 || this.starting.length > 0 || this.durable < this.lastSeq) return undefined
+    if (this.ready.length > 0 || this.starting.length > 0 || this.permits.size > 0) return undefined
+    if (this.durable < this.lastSeq) return undefined
     let until = Infinity
     const awaiting: Array<string> = []
     const waits: Array<{ readonly what: string; readonly until: number | null }> = []
@@ -754,7 +845,7 @@ export class Run {
       until = Math.min(until, timer.due)
       waits.push({ what: "sleep", until: Number.isFinite(timer.due) ? timer.due : null })
     }
-    if (waits.length === 0 || !this.onlyWaits()) return undefined
+    if (waits.length === 0 || !this.onlyWaits(true)) return undefined
     return {
       until: Number.isFinite(until) ? until : null,
       awaiting: [...new Set(awaiting)],

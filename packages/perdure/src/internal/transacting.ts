@@ -5,6 +5,7 @@
  * the commit is known the run delivers nothing else. If the answer to a commit is lost, the transaction is run again
  * with the same record: its key makes the database say whether the first one was there.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { StepRecord, TransactionAborted } from "../Store.ts"
@@ -12,6 +13,7 @@ import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 import { attempt, type Policy } from "./attempts.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
+import * as Failure from "./failure.ts"
 import { untilItPasses } from "./journal.ts"
 import type { Call, Completed, Slot } from "./operation.ts"
 import type { Run } from "./run.ts"
@@ -27,8 +29,6 @@ export interface Transacted {
   readonly timeoutMs: number
 }
 
-const conflictAttempts = 20
-
 export const performTransaction = (
   core: Core,
   run: Run,
@@ -37,6 +37,17 @@ export const performTransaction = (
 ): Effect.Effect<Completed> => {
   let slot: Slot | undefined
   let written: { readonly record: StepRecord; readonly completed: Completed } | undefined
+  /** A commit was sent whose answer was lost: it may have been made, or be made yet. */
+  let doubtful = false
+
+  const takeSlot: Effect.Effect<Slot> = Effect.suspend(() =>
+    slot === undefined
+      ? Effect.map(call.slot, (taken) => {
+        slot = taken
+        return taken
+      })
+      : Effect.succeed(slot)
+  )
 
   // Asked for within the transaction, with the value that it is to return.
   const record = (value: unknown): Effect.Effect<StepRecord, unknown> =>
@@ -47,9 +58,7 @@ export const performTransaction = (
         exit: Exit.succeed(live),
         attempts: call.attempts.length + 1
       }
-      const take = slot === undefined ? call.slot : Effect.succeed(slot)
-      return Effect.map(take, (taken) => {
-        slot = taken
+      return Effect.map(takeSlot, (taken) => {
         written = { record: taken.record(completed), completed }
         return written.record
       })
@@ -58,9 +67,10 @@ export const performTransaction = (
   const encode = (value: unknown) =>
     attemptSync(() => transaction.success.record(value, `result of transaction "${transaction.name}"`))
 
-  const release = (committed: boolean): void => {
-    slot?.release(committed ? written?.record : undefined)
+  const release = (record: StepRecord | undefined): void => {
+    slot?.release(record)
     slot = undefined
+    doubtful = false
   }
 
   const commit: Effect.Effect<Completed, unknown> = Effect.suspend(() =>
@@ -70,47 +80,74 @@ export const performTransaction = (
     })
   ).pipe(
     Effect.map(() => {
-      release(true)
+      release(written!.record)
       return written!.completed
     })
   )
 
-  const once = (conflicts: number): Effect.Effect<Completed, unknown> =>
-    Effect.catch(commit, (error: unknown) => {
-      if (isTag(error, "StoreError") && (error as { readonly isRetryable?: boolean }).isRetryable === true) {
+  // SQLite has one writer, and a transaction is it from its beginning: it must not wait then for a number that waits for
+  // the journal to write.
+  const commitInTurn = core.store.name === "sqlite" ? Effect.andThen(takeSlot, commit) : commit
+
+  /**
+   * Ends a doubt, with a record that says `cause`. It has the key of the one that may be committed, so the database puts
+   * the two in an order, and whichever is there afterwards is the outcome.
+   */
+  const settleDoubt = (cause: Cause.Cause<unknown>): Effect.Effect<Completed> =>
+    Effect.gen(function*() {
+      const { live, text } = Failure.encodeStepCause(cause, transaction.error, transaction.name)
+      const failed: Completed = {
+        outcome: "failure",
+        value: text,
+        exit: Exit.failCause(live),
+        attempts: call.attempts.length + 1
+      }
+      const held = yield* takeSlot
+      yield* held.write(held.record(failed), [])
+      const found = yield* existing(core, run, call)
+      release(found)
+      return found === undefined ? failed : completedOf(found, transaction)
+    })
+
+  const again = (afterMs: number, tries: number): Effect.Effect<Completed, unknown> =>
+    Effect.sleep(afterMs).pipe(Effect.andThen(call.permission), Effect.andThen(once(tries)))
+
+  const once = (tries: number): Effect.Effect<Completed, unknown> =>
+    Effect.catch(commitInTurn, (error: unknown) => {
+      if (isTag(error, "StoreError")) {
         // The database is away: nothing is recorded of that, and it is tried until it is back.
-        release(false)
-        return Effect.andThen(Effect.sleep(100), once(conflicts))
+        if (!doubtful) release(undefined)
+        return again(100, tries)
       }
-      if (!isTag(error, "TransactionAborted")) {
-        release(false)
-        return Effect.fail(error)
-      }
+      if (!isTag(error, "TransactionAborted")) return refused(error)
       const { message, why } = error as TransactionAborted
       switch (why) {
         case "conflict":
-          release(false)
-          return conflicts < conflictAttempts
-            ? Effect.andThen(Effect.sleep(Math.random() * Math.min(500, 2 ** conflicts)), once(conflicts + 1))
-            : Effect.fail(error)
+          if (!doubtful) release(undefined)
+          return again(Math.random() * Math.min(1000, 2 ** tries), tries + 1)
         case "unknown":
           // The number is kept: the same record goes again.
-          return Effect.andThen(Effect.sleep(50), once(conflicts))
+          doubtful = true
+          return again(50, tries)
         case "exists":
           return Effect.flatMap(existing(core, run, call), (found) => {
-            if (found === undefined) return once(conflicts + 1)
-            slot?.release(found)
-            slot = undefined
+            if (found === undefined) return again(50, tries)
+            release(found)
             return Effect.succeed(completedOf(found, transaction))
           })
         case "fenced":
           run.stop({ _tag: "Fenced" })
           return Effect.never
         default:
-          release(false)
-          return Effect.fail(new WorkflowError({ reason: new TransactionMisused({ why, detail: message }) }))
+          return refused(new WorkflowError({ reason: new TransactionMisused({ why, detail: message }) }))
       }
     })
+
+  const refused = (error: unknown): Effect.Effect<Completed, unknown> => {
+    if (doubtful) return settleDoubt(Cause.fail(error))
+    release(undefined)
+    return Effect.fail(error)
+  }
 
   return Effect.gen(function*() {
     const fresh: { completed: Completed | undefined } = { completed: undefined }
@@ -126,11 +163,11 @@ export const performTransaction = (
     })
     return fresh.completed ?? done
   }).pipe(
-    // Taken back. Once the number was given the transaction may have committed: only the database knows.
-    Effect.onInterrupt(() => {
-      const held = slot
-      if (held === undefined) return Effect.void
-      return Effect.map(existing(core, run, call), (found) => held.release(found))
+    // Taken back, or broken: the number must not be left behind.
+    Effect.onExit((exit) => {
+      if (slot === undefined) return Effect.void
+      if (doubtful && Exit.isFailure(exit)) return Effect.asVoid(settleDoubt(exit.cause))
+      return Effect.map(existing(core, run, call), release)
     })
   )
 }
@@ -138,15 +175,18 @@ export const performTransaction = (
 /** The record that an earlier commit left, whose answer was lost. */
 const existing = (core: Core, run: Run, call: Call): Effect.Effect<StepRecord | undefined> =>
   core.store.history(run.workflowId, call.stepId - 1).pipe(
-    Effect.retry(untilItPasses),
-    Effect.orDie,
+    Effect.retry({ schedule: untilItPasses, while: () => run.running }),
+    // The run is over, and nobody waits for the answer.
+    Effect.catch(() => Effect.never),
     Effect.map(({ records }) => records.find((record) => record.stepId === call.stepId))
   )
 
 const completedOf = (record: StepRecord, transaction: Transacted): Completed => ({
   outcome: record.outcome,
   value: record.value,
-  exit: Exit.succeed(transaction.success.decode(record.value)),
+  exit: record.outcome === "success"
+    ? Exit.succeed(transaction.success.decode(record.value))
+    : Exit.failCause(Failure.decodeStepCause(record.value, transaction.error, transaction.name)),
   attempts: record.attempts
 })
 

@@ -6,7 +6,11 @@ import * as Effect from "effect/Effect"
 import type { Outcome, StoreError, StoreService } from "../Store.ts"
 import { nextTurn } from "./bodyScheduler.ts"
 
-export type Awaited = { readonly _tag: "Done"; readonly outcome: Outcome } | { readonly _tag: "Unknown" }
+export type Awaited =
+  | { readonly _tag: "Done"; readonly outcome: Outcome }
+  | { readonly _tag: "Unknown" }
+  /** The engine has stopped, and looks no more. */
+  | { readonly _tag: "Stopped" }
 
 interface Waiter {
   readonly tell: (awaited: Awaited) => void
@@ -19,6 +23,7 @@ const batchSize = 1000
 export class Waiters {
   private readonly waiting = new Map<string, Set<Waiter>>()
   private fresh = new Set<string>()
+  private closed = false
   private readonly store: StoreService
   private readonly run: (effect: Effect.Effect<void>) => void
   private readonly runsHere: (workflowId: string) => boolean
@@ -39,6 +44,7 @@ export class Waiters {
    */
   awaiting(workflowId: string, ofBlocked: boolean): Effect.Effect<Awaited> {
     return Effect.callback((resume) => {
+      if (this.closed) return resume(Effect.succeed({ _tag: "Stopped" }))
       const waiter: Waiter = { tell: (awaited) => resume(Effect.succeed(awaited)), ofBlocked }
       const set = this.waiting.get(workflowId)
       if (set !== undefined) set.add(waiter)
@@ -52,8 +58,10 @@ export class Waiters {
     })
   }
 
-  isAwaited(workflowId: string): boolean {
-    return this.waiting.has(workflowId)
+  /** Nobody looks any more: those who wait are told so. */
+  close(): void {
+    this.closed = true
+    for (const workflowId of [...this.waiting.keys()]) this.tell(workflowId, { _tag: "Stopped" })
   }
 
   /** Looks for this one soon, together with others that are asked for in the same turn. */

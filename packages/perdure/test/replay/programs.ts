@@ -11,6 +11,7 @@ import { type Generator, turns } from "./memory.ts"
 export type Program =
   | { readonly _tag: "Step"; readonly name: string; readonly turns: number; readonly fails: boolean }
   | { readonly _tag: "Plain"; readonly turns: number }
+  | { readonly _tag: "Yield" }
   | { readonly _tag: "Sleep"; readonly ms: number }
   | { readonly _tag: "Sequence"; readonly items: ReadonlyArray<Program> }
   | { readonly _tag: "All" | "WorkflowAll"; readonly name: string; readonly items: ReadonlyArray<Program> }
@@ -38,6 +39,8 @@ export const program = (random: Generator, depth: number): Program => {
   const leaf = (): Program =>
     random.chance(0.65)
       ? step()
+      : random.chance(0.2)
+      ? { _tag: "Yield" }
       : random.chance(0.5)
       ? { _tag: "Plain", turns: random.int(8) }
       : { _tag: "Sleep", ms: random.int(60) }
@@ -150,6 +153,8 @@ export const toEffect = (program: Program, world: World): Effect.Effect<string, 
         return step(world, node.name, node.turns, node.fails)
       case "Plain":
         return Effect.as(Effect.promise(() => turns(node.turns + world.turns())), "plain")
+      case "Yield":
+        return Effect.as(Effect.yieldNow, "yielded")
       case "Sleep":
         return Effect.as(Effect.sleep(node.ms), "slept")
       case "Sequence":
@@ -248,6 +253,7 @@ export const mayRepeat = (node: Program, forked = false, again = false): boolean
     case "Step":
       return both
     case "Plain":
+    case "Yield":
     case "Sleep":
       return false
     case "ForEach":

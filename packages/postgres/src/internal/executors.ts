@@ -21,6 +21,27 @@ const joinStatement = (s: string): string => `
   SELECT n.now FROM n`
 
 /**
+ * What ran of the losses `d` has been interrupted: the cancelled among them are due for their rollbacks, unless somebody
+ * has had them since. Mailbox rows that somebody holds are skipped: they are due with the former owner's lease anyway.
+ */
+const ended = (s: string): string =>
+  `ended AS (
+    UPDATE ${s}.mailbox m SET wake_at = f.now FROM (
+      SELECT x.workflow_id, n.now FROM d CROSS JOIN n
+      CROSS JOIN LATERAL (
+        SELECT o.workflow_id FROM ${s}.ownership o
+        WHERE o.workflow_id = d.workflow_id AND o.epoch = d.epoch + 1 AND o.phase = 'compensate'
+          AND o.executor IS NULL AND NOT o.blocked OFFSET 0
+      ) o
+      CROSS JOIN LATERAL (
+        SELECT m.workflow_id FROM ${s}.mailbox m
+        WHERE m.workflow_id = o.workflow_id AND m.wake_at > n.now AND m.waits IS NULL
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) x
+    ) f WHERE m.workflow_id = f.workflow_id
+  )`
+
+/**
  * Renews the lease where it has not lapsed; forgets the losses that the caller has acknowledged and reads the others.
  * A loss is deleted only once its delivery is known, so an answer that got lost loses nothing.
  */
@@ -34,7 +55,8 @@ const heartbeatStatement = (s: string): string => `
   ), d AS (
     DELETE FROM ${s}.revoked r USING told t
     WHERE r.incarnation = $1::text AND r.workflow_id = t.workflow_id AND r.epoch = t.epoch::bigint
-  )
+    RETURNING r.workflow_id, r.epoch
+  ), ${ended(s)}
   SELECT n.now, EXISTS (SELECT FROM h), (
     SELECT coalesce(json_agg(json_build_array(r.workflow_id, r.epoch)), '[]')::text FROM ${s}.revoked r
     WHERE r.incarnation = $1::text AND NOT EXISTS (
@@ -50,7 +72,9 @@ const farewellStatement = (s: string): string =>
   `UPDATE ${s}.executor SET state = 'leaving' WHERE incarnation = $1::text AND state = 'alive'`
 
 const removeStatement = (s: string): string => `
-  WITH r AS (DELETE FROM ${s}.revoked WHERE incarnation = $1::text)
+  WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), d AS (
+    DELETE FROM ${s}.revoked r WHERE r.incarnation = $1::text RETURNING r.workflow_id, r.epoch
+  ), ${ended(s)}
   DELETE FROM ${s}.executor WHERE incarnation = $1::text`
 
 export const make = (database: Database, pulse: Database) => {

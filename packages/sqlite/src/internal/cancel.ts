@@ -3,6 +3,7 @@ import type { CancelAnswer } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import * as Deadline from "./deadline.ts"
+import * as Executor from "./executor.ts"
 import { finish } from "./finish.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
@@ -31,7 +32,8 @@ export const cancelOne = (database: Database, workflowId: string, reason: string
   )
   Ownership.release(database, workflowId, { ...owner, phase: "compensate" })
   Mailbox.awake(database, workflowId)
-  Mailbox.rest(database, workflowId, now, null)
+  // Its steps may still run: a living owner ends them first, and learns of it by its next heartbeat; else its lease ends.
+  Mailbox.rest(database, workflowId, Math.max(now, Executor.leaseEnd(database, owner.executor) ?? now), null)
   Deadline.remove(database, workflowId)
   return { workflowId, result: "cancelled", phase: "compensate" }
 }

@@ -21,6 +21,13 @@ export const join = (database: Database, executor: ExecutorInfo, leaseMs: number
   return now
 }
 
+/** Until when a living incarnation may run what it owns. */
+export const leaseEnd = (database: Database, incarnation: string | null): number | undefined =>
+  incarnation === null ? undefined : database.get<{ lease_until: number }>(
+    "SELECT lease_until FROM perdure_executor WHERE incarnation = ? AND dead = 0",
+    incarnation
+  )?.lease_until
+
 export const heartbeat = (database: Database, incarnation: string, leaseMs: number): Heartbeat => {
   const now = Clock.now(database)
   const renewed = database.run(
@@ -29,16 +36,18 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     incarnation,
     now
   )
-  const revoked = database.all<{ workflow_id: string; epoch: number }>(
+  return { now, alive: renewed === 1, revoked: tell(database, incarnation, now) }
+}
+
+/** What was taken from an incarnation and it does not know yet. Once it does, cancelled ones may be rolled back. */
+const tell = (database: Database, incarnation: string, now: number): Heartbeat["revoked"] =>
+  database.all<{ workflow_id: string; epoch: number }>(
     "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id, epoch",
     incarnation
-  )
-  return {
-    now,
-    alive: renewed === 1,
-    revoked: revoked.map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
-  }
-}
+  ).map(({ epoch, workflow_id }) => {
+    Mailbox.undo(database, workflow_id, epoch, now)
+    return { workflowId: workflow_id, epoch }
+  })
 
 /** The row stays until the sweep removes it, dead: a late heartbeat must not find a lease to renew. */
 export const leave = (database: Database, incarnation: string): void => {
@@ -50,7 +59,7 @@ export const leave = (database: Database, incarnation: string): void => {
   )
   Mailbox.restAllOf(database, incarnation, now)
   Ownership.giveUpAllOf(database, incarnation)
-  database.run("DELETE FROM perdure_revoked WHERE incarnation = ?", incarnation)
+  tell(database, incarnation, now)
 }
 
 export const isAlive = (database: Database, incarnation: string, now: number): boolean =>

@@ -20,6 +20,21 @@ export const rest = (database: Database, workflowId: string, wakeAt: number | nu
   )
 }
 
+/** Cancelled, and the owner of this epoch gets to know now: its rollbacks may begin, unless somebody has had it since. */
+export const undo = (database: Database, workflowId: string, epoch: number, now: number): void => {
+  database.run(
+    `UPDATE perdure_mailbox SET wake_at = ? WHERE workflow_id = ? AND wake_at > ? AND EXISTS (
+       SELECT 1 FROM perdure_ownership o
+       WHERE o.workflow_id = perdure_mailbox.workflow_id AND o.phase = 'compensate' AND o.executor IS NULL
+         AND o.epoch = ?
+     )`,
+    now,
+    workflowId,
+    now,
+    epoch + 1
+  )
+}
+
 /** Everything that an incarnation owns, due now: in one statement, since it may be a hundred thousand. */
 export const restAllOf = (database: Database, incarnation: string, now: number): void => {
   database.run(

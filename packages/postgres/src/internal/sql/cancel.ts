@@ -72,14 +72,25 @@ BEGIN${readCommitted}
     END IF;
 
     IF v_going IS NOT NULL THEN
-      WITH o AS (
+      -- its steps may still run: a living owner ends them first, and says so by its next heartbeat; else when its lease ends
+      WITH former AS (
+        SELECT k.id, e.lease_until
+        FROM unnest(v_going) k(id)
+        CROSS JOIN LATERAL (
+          SELECT o.executor FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
+        ) o
+        LEFT JOIN LATERAL (
+          SELECT e.lease_until FROM ${s}.executor e WHERE e.incarnation = o.executor AND e.state = 'alive' OFFSET 0
+        ) e ON true
+      ), o AS (
         UPDATE ${s}.ownership o SET phase = 'compensate', epoch = o.epoch + 1, executor = NULL, blocked = false
         WHERE o.workflow_id = ANY (v_going)
         RETURNING o.workflow_id, o.name, o.version
       ), m AS (
         INSERT INTO ${s}.mailbox (workflow_id, name, version, inbox, wake_at)
-        SELECT o.workflow_id, o.name, o.version, 1, v_now FROM o
-        ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = v_now, waits = NULL
+        SELECT o.workflow_id, o.name, o.version, 1, greatest(v_now, f.lease_until)
+        FROM o JOIN former f ON f.id = o.workflow_id
+        ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = excluded.wake_at, waits = NULL
       )
       UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason WHERE w.workflow_id = ANY (v_going);
       v_all_going := v_all_going || v_going;

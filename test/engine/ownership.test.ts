@@ -1,0 +1,161 @@
+/** Who runs a workflow: lapsed leases, hand-overs, and code that goes on although it should not. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Client from "perdure/Client"
+import * as Step from "perdure/Step"
+import * as Workflow from "perdure/Workflow"
+import * as WorkflowContext from "perdure/WorkflowContext"
+import { onBothStores } from "./harness.ts"
+import { eventually, Log, reaches, reasonOf, recorded, stepsOf } from "./observing.ts"
+
+const Subject = Workflow.make("Subject", { success: Schema.String })
+const Poison = Workflow.make("Poison", { maxRecoveryAttempts: 1 })
+const short = { lease: "1 hour", heartbeat: "100 millis", suspendAfter: "1 day" } as const
+const hour = 3_600_000
+
+onBothStores("ownership", (claim) => {
+  claim(
+    "when the lease lapses the old run is interrupted, and its step is not recorded twice",
+    Effect.fnUntraced(
+      function*(given) {
+        const log = new Log()
+        const live = Subject.toLayer(() =>
+          Effect.gen(function*() {
+            yield* Step.run("before", log.add("before"))
+            return yield* Step.run(
+              "during",
+              Effect.onInterrupt(
+                Effect.andThen(
+                  log.add("during"),
+                  Effect.suspend(() => log.count("during") === 1 ? Effect.never : Effect.succeed("ended"))
+                ),
+                () => log.add("interrupted")
+              )
+            )
+          })
+        )
+        const engine = yield* given.engine(live, short)
+        yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+        yield* log.has("during")
+        yield* given.store.adjustClock(2 * hour)
+        assert.strictEqual(yield* engine.use(Subject.handle("w").result), "ended")
+        yield* log.has("interrupted")
+        assert.deepStrictEqual([log.count("before"), log.count("during"), log.count("interrupted")], [1, 2, 1])
+        assert.deepStrictEqual(yield* engine.use(stepsOf("w")), ["0 step before", "1 step during"])
+      }
+    )
+  )
+
+  claim(
+    "a workflow whose executors are lost again and again is dead-lettered, told so, and can be resumed",
+    Effect.fnUntraced(
+      function*(given) {
+        const log = new Log()
+        let held = true
+        const live = Poison.toLayer(() =>
+          Effect.asVoid(Step.run(
+            "poison",
+            Effect.suspend(() => Effect.andThen(log.add("poison"), held ? Effect.never : Effect.void))
+          ))
+        )
+        const engine = yield* given.engine(live, short)
+        yield* engine.use(Poison.start(undefined, { workflowId: "w" }))
+        for (const times of [1, 2]) {
+          yield* log.has("poison", times)
+          yield* given.store.adjustClock(2 * hour)
+        }
+        const reason = yield* reasonOf(engine.use(Poison.handle("w").result))
+        assert.strictEqual(reason._tag, "WorkflowDeadLettered")
+        held = false
+        yield* engine.use(Client.resume("w"))
+        yield* engine.use(reaches("w", "SUCCESS"))
+        assert.strictEqual(log.count("poison"), 3)
+      }
+    )
+  )
+
+  claim(
+    "clean changes of the engine cost no recovery attempts",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      let held = true
+      const live = Poison.toLayer(() =>
+        Effect.asVoid(
+          Step.run("slow", Effect.suspend(() => Effect.andThen(log.add("slow"), held ? Effect.never : Effect.void)))
+        )
+      )
+      for (let times = 1; times <= 4; times++) {
+        const engine = yield* given.engine(live)
+        if (times === 1) yield* engine.use(Poison.start(undefined, { workflowId: "w" }))
+        yield* log.has("slow", times)
+        assert.strictEqual((yield* engine.use(Client.get("w"))).recoveryAttempts, 0)
+        yield* engine.close
+      }
+      held = false
+      const engine = yield* given.engine(live)
+      yield* engine.use(Poison.handle("w").result)
+    })
+  )
+
+  claim(
+    "a shutdown lets a running step finish and records it",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const live = Subject.toLayer(() =>
+        Effect.gen(function*() {
+          if ((yield* WorkflowContext.current).workflowId !== "w") return "probe"
+          yield* Step.run("running", Effect.andThen(log.add("began"), log.has("closing")))
+          return yield* Step.run("next", log.effect("next", "ended"))
+        })
+      )
+      const first = yield* given.engine(live, { shutdown: "10 seconds" })
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("began")
+      const closing = yield* Effect.forkChild(first.close)
+      // Once it closes, what is started here is left to others.
+      let probes = 0
+      const probe = Effect.suspend(() => Subject.start(undefined, { workflowId: `probe ${++probes}` })).pipe(
+        Effect.flatMap((handle) => handle.info)
+      )
+      yield* first.use(eventually("the engine to close", probe, ({ status }) => status === "ENQUEUED"))
+      yield* log.add("closing")
+      yield* Fiber.join(closing)
+      assert.strictEqual(log.count("next"), 0)
+      const second = yield* given.engine(live)
+      assert.strictEqual(yield* second.use(Subject.handle("w").result), "ended")
+      assert.deepStrictEqual([log.count("began"), log.count("next")], [1, 1])
+    })
+  )
+
+  claim(
+    "two engines take over from one that closes, each workflow in one of them",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      let held = true
+      const Numbered = Workflow.make("Numbered", { payload: { n: Schema.Number } })
+      const live = Numbered.toLayer(({ n }) =>
+        Effect.andThen(
+          Step.run("first", log.add(`first ${n}`)),
+          Effect.asVoid(Step.run("second", Effect.suspend(() => held ? Effect.never : log.add(`second ${n}`))))
+        )
+      )
+      const ids = Array.from({ length: 50 }, (_, n) => `w${n}`)
+      const first = yield* given.engine(live)
+      yield* first.use(
+        Effect.forEach(ids, (workflowId, n) => Numbered.start({ n }, { workflowId }), { concurrency: "unbounded" })
+      )
+      for (const id of ids) yield* first.use(recorded(id, 1))
+      yield* first.close
+      held = false
+      const [one, two] = [yield* given.engine(live), yield* given.engine(live)]
+      yield* Effect.forEach(ids, (id, n) => (n % 2 ? one : two).use(Numbered.handle(id).result), {
+        concurrency: "unbounded"
+      })
+      yield* eventually("all to have run", Effect.sync(() => log.entries.length), (count) => count >= 100)
+      assert.strictEqual(new Set(log.entries).size, 100)
+      assert.lengthOf(log.entries, 100)
+    })
+  )
+})

@@ -1,0 +1,356 @@
+/** Transactions: the application's rows and the record are one commit. */
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as Client from "perdure/Client"
+import * as Step from "perdure/Step"
+import * as Transaction from "perdure/Transaction"
+import * as Workflow from "perdure/Workflow"
+import { type Given, onBothStores } from "./harness.ts"
+import { failureOf, Log, reasonOf, stepsOf } from "./observing.ts"
+import { twice, twiceWell } from "./twice.ts"
+
+const Subject = Workflow.make("Subject", { success: Schema.Unknown })
+class Poor extends Schema.TaggedError<Poor>()("Poor", { missing: Schema.Number }) {}
+
+/** A table of the application's own. */
+const tableOf = Effect.fnUntraced(function*({ number, sql }: Given) {
+  const table = sql(`account_${number}`)
+  yield* sql`CREATE TABLE ${table} (id TEXT PRIMARY KEY, balance INTEGER NOT NULL)`
+  return {
+    insert: (id: string, balance: number) =>
+      Effect.flatMap(
+        SqlClient,
+        (sql) => Effect.asVoid(sql`INSERT INTO ${table} (id, balance) VALUES (${id}, ${balance})`)
+      ),
+    set: (id: string, balance: number) =>
+      Effect.flatMap(SqlClient, (sql) => Effect.asVoid(sql`UPDATE ${table} SET balance = ${balance} WHERE id = ${id}`)),
+    balance: (id: string) =>
+      Effect.flatMap(
+        SqlClient,
+        (sql) =>
+          Effect.map(sql<{ balance: number }>`SELECT balance FROM ${table} WHERE id = ${id}`, (rows) =>
+            Number(rows[0]?.balance))
+      ),
+    ids: Effect.flatMap(
+      SqlClient,
+      (sql) => Effect.map(sql<{ id: string }>`SELECT id FROM ${table} ORDER BY id`, (rows) => rows.map((row) => row.id))
+    )
+  }
+})
+
+onBothStores("transactions", (claim) => {
+  claim(
+    "commit with their record, once",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const body = Effect.gen(function*() {
+        const first = yield* Transaction.run(
+          "first",
+          Effect.as(Effect.andThen(log.add("first"), table.insert("a", 1)), "one")
+        )
+        const second = yield* Effect.as(table.insert("b", 2), { n: 2 }).pipe(Transaction.run("second"))
+        return [first, second.n]
+      })
+      const { live, replayed, steps } = yield* twiceWell(given, body)
+      assert.deepStrictEqual(live, ["one", 2])
+      assert.deepStrictEqual(replayed, live)
+      assert.deepStrictEqual(steps, ["0 transaction first", "1 transaction second"])
+      assert.deepStrictEqual(log.entries, ["first"])
+      const { ids } = table
+      assert.deepStrictEqual(yield* Effect.provideService(ids, SqlClient, given.sql), ["a", "b"])
+    })
+  )
+
+  claim(
+    "a typed error rolls back, is recorded, and comes back as itself",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const poor = Effect.andThen(
+        table.insert("a", 1),
+        Effect.andThen(log.add("ran"), Effect.fail(new Poor({ missing: 3 })))
+      )
+      const body = Effect.gen(function*() {
+        const own = yield* Effect.flip(Transaction.run("own", poor, { error: Poor }))
+        const other: any = yield* Effect.flip(Transaction.run("other", poor))
+        return [own instanceof Poor && own.missing, other._tag, other.tag]
+      })
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual(live, [3, "StepFailed", "Poor"])
+      assert.deepStrictEqual(replayed, live)
+      assert.strictEqual(log.entries.length, 2)
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  claim(
+    "a defect rolls back too",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const body = Transaction.run("dies", Effect.andThen(table.insert("a", 1), Effect.die(new Error("broken"))))
+      const { live, replayed } = yield* twice(given, body)
+      assert.deepStrictEqual([failureOf(live).message, failureOf(replayed).message], ["broken", "broken"])
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  claim(
+    "a constraint that is violated is an error of the application's",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const body = Effect.andThen(
+        Transaction.run("first", table.insert("a", 1)),
+        Effect.flip(Transaction.run("again", table.insert("a", 2)))
+      )
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual([live._tag, replayed._tag], ["StepFailed", "StepFailed"])
+    })
+  )
+
+  claim(
+    "a result that cannot be stored rolls back and names the path",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const body = Effect.flip(
+        Transaction.run("odd", Effect.as(Effect.andThen(log.add("ran"), table.insert("a", 1)), { deep: [Number.NaN] }))
+      )
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.include(live.message, "deep[0]")
+      assert.strictEqual(replayed.message, live.message)
+      assert.strictEqual(log.entries.length, 1)
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  const misuses: ReadonlyArray<readonly [string, (log: Log) => Effect.Effect<unknown, any, SqlClient>]> = [
+    [
+      "a Transaction in a Transaction",
+      (log) => Transaction.run("outer", Effect.asVoid(Transaction.run("inner", log.add("ran"))))
+    ],
+    ["a Step in a Transaction", (log) => Transaction.run("outer", Effect.asVoid(Step.run("inner", log.add("ran"))))],
+    [
+      "a Transaction inside sql.withTransaction",
+      (log) => Effect.flatMap(SqlClient, (sql) => sql.withTransaction(Transaction.run("inner", log.add("ran"))))
+    ]
+  ]
+  for (const [what, misuse] of misuses) {
+    claim(
+      `${what} is refused as nested`,
+      Effect.fnUntraced(function*(given) {
+        const log = new Log()
+        const { live, replayed } = yield* twice(given, misuse(log))
+        for (const exit of [live, replayed]) assert.match(JSON.stringify(failureOf(exit)), /TransactionMisused|nested/)
+        assert.deepStrictEqual(log.entries, [])
+      })
+    )
+  }
+
+  claim(
+    "a Transaction in a Step is refused or part of the step, never recorded on its own",
+    Effect.fnUntraced(
+      function*(given) {
+        const table = yield* tableOf(given)
+        const { steps } = yield* twice(given, Step.run("outer", Transaction.run("inner", table.insert("a", 1))))
+        assert.deepStrictEqual(steps, ["0 step outer"])
+      }
+    )
+  )
+
+  claim(
+    "a client of another database is refused as foreign, and nothing is run",
+    Effect.fnUntraced(function*(given) {
+      const other = Context.get(yield* given.elsewhere, SqlClient)
+      const log = new Log()
+      const body = reasonOf(Effect.provideService(Transaction.run("abroad", log.add("ran")), SqlClient, other))
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual([live._tag, live.why, replayed.why], ["TransactionMisused", "foreign", "foreign"])
+      assert.deepStrictEqual(log.entries, [])
+    })
+  )
+
+  claim(
+    "one that takes longer than its timeout rolls back and is told so",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const body = Transaction.run("hangs", Effect.andThen(table.insert("a", 1), Effect.never), {
+        timeout: "50 millis"
+      })
+      const { live } = yield* twice(given, body)
+      assert.strictEqual(failureOf(live).reason?._tag, "TransactionMisused")
+      assert.strictEqual(failureOf(live).reason?.why, "timeout")
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  claim(
+    "of one workflow may run in parallel",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const body = Workflow.forEach(
+        ["a", "b", "c", "d", "e", "f"],
+        (id, n) => Transaction.run("insert", Effect.as(table.insert(id, n), n)),
+        { concurrency: "unbounded" }
+      )
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual([live, replayed], [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]])
+      assert.lengthOf(yield* Effect.provideService(table.ids, SqlClient, given.sql), 6)
+    })
+  )
+
+  claim(
+    "beside steps and sleeps, in many workflows at once, all rows are there once",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const Many = Workflow.make("Many", { payload: { n: Schema.Number } })
+      const live = Many.toLayer(({ n }) =>
+        Effect.orDie(
+          Workflow.all([
+            Transaction.run("one", table.insert(`${n} one`, n)),
+            Effect.andThen(Step.run("step", Effect.void), Transaction.run("two", table.insert(`${n} two`, n))),
+            Effect.andThen(Effect.sleep("5 millis"), Step.run("other", Effect.void))
+          ], { concurrency: "unbounded" }).pipe(Effect.asVoid)
+        )
+      )
+      const engine = yield* given.engine(live)
+      yield* engine.use(
+        Effect.forEach(Array.from({ length: 20 }, (_, n) => n), (n) => Many.execute({ n }), {
+          concurrency: "unbounded"
+        })
+      )
+      assert.lengthOf(yield* Effect.provideService(table.ids, SqlClient, given.sql), 40)
+    })
+  )
+
+  claim(
+    "one that is cancelled in the middle leaves nothing, and the client is well",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const live = Subject.toLayer(() =>
+        Effect.orDie(
+          Transaction.run(
+            "held",
+            Effect.andThen(table.insert("a", 1), Effect.andThen(log.add("inserted"), Effect.never))
+          )
+        )
+      )
+      const engine = yield* given.engine(live)
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("inserted")
+      yield* engine.use(Client.cancel("w"))
+      assert.strictEqual((yield* reasonOf(engine.use(Subject.handle("w").result)))._tag, "WorkflowCancelled")
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+      assert.deepStrictEqual(yield* engine.use(stepsOf("w")), [])
+    }),
+    "postgres"
+  )
+
+  claim(
+    "a serializable conflict between two workflows is run again",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      yield* Effect.provideService(Effect.andThen(table.insert("a", 10), table.insert("b", 10)), SqlClient, given.sql)
+      // Write skew: each reads what the other writes. Both read before either writes, the first time.
+      const Skew = Workflow.make("Skew", { payload: { read: Schema.String, write: Schema.String } })
+      const live = Skew.toLayer(({ read, write }) =>
+        Effect.orDie(Transaction.run(
+          "skew",
+          Effect.gen(function*() {
+            const balance = yield* table.balance(read)
+            yield* log.add("read")
+            yield* log.has("read", 2)
+            yield* table.set(write, balance - 1)
+          }),
+          { isolation: "serializable" }
+        ))
+      )
+      const engine = yield* given.engine(live)
+      yield* engine.use(
+        Effect.all([Skew.execute({ read: "a", write: "b" }), Skew.execute({ read: "b", write: "a" })], {
+          concurrency: "unbounded"
+        })
+      )
+      const balances = yield* Effect.provideService(
+        Effect.all([table.balance("a"), table.balance("b")]),
+        SqlClient,
+        given.sql
+      )
+      // One after the other: 10, 9 and then 8. Without the conflict both would be 9.
+      assert.deepStrictEqual(balances.toSorted(), [8, 9])
+      assert.strictEqual(log.count("read"), 3)
+    }),
+    "postgres"
+  )
+
+  claim(
+    "the isolation option is that of the transaction",
+    Effect.fnUntraced(function*(given) {
+      const shown = (isolation: "read committed" | "repeatable read" | "serializable") =>
+        Transaction.run(
+          isolation,
+          Effect.flatMap(
+            SqlClient,
+            (sql) =>
+              Effect.map(sql<{ transaction_isolation: string }>`SHOW transaction_isolation`, (rows) =>
+                rows[0]!.transaction_isolation)
+          ),
+          { isolation }
+        )
+      const { live } = yield* twiceWell(
+        given,
+        Effect.all([shown("read committed"), shown("repeatable read"), shown("serializable")])
+      )
+      assert.deepStrictEqual(live, ["read committed", "repeatable read", "serializable"])
+    }),
+    "postgres"
+  )
+
+  claim(
+    "outside a workflow it is SqlClient.withTransaction",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const plain = <A, E>(effect: Effect.Effect<A, E, SqlClient>) =>
+        Effect.provideService(effect, SqlClient, given.sql)
+      yield* plain(Transaction.run("well", table.insert("a", 1)))
+      const failed = yield* plain(
+        Effect.exit(Transaction.run("not", Effect.andThen(table.insert("b", 1), Effect.fail("no"))))
+      )
+      assert.isTrue(Exit.isFailure(failed))
+      assert.deepStrictEqual(yield* plain(table.ids), ["a"])
+    })
+  )
+
+  claim(
+    "one that was under way when the engine closed runs again, once committed",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      let held = true
+      const live = Subject.toLayer(() =>
+        Effect.orDie(Transaction.run(
+          "held",
+          Effect.andThen(
+            table.insert("a", 1),
+            Effect.suspend(() => Effect.andThen(log.add("ran"), held ? Effect.never : Effect.succeed("done")))
+          )
+        ))
+      )
+      const first = yield* given.engine(live)
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("ran")
+      yield* first.close
+      held = false
+      const second = yield* given.engine(live)
+      assert.strictEqual(yield* second.use(Subject.handle("w").result), "done")
+      assert.strictEqual(log.count("ran"), 2)
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), ["a"])
+    })
+  )
+})

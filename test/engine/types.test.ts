@@ -1,0 +1,184 @@
+/** What compiles, what must not, and what is inferred. Nothing here runs: the compiler is the test. */
+import { describe, expectTypeOf, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
+import * as Client from "perdure/Client"
+import type { Engine } from "perdure/Engine"
+import * as Step from "perdure/Step"
+import type { StepFailed } from "perdure/StepFailed"
+import * as Transaction from "perdure/Transaction"
+import * as Workflow from "perdure/Workflow"
+import type { WorkflowError } from "perdure/WorkflowError"
+import type { WorkflowHandle } from "perdure/WorkflowHandle"
+
+class Declared extends Schema.TaggedError<Declared>()("Declared", { n: Schema.Number }) {}
+class Undeclared extends Schema.TaggedError<Undeclared>()("Undeclared", {}) {}
+class Tool extends Context.Service<Tool, { readonly use: Effect.Effect<number> }>()("types/Tool") {}
+
+const Order = Workflow.make("Order", {
+  payload: { id: Schema.String, at: Schema.Date },
+  success: Schema.Struct({ total: Schema.Number }),
+  error: Declared
+})
+const Empty = Workflow.make("Empty")
+const total = Effect.succeed({ total: 1 })
+
+class Shop extends Context.Service<Shop, {
+  readonly charge: (amount: number) => Effect.Effect<{ readonly id: string }, Declared>
+  readonly today: Effect.Effect<Date>
+  readonly label: (amount: number) => string
+}>()("types/Shop") {}
+
+class ShopSteps extends Step.Service<ShopSteps>()("types/ShopSteps", Shop, {
+  charge: { error: Declared },
+  today: { success: Schema.Date },
+  label: "plain"
+}) {}
+
+/** Type-checked, never called. */
+const compiles = (_: () => unknown): void => {}
+
+describe("types", () => {
+  it("of executing, starting and handles", () => {
+    compiles(() => {
+      const payload = { id: "1", at: new Date() }
+      expectTypeOf(Order.execute(payload)).toEqualTypeOf<
+        Effect.Effect<{ readonly total: number }, Declared | WorkflowError, Engine>
+      >()
+      expectTypeOf(Order.start(payload)).toEqualTypeOf<
+        Effect.Effect<WorkflowHandle<{ readonly total: number }, Declared>, WorkflowError, Engine>
+      >()
+      expectTypeOf(Order.handle("x").result).toEqualTypeOf<
+        Effect.Effect<{ readonly total: number }, Declared | WorkflowError, Engine>
+      >()
+      expectTypeOf(Empty.execute()).toEqualTypeOf<Effect.Effect<void, WorkflowError, Engine>>()
+      expectTypeOf(Order.name).toEqualTypeOf<"Order">()
+      expectTypeOf(Client.waitFirst(["a"])).toEqualTypeOf<Effect.Effect<string, WorkflowError, Engine>>()
+      Empty.execute(undefined, { workflowId: "x" })
+    })
+  })
+
+  it("refuse a payload that does not fit", () => {
+    compiles(() => {
+      // @ts-expect-error the payload is missing
+      Order.execute()
+      // @ts-expect-error a field is missing
+      Order.execute({ id: "1" })
+      // @ts-expect-error a field has another type
+      Order.start({ id: 1, at: new Date() })
+      // @ts-expect-error there is no such option
+      Order.execute({ id: "1", at: new Date() }, { workflowID: "x" })
+      // @ts-expect-error it takes no payload
+      Empty.execute({ id: "1" })
+    })
+  })
+
+  it("of bodies: what they may fail with, return and need", () => {
+    compiles(() => {
+      expectTypeOf(Order.toLayer(() => total)).toEqualTypeOf<Layer.Layer<never, WorkflowError, Engine>>()
+      expectTypeOf(Order.toLayer(({ id }) => Effect.as(Tool, { total: id.length }))).toEqualTypeOf<
+        Layer.Layer<never, WorkflowError, Engine | Tool>
+      >()
+      Order.toLayer(() => Effect.andThen(Step.run("s", Effect.fail(new Undeclared())), total))
+      Order.toLayer(() => Effect.andThen(Empty.execute(), total))
+      Order.toLayer(() => Effect.fail(new Declared({ n: 1 })))
+      // @ts-expect-error an error that is not declared
+      Order.toLayer(() => Effect.fail(new Undeclared()))
+      // @ts-expect-error an error that is not declared, through a step's schema
+      Order.toLayer(() => Effect.andThen(Step.run("s", Effect.fail(new Undeclared()), { error: Undeclared }), total))
+      // @ts-expect-error another result
+      Order.toLayer(() => Effect.succeed({ total: "1" }))
+      // @ts-expect-error a field that the payload does not have
+      Order.toLayer(({ nothing }) => Effect.as(total, nothing))
+    })
+  })
+
+  it("of steps", () => {
+    compiles(() => {
+      expectTypeOf(Step.run("s", Effect.succeed(1))).toEqualTypeOf<Effect.Effect<number, StepFailed>>()
+      expectTypeOf(Effect.succeed(1).pipe(Step.run("s"))).toEqualTypeOf<Effect.Effect<number, StepFailed>>()
+      expectTypeOf(Step.run("s", Effect.fail(new Undeclared()))).toEqualTypeOf<Effect.Effect<never, StepFailed>>()
+      expectTypeOf(Step.run("s", Effect.fail(new Declared({ n: 1 })), { error: Declared })).toEqualTypeOf<
+        Effect.Effect<never, Declared | StepFailed>
+      >()
+      expectTypeOf(Step.run("s", Effect.sync(() => new Date()), { success: Schema.Date })).toEqualTypeOf<
+        Effect.Effect<Date, StepFailed>
+      >()
+      expectTypeOf(Step.run("s", Effect.as(Tool, 1))).toEqualTypeOf<Effect.Effect<number, StepFailed, Tool>>()
+      expectTypeOf(Step.run("s", Effect.succeed("r"), { rollback: (r) => Effect.as(Tool, r.length) })).toEqualTypeOf<
+        Effect.Effect<string, StepFailed, Tool>
+      >()
+      expectTypeOf(Transaction.run("t", Effect.succeed(1))).toEqualTypeOf<
+        Effect.Effect<number, StepFailed | WorkflowError, SqlClient>
+      >()
+    })
+  })
+
+  it("of steps written inline in a combinator keep their services and errors", () => {
+    compiles(() => {
+      expectTypeOf(Effect.all([Step.run("a", Effect.void), Step.run("b", Effect.void)])).toEqualTypeOf<
+        Effect.Effect<[void, void], StepFailed>
+      >()
+      expectTypeOf(Effect.all([Step.run("a", Effect.as(Tool, 1)), Step.run("b", Effect.void)])).not.toBeAny()
+      expectTypeOf<Effect.Services<ReturnType<typeof inline>>>().toEqualTypeOf<Tool>()
+      expectTypeOf<Effect.Services<ReturnType<typeof branches>>>().toEqualTypeOf<never>()
+      expectTypeOf<Effect.Error<ReturnType<typeof transactions>>>().toEqualTypeOf<StepFailed | WorkflowError>()
+    })
+  })
+
+  it("refuse a result that cannot be stored without a schema", () => {
+    compiles(() => {
+      // @ts-expect-error a Date
+      Step.run("s", Effect.sync(() => new Date()))
+      // @ts-expect-error a Date within
+      Step.run("s", Effect.succeed({ items: [{ at: new Date() }] }))
+      // @ts-expect-error an Option
+      Step.run("s", Effect.succeed(Option.some(1)))
+      // @ts-expect-error a bigint
+      Step.run("s", Effect.succeed(1n))
+      // @ts-expect-error a function
+      Step.run("s", Effect.succeed(() => 1))
+      // @ts-expect-error an Effect
+      Step.run("s", Effect.succeed(Effect.void))
+      // @ts-expect-error unknown
+      Step.run("s", Effect.succeed<unknown>(1))
+      // @ts-expect-error any
+      Step.run("s", Effect.succeed<any>(1))
+      // @ts-expect-error a Map, data-last
+      Effect.succeed(new Map<string, string>()).pipe(Step.run("s"))
+      // @ts-expect-error a Date in a transaction
+      Transaction.run("t", Effect.sync(() => new Date()))
+      // @ts-expect-error the schema is of another type
+      Step.run("s", Effect.succeed("text"), { success: Schema.Number })
+    })
+  })
+
+  it("of Step.Service", () => {
+    compiles(() => {
+      expectTypeOf(ShopSteps.layer).toEqualTypeOf<Layer.Layer<ShopSteps, never, Shop>>()
+      Effect.flatMap(ShopSteps, (steps) => {
+        expectTypeOf(steps.charge(1)).toEqualTypeOf<Effect.Effect<{ readonly id: string }, Declared | StepFailed>>()
+        expectTypeOf(steps.today).toEqualTypeOf<Effect.Effect<Date, StepFailed>>()
+        expectTypeOf(steps.label(1)).toEqualTypeOf<string>()
+        return Effect.void
+      })
+      // The durable layer is asked for: forgetting it does not compile where a program must need nothing.
+      const body = Order.toLayer(() => Effect.as(ShopSteps, { total: 1 }))
+      expectTypeOf(body).toEqualTypeOf<Layer.Layer<never, WorkflowError, Engine | ShopSteps>>()
+      // @ts-expect-error a member that is no effect
+      Step.Service<never>()("x", Shop, { label: {} })
+      // @ts-expect-error a result without a schema that needs one
+      Step.Service<never>()("x", Shop, { today: {} })
+      // @ts-expect-error no such member
+      Step.Service<never>()("x", Shop, { refund: {} })
+    })
+  })
+})
+
+const inline = () => Effect.all([Step.run("a", Effect.as(Tool, 1)), Step.run("b", Effect.void)])
+const branches = () => Workflow.all({ a: Step.run("a", Effect.void), b: Workflow.race([Step.run("b", Effect.void)]) })
+const transactions = () => Effect.all([Transaction.run("t", Effect.void)])
