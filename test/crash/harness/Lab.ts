@@ -60,5 +60,7 @@ export const make = (kind: Kind): Effect.Effect<Lab, never, Scope.Scope> =>
 
 /** A store in this PostgreSQL database. */
 export const onDatabase = (url: string, connections?: number): Effect.Effect<Lab, never, Scope.Scope> =>
-  Effect.map(temporaryFolder, (folder) =>
-    labAt(folder, { kind: "postgres", url, ...(connections === undefined ? {} : { connections }) }))
+  Effect.map(
+    temporaryFolder,
+    (folder) => labAt(folder, { kind: "postgres", url, ...(connections === undefined ? {} : { connections }) })
+  )

@@ -53,7 +53,7 @@ export class Program {
 
   /** What to print when something was waited for in vain. */
   get state(): unknown {
-    return { pid: this.pid, ended: this.ended, said: this.said.slice(-20), log: this.tail }
+    return { pid: this.pid, ended: this.ended, said: this.said.slice(-20).map(short), log: this.tail }
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -116,3 +116,5 @@ export class Program {
 /** Runs `roles/<role>.ts` with this configuration in a process of its own. `folder`: temporary. */
 export const run = (role: string, config: object, folder: string): Effect.Effect<Program, never, Scope.Scope> =>
   Effect.acquireRelease(Effect.sync(() => new Program(role, config, folder)), (program) => program.kill)
+
+const short = (message: Message): string => JSON.stringify(message).slice(0, 400)

@@ -1,0 +1,54 @@
+/** SIGTERM: what runs may end, the rest is handed over at once, nothing is counted against a workflow. */
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Client } from "perdure"
+import { eventually } from "./harness/eventually.ts"
+import * as Lab from "./harness/Lab.ts"
+import { Job, Stuck } from "./workflows/jobs.ts"
+
+// So long that nobody lives to see it lapse: what is taken over was given back.
+const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis", shutdown: "2 seconds" }
+
+Lab.onBothStores("a process that is asked to end", (kind) => {
+  it.live("lets running steps end up to its limit, gives the rest back at once, and exits clean", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      const ran = (workflowId: string, step: string) =>
+        lab.sideEffects().filter((effect) => effect.workflowId === workflowId && effect.step === step)
+          .map((effect) => effect.pid)
+      yield* Effect.gen(function*() {
+        const leaving = yield* lab.run("executor", { engine })
+        const staying = yield* lab.run("executor", { engine })
+        yield* leaving.hear("ready")
+        yield* staying.hear("ready")
+        const started = yield* Effect.forEach([
+          { do: "start", name: "Job", workflowId: "job", payload: { steps: 2, workMs: 1000 } },
+          { do: "start", name: "Stuck", workflowId: "stuck", payload: { workMs: 1000 } }
+        ], (command) => leaving.ask(command))
+        assert.isTrue(started.every((answer) => answer["failed"] === undefined), JSON.stringify(started))
+        yield* eventually(
+          "the steps to run",
+          Effect.sync(() =>
+            ran("job", "step 0").length > 0 && ran("stuck", "slow").length > 0 && ran("stuck", "hold").length > 0
+          )
+        )
+        leaving.signal("SIGTERM")
+        const ended = yield* leaving.exit()
+        // What Effect's runMain says when it was interrupted and everything was finalized.
+        assert.deepStrictEqual(ended, { code: 130, signal: null }, leaving.tail)
+
+        assert.deepStrictEqual(yield* Job.handle("job").result, [leaving.pid, staying.pid])
+        yield* eventually(
+          "the other to go on with what never ends",
+          Effect.sync(() => ran("stuck", "hold").includes(staying.pid)),
+          { state: () => [lab.sideEffects(), staying.state] }
+        )
+        // Ended within the limit, and recorded: not run again.
+        assert.deepStrictEqual(ran("stuck", "slow"), [leaving.pid])
+        assert.deepStrictEqual(ran("job", "step 0"), [leaving.pid])
+        // One that counted would be a dead letter now: it allows none.
+        assert.strictEqual(yield* Stuck.handle("stuck").status, "PENDING")
+        for (const id of ["job", "stuck"]) assert.strictEqual((yield* Client.get(id)).recoveryAttempts, 0)
+      }).pipe(Effect.provide(lab.client))
+    }))
+})

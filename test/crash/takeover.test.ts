@@ -1,0 +1,160 @@
+/**
+ * Several processes on one store, one of which is killed or frozen. Hunts for work that is lost with its process, for
+ * two processes that both believe to own a workflow, and for a process that writes on after others have taken over.
+ */
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Client } from "perdure"
+import { Store } from "perdure/Store"
+import { eventually } from "./harness/eventually.ts"
+import * as Jobs from "./harness/jobs.ts"
+import * as Lab from "./harness/Lab.ts"
+import type { Program } from "./harness/Program.ts"
+
+const engine = { lease: "1500 millis", heartbeat: "300 millis", poll: "100 millis", maxRunning: 20 }
+/** With room for all jobs, so that one can take over from the other before it has ended its own. */
+const roomy = { ...engine, maxRunning: 1000 }
+/** Lease, heartbeat, two polls and two seconds. */
+const promisedMs = 1500 + 300 + 2 * 100 + 2000
+
+/** So many processes, all of them at work on the jobs. */
+const atWork = Effect.fnUntraced(function*(lab: Lab.Lab, processes: number, workMs: number) {
+  const programs = yield* Effect.forEach(
+    Array.from({ length: processes }),
+    () => lab.run("executor", { engine: { ...engine, maxRunning: Math.ceil(60 / processes) } })
+  )
+  for (const program of programs) yield* program.hear("ready")
+  const workflowIds = yield* Jobs.startAll(workMs)
+  yield* eventually(
+    "every process to be at work",
+    Effect.sync(() => programs.every(({ pid }) => effectsOf(lab, pid) > 0)),
+    { state: () => programs.map((program) => [effectsOf(lab, program.pid), program.state]) }
+  )
+  return { programs, workflowIds }
+})
+
+const effectsOf = (lab: Lab.Lab, pid: number): number => lab.sideEffects().filter((effect) => effect.pid === pid).length
+
+const triedBy = (lab: Lab.Lab, { pid }: Program) => lab.sideEffects().filter((effect) => effect.pid === pid)
+
+/**
+ * Freezes it where it does not keep the database from everybody: a process that is frozen within a write transaction
+ * holds a SQLite file for as long as it is. Returns when it was.
+ */
+const freeze = Effect.fnUntraced(function*(program: Program) {
+  const store = yield* Store
+  while (true) {
+    program.signal("SIGSTOP")
+    const stoppedAt = Date.now()
+    const written = yield* Effect.timeoutOption(store.adjustClock(0), "1 second")
+    if (written._tag === "Some") return stoppedAt
+    program.signal("SIGCONT")
+    yield* program.ask({ do: "counters" })
+  }
+})
+
+const ownedBy = (program: Program) =>
+  Effect.map(
+    Client.list({ name: "Job", status: "PENDING", limit: 1000 }),
+    ({ workflows }) => workflows.filter((one) => one.executorId === String(program.pid)).map((one) => one.workflowId)
+  )
+
+Lab.onBothStores("several processes", (kind) => {
+  for (const processes of [2, 3]) {
+    it.live(`finish the work of one of ${processes} that is killed, within the lease and a little`, () =>
+      Effect.gen(function*() {
+        const lab = yield* Lab.make(kind)
+        yield* Effect.gen(function*() {
+          const { programs: [victim], workflowIds } = yield* atWork(lab, processes, 300)
+          yield* victim!.kill
+          const store = yield* Store
+          const killedAt = yield* store.now
+          const lost = yield* ownedBy(victim!)
+          assert.isAbove(lost.length, 0, "nothing was under way in the killed process")
+          yield* Jobs.allDone
+          const ends = yield* Effect.forEach(lost, (id) => Effect.map(Client.get(id), (info) => info.completedAt!))
+          const tookMs = Math.max(...ends.map((end) => end.getTime())) - killedAt
+          console.log(`${kind}: ${lost.length} workflows of a killed process done ${tookMs} ms after the kill`)
+          assert.isBelow(tookMs, 3 * promisedMs, "recovery took too long")
+          yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2)
+        }).pipe(Effect.provide(lab.client))
+      }))
+  }
+
+  it.live("are not disturbed by one that was frozen past its lease and goes on", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      yield* Effect.gen(function*() {
+        const programs = yield* Effect.all([
+          lab.run("executor", { engine: roomy }),
+          lab.run("executor", { engine: roomy })
+        ])
+        const [frozen, other] = programs
+        for (const program of programs) yield* program.hear("ready")
+        const workflowIds = yield* Jobs.startIn(programs, 300)
+        // Its writes wait on their way, so that they reach the database when another owns the workflows.
+        yield* frozen.ask({ do: "shut" })
+        yield* eventually(
+          "a write to be under way",
+          Effect.map(frozen.ask({ do: "waiting" }), ({ writes }) => writes > 0)
+        )
+        const stoppedAt = yield* freeze(frozen)
+        const lost = yield* ownedBy(frozen)
+        assert.isAbove(lost.length, 0)
+        // And the other, that takes them over, does not end them before.
+        yield* other.ask({ do: "shut" })
+        yield* eventually(
+          "the other to take over",
+          Effect.map(ownedBy(other), (owned) => lost.every((workflowId) => owned.includes(workflowId))),
+          { state: () => other.state }
+        )
+        frozen.signal("SIGCONT")
+        yield* frozen.ask({ do: "open" })
+        const counters = yield* eventually(
+          "the frozen process to learn of its loss",
+          Effect.map(
+            frozen.ask({ do: "counters" }),
+            (now) => now["perdure_leases_lost"] > 0 && now["perdure_fenced_writes"] > 0 && now
+          ),
+          { state: () => frozen.state }
+        )
+        console.log(`${kind}: ${counters["perdure_fenced_writes"]} writes of a frozen process were refused`)
+        yield* other.ask({ do: "open" })
+        yield* Jobs.allDone
+        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2)
+        // What it began before it was frozen is all that it ever did for them.
+        assert.deepStrictEqual(triedBy(lab, frozen).filter((effect) => effect.at > stoppedAt), [])
+        // It is of use again, under a new lease.
+        yield* other.kill
+        yield* Jobs.assertUseful(frozen.pid)
+      }).pipe(Effect.provide(lab.client))
+    }))
+
+  it.live("take over steps that are tried again, of which a frozen one makes no further attempt", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      const programs = yield* Effect.all([lab.run("executor", { engine }), lab.run("executor", { engine })])
+      for (const program of programs) yield* program.hear("ready")
+      const [frozen, other] = programs
+      const workflowIds = Array.from({ length: 10 }, (_, index) => `insisting-${index}`)
+      const tried = (program: Program) =>
+        eventually(
+          `each to be tried in ${program.pid}`,
+          Effect.sync(() =>
+            workflowIds.every((id) => triedBy(lab, program).some((effect) => effect.workflowId === id))
+          ),
+          { state: () => [program.state, triedBy(lab, program)] }
+        )
+      for (const workflowId of workflowIds) yield* frozen.ask({ do: "start", name: "Insisting", workflowId })
+      yield* tried(frozen)
+      const stoppedAt = yield* Effect.provide(freeze(frozen), lab.client)
+      yield* tried(other)
+      frozen.signal("SIGCONT")
+      yield* eventually(
+        "the frozen process to learn of its loss",
+        Effect.map(frozen.ask({ do: "counters" }), (now) => now["perdure_leases_lost"] > 0),
+        { state: () => frozen.state }
+      )
+      assert.deepStrictEqual(triedBy(lab, frozen).filter((effect) => effect.at > stoppedAt), [])
+    }))
+})
