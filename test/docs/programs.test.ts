@@ -67,7 +67,7 @@ describe.concurrent("the documentation's programs", () => {
       assert.strictEqual(
         await folder.run("look.ts").ended,
         "trip-3: ERROR\n  0 step book flight: success\n  1 step book hotel: failure\n" +
-          "  2 rollback rollback book flight: success\n"
+          "  2 rollback book flight: success\n"
       )
     })
   )
