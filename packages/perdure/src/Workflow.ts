@@ -236,6 +236,11 @@ export const randomUUID = (options: { readonly key?: string } = {}): Effect.Effe
  *
  * **Durability.** True is recorded. False needs no record: a history that goes on after this point without one is older
  * than the change. Outside a workflow it is true.
+ *
+ * *Gotchas*
+ *
+ * A workflow that sleeps just after this point has no record yet that is later than it, so there it is true. What then
+ * runs before the sleep moves it: a sleep is due counting from the last outcome before it.
  */
 export const patch = (id: string): Effect.Effect<boolean> =>
   inBody(

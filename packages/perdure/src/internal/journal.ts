@@ -156,7 +156,17 @@ export class Journal {
   private write(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>): Effect.Effect<void> {
     return Effect.andThen(
       Effect.andThen(Metrics.journalBatch(entries.length), this.submitted(entries)),
-      (answers) => Effect.sync(() => this.answer(lines, entries, answers))
+      (answers) => {
+        let records = 0
+        for (let i = 0; i < entries.length; i++) {
+          const { operation } = entries[i]
+          if (answers[i]._tag === "Recorded" && operation._tag === "Advance") records += operation.records.length
+        }
+        return Effect.andThen(
+          records === 0 ? Effect.void : Metrics.count(Metrics.stepsRecorded, records),
+          Effect.sync(() => this.answer(lines, entries, answers))
+        )
+      }
     )
   }
 
