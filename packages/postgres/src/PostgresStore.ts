@@ -107,7 +107,8 @@ export const make = Effect.fnUntraced(function*(
   const connect = { config, schema, pooler }
 
   const database = yield* Effect.mapError(Database.make(connect, options.storeConnections ?? 6), toStoreError)
-  const pulse = yield* Effect.mapError(Database.make(connect, 1), toStoreError)
+  // One is used at a time. The second is for when the first does not answer: the lease does not wait for it.
+  const pulse = yield* Effect.mapError(Database.make(connect, 2), toStoreError)
   const client = yield* PgClient.make({
     ...config,
     prepare: !pooler,

@@ -39,6 +39,7 @@ export class ExecutorLoops implements Executor {
   /** A claim has failed: it may have been made. */
   private doubtful = false
   private reconciledAt = performance.now()
+  private readonly suspects = new Map<string, number>()
   /** The lease has been given up. */
   private left = false
   private readonly registry = new Map<string, Registration>()
@@ -216,16 +217,26 @@ export class ExecutorLoops implements Executor {
    * claim has failed and, since a claim may have been made long after it was given up, every minute. Not beside a claim.
    */
   private readonly reconcile: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    for (const [workflowId, epoch] of [...this.suspects]) this.suspect(workflowId, epoch)
     const now = performance.now()
     if (!this.doubtful && now < this.reconciledAt + reconcileEveryMs) return Effect.void
     return Effect.map(this.core.store.owned(this.lease.incarnation), (owned) => {
       this.doubtful = false
       this.reconciledAt = now
-      for (const { epoch, workflowId } of owned) {
-        if (!this.executions.has(workflowId) && !this.core.journal.has(workflowId)) this.giveBack(workflowId, epoch)
-      }
+      for (const { epoch, workflowId } of owned) this.suspect(workflowId, epoch)
     })
   })
+
+  /** Owned under this epoch by the store's word: is it run here? */
+  private suspect(workflowId: string, epoch: number): void {
+    this.suspects.delete(workflowId)
+    const run = this.executions.get(workflowId)?.run
+    if (run !== undefined && run.epoch >= epoch) return
+    run?.stop({ _tag: "Fenced" })
+    // Something of it is on its way, its start or what an earlier run left: the next claim looks again.
+    if (this.core.journal.has(workflowId)) this.suspects.set(workflowId, epoch)
+    else this.giveBack(workflowId, epoch)
+  }
 
   private run(registration: Registration, owned: Owned): void {
     this.executions.get(owned.workflowId)?.run.stop({ _tag: "Fenced" })

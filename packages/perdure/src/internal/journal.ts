@@ -48,7 +48,8 @@ export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2),
 
 /**
  * A database that neither answers nor closes the connection must not stop anybody: after so long the answer counts as
- * lost. The wait is given up even if the driver does not let itself be interrupted.
+ * lost. What was asked is left alone for a while yet: it may be a connection that is being made, and one that is
+ * interrupted then stands in its pool's way for longer than it would have taken.
  */
 export const giveUpAfter =
   (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
@@ -56,12 +57,16 @@ export const giveUpAfter =
       Effect.raceFirst(
         Fiber.join(fiber),
         Effect.flatMap(Effect.sleep(ms), () => {
-          fiber.interruptUnsafe()
+          const end = setTimeout(() => fiber.interruptUnsafe(), abandonedMs)
+          fiber.addObserver(() => clearTimeout(end))
           return Effect.fail(
             new StoreError({ reason: new StoreUnavailable({ message: `The database did not answer within ${ms} ms` }) })
           )
         })
       ).pipe(Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))))
+
+/** How long what nobody waits for any more may go on. */
+const abandonedMs = 60_000
 
 export class Journal {
   private readonly lines = new Map<string, Line>()
