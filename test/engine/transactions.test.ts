@@ -252,6 +252,26 @@ onBothStores("transactions", (claim) => {
   )
 
   claim(
+    "a server that is out of something is waited for, and nothing is recorded of that",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      let tries = 0
+      const full = Effect.flatMap(
+        SqlClient,
+        (sql) => sql.unsafe("DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$")
+      )
+      const body = Transaction.run(
+        "insert",
+        Effect.andThen(table.insert("a", 1), Effect.suspend(() => ++tries < 3 ? Effect.asVoid(full) : Effect.void))
+      )
+      yield* twiceWell(given, body)
+      assert.strictEqual(tries, 3)
+      assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), ["a"])
+    }),
+    "postgres"
+  )
+
+  claim(
     "a serializable conflict between two workflows is run again",
     Effect.fnUntraced(function*(given) {
       const table = yield* tableOf(given)

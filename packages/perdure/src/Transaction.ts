@@ -45,7 +45,10 @@ export interface Options<
   readonly error?: X
   /** As for a step. Default: transient errors get three attempts. */
   readonly retry?: Step.Retry<E>
-  /** Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds. */
+  /**
+   * Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds; on SQLite, where a transaction is the
+   * one writer and the executor's heartbeat waits for it, at most half the lease.
+   */
   readonly timeout?: Duration.Input
   /** Identity in its branch instead of the name. */
   readonly key?: string
@@ -160,6 +163,6 @@ const describe = (name: string, options: Options) => {
     success,
     error,
     policy: options.retry === undefined ? defaultPolicy : Step.policyOf(options.retry, error),
-    timeoutMs: positiveDurationMs("transaction timeout", options.timeout ?? "30 seconds")
+    timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("transaction timeout", options.timeout)
   }
 }

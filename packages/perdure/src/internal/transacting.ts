@@ -9,7 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { type StepRecord, TransactionAborted } from "../Store.ts"
+import { type StepRecord, type StoreError, TransactionAborted } from "../Store.ts"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 import { attempt, type Policy } from "./attempts.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
@@ -27,8 +27,16 @@ export interface Transacted {
   readonly error: StorableSchema<any>
   readonly policy: Policy
   readonly isolation: "read committed" | "repeatable read" | "serializable" | undefined
-  readonly timeoutMs: number
+  /** Undefined: the default. */
+  readonly timeoutMs: number | undefined
 }
+
+/** On SQLite a transaction is the one writer, and the lease waits for it: it must not take the lease's time. */
+const timeoutOf = (core: Core, transaction: Transacted): number =>
+  transaction.timeoutMs ??
+    (core.store.name === "sqlite" ? Math.min(defaultTimeoutMs, core.settings.leaseMs / 2) : defaultTimeoutMs)
+
+const defaultTimeoutMs = 30_000
 
 export const performTransaction = (
   core: Core,
@@ -36,6 +44,7 @@ export const performTransaction = (
   call: Call,
   transaction: Transacted
 ): Effect.Effect<Completed> => {
+  const timeoutMs = timeoutOf(core, transaction)
   let slot: Slot | undefined
   let written: { readonly record: StepRecord; readonly completed: Completed } | undefined
   /** A commit was sent whose answer was lost: it may have been made, or be made yet. */
@@ -77,10 +86,10 @@ export const performTransaction = (
   const commit: Effect.Effect<Completed, unknown> = Effect.suspend(() =>
     core.store.transaction(run.workflowId, run.epoch, transaction.body, record, {
       isolation: transaction.isolation,
-      timeoutMs: transaction.timeoutMs
+      timeoutMs
     })
   ).pipe(
-    answeredWithin(transaction.timeoutMs + patienceMs),
+    answeredWithin(timeoutMs + patienceMs),
     Effect.map(() => {
       release(written!.record)
       return written!.completed
@@ -119,7 +128,11 @@ export const performTransaction = (
       if (isTag(error, "StoreError")) {
         // The database is away: nothing is recorded of that, and it is tried until it is back.
         if (!doubtful) release(undefined)
-        return again(100, tries)
+        const { message } = error as StoreError
+        return Effect.andThen(
+          Effect.logWarning(`${transaction.name}: the database is away, the transaction will be tried again`, message),
+          again(Math.min(1000, 50 * 2 ** Math.min(tries, 5)), tries + 1)
+        )
       }
       if (!isTag(error, "TransactionAborted")) return refused(error)
       const { message, why } = error as TransactionAborted

@@ -51,6 +51,9 @@ export const isConnectionLost = (error: SqlError): boolean => {
     : code.startsWith("08") || code === "57P01" || code === "57P02" || code === "57P03" || code === "25P03"
 }
 
+/** Of the server and not of the statement: out of something, broken, read-only for now. It passes, or a person mends it. */
+export const isInfrastructure = (error: SqlError): boolean => /^(53|58|25006$)/.test(sqlState(error) ?? "")
+
 const remedy = (code: string | null): string => {
   switch (code) {
     case "42501":

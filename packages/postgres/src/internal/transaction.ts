@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type StepRecord, type StoreError, TransactionAborted, type TransactionOptions } from "perdure/Store"
-import { classify, isConnectionLost, sqlState, toStoreError } from "./errors.ts"
+import { classify, isConnectionLost, isInfrastructure, sqlState, toStoreError } from "./errors.ts"
 
 /**
  * FOR SHARE: parallel transactions of one workflow do not block one another, a flush, a takeover and a cancel do. No
@@ -164,7 +164,11 @@ export const make = ({ client: own, s, storeId }: Ours) => {
                 : toStoreError(error)
             )
           }
-          return Effect.fail(error)
+          // Around the body only the store speaks; in it, the application does, but the server's troubles are nobody's.
+          const troubled = classify(error) === "unavailable" || classify(error) === "misconfigured"
+          return Effect.fail(
+            troubled && (stage !== "body" || isInfrastructure(error)) ? toStoreError(error) : error
+          )
         })
       )
 
