@@ -33,7 +33,10 @@ export const startIn = (programs: ReadonlyArray<Program>, workMs: number): Effec
 
 const statuses = Effect.map(
   Client.list({ name: "Job", limit: 1000 }),
-  ({ workflows }) => workflows.map(({ executorId, status, workflowId }) => `${workflowId} ${status} ${executorId}`)
+  ({ workflows }) =>
+    workflows.map(({ executorId, failure, status, workflowId }) =>
+      `${workflowId} ${status} ${executorId} ${failure === undefined ? "" : JSON.stringify(failure)}`
+    )
 )
 
 /** Waits until all have ended. */
