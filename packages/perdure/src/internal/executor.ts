@@ -13,6 +13,7 @@ import type { Begun, Core, Executor, Registration } from "./core.ts"
 import { Execution, type Owned } from "./execution.ts"
 import { giveUpAfter } from "./journal.ts"
 import * as Metrics from "./metrics.ts"
+import { nothingOf } from "./operation.ts"
 import type { Stopped } from "./run.ts"
 
 /** Rows of one claim, and of one round of the sweep. */
@@ -205,9 +206,8 @@ export class ExecutorLoops implements Executor {
 
   /** Owned by this process, and not run by it: somebody else shall have it. */
   private giveBack(workflowId: string, epoch: number): void {
-    const end = { _tag: "Release" } as const
     this.core.journal.submit(
-      { _tag: "Advance", workflowId, epoch, records: [], attempts: [], children: [], end },
+      { ...nothingOf(workflowId, epoch), end: { _tag: "Release" } },
       () => this.claimNow()
     )
   }
@@ -307,7 +307,7 @@ export class ExecutorLoops implements Executor {
       const served = [...this.registry.keys()].map((name) => ({ name, version: this.core.settings.version }))
       const sentAt = performance.now()
       return Effect.flatMap(
-        this.core.store.claim({ incarnation: this.lease.incarnation, served, limit }),
+        this.core.store.claim({ incarnation: this.lease.incarnation, served, queues: null, limit }),
         ({ claimed, nextDueAt, now }) => {
           this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
@@ -401,7 +401,7 @@ export class ExecutorLoops implements Executor {
       if (idle.until !== null) this.wakeClaimAt(idle.until)
       execution.run.suspend(execution.inbox, (inbox) => {
         execution.inbox = inbox
-        for (const workflowId of idle.awaiting) this.core.waiters.lookAt(workflowId)
+        for (const { workflowId } of idle.awaiting) this.core.waiters.lookAt(workflowId)
       })
     }
   }

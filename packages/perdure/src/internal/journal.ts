@@ -32,9 +32,9 @@ interface Entry {
   readonly answered: ReadonlyArray<(answer: Answer) => void>
 }
 
-/** The waiting operations of one workflow, in order. */
+/** The waiting operations of one workflow, in order; or one delivery. */
 interface Line {
-  readonly workflowId: string
+  readonly key: string
   waiting: Array<Entry>
   /** `held`: refused as busy, and to be tried again later. */
   state: "idle" | "ready" | "writing" | "held"
@@ -73,6 +73,7 @@ export class Journal {
   private readonly children = new Set<string>()
   private ready: Array<Line> = []
   private underWay = 0
+  private deliveries = 0
   private scheduled = false
   private idle: Array<() => void> = []
   private readonly store: StoreService
@@ -87,10 +88,12 @@ export class Journal {
 
   /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
   submit(operation: Operation, answered: (answer: Answer) => void): void {
-    let line = this.lines.get(operation.workflowId)
+    // Deliveries wait for nobody: the sender who cares for an order waits for the answer.
+    const key = operation._tag === "Deliver" ? `deliver ${this.deliveries++}` : operation.workflowId
+    let line = this.lines.get(key)
     if (line === undefined) {
-      line = { workflowId: operation.workflowId, waiting: [], state: "idle", refusals: 0 }
-      this.lines.set(operation.workflowId, line)
+      line = { key, waiting: [], state: "idle", refusals: 0 }
+      this.lines.set(key, line)
     }
     const children = operation._tag === "Advance" ? operation.children : []
     for (const child of children) this.children.add(child.workflowId)
@@ -211,7 +214,7 @@ export class Journal {
       line.refusals = 0
       for (const answered of entries[i].answered) this.tell(answered, answers[i])
       if (line.waiting.length > 0) this.enqueue(line)
-      else this.lines.delete(line.workflowId)
+      else this.lines.delete(line.key)
     }
     this.flush()
     if (this.lines.size === 0) { for (const resume of this.idle.splice(0)) resume() }
@@ -244,14 +247,14 @@ export class Journal {
   }
 }
 
-/** How many of the waiting operations make one: advances that only add, up to one that ends or starts children. */
+/** How many of the waiting operations make one: advances that only add, up to one that ends or may be refused. */
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
   let count = 0
   let epoch: number | undefined
   for (const { operation } of waiting) {
     if (operation._tag !== "Advance") return Math.max(1, count)
     if (epoch !== undefined && operation.epoch !== epoch) return count
-    if (operation.children.length > 0 || isConditional(operation)) return Math.max(1, count)
+    if (isConditional(operation)) return Math.max(1, count)
     epoch = operation.epoch
     count++
     if (operation.end !== null) return count
@@ -260,7 +263,8 @@ const foldable = (waiting: ReadonlyArray<Entry>): number => {
 }
 
 /** It may be refused as a whole, so nothing that must be written goes along. */
-const isConditional = (operation: Advance): boolean => operation.end?._tag === "Suspend"
+const isConditional = (operation: Advance): boolean =>
+  operation.end?._tag === "Suspend" || operation.children.length > 0 || operation.sends.length > 0
 
 const fold = (entries: ReadonlyArray<Entry>): Entry => {
   if (entries.length === 1) return entries[0]
@@ -270,7 +274,10 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
     operation: {
       ...last,
       records: advances.flatMap((advance) => advance.records),
-      attempts: advances.flatMap((advance) => advance.attempts)
+      attempts: advances.flatMap((advance) => advance.attempts),
+      consumes: advances.flatMap((advance) => advance.consumes),
+      events: advances.flatMap((advance) => advance.events),
+      entries: advances.flatMap((advance) => advance.entries)
     },
     answered: entries.flatMap((entry) => entry.answered)
   }
@@ -278,9 +285,19 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return 200 + operation.payload.length
+  if (operation._tag === "Deliver") return sizeOfAll(operation.sends, (send) => send.payload)
   let size = 200 + (operation.end?._tag === "Settle" ? operation.end.output?.length ?? 0 : 0)
-  for (const record of operation.records) size += 200 + record.value.length
-  for (const attempt of operation.attempts) size += 200 + attempt.error.length
-  for (const child of operation.children) size += 200 + child.payload.length
+  size += sizeOfAll(operation.records, (record) => record.value)
+  size += sizeOfAll(operation.attempts, (attempt) => attempt.error)
+  size += sizeOfAll(operation.children, (child) => child.payload)
+  size += sizeOfAll(operation.sends, (send) => send.payload)
+  size += sizeOfAll(operation.events, (event) => event.value)
+  size += sizeOfAll(operation.entries, (entry) => entry.value ?? "")
+  return size
+}
+
+const sizeOfAll = <A>(items: ReadonlyArray<A>, textOf: (item: A) => string): number => {
+  let size = 0
+  for (const item of items) size += 200 + textOf(item).length
   return size
 }

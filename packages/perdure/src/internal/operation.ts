@@ -3,7 +3,7 @@ import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { Answer, AttemptRecord, RecordKind, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Await, RecordKind, Start, StepRecord } from "../Store.ts"
 
 /** An outcome, encoded for the record and as the body gets it. */
 export interface Completed {
@@ -47,7 +47,7 @@ export interface Slot {
 /** What an operation that waits is waiting for. */
 export interface Waiting {
   readonly until: number | undefined
-  readonly awaiting: string | undefined
+  readonly awaiting: Await | undefined
   readonly what: string
 }
 
@@ -130,6 +130,21 @@ export interface Rollback {
   readonly effect: Effect.Effect<unknown, unknown>
   readonly context: Context.Context<never>
 }
+
+/** The write of an owner that writes nothing yet. */
+export const nothingOf = (workflowId: string, epoch: number): Advance => ({
+  _tag: "Advance",
+  workflowId,
+  epoch,
+  records: [],
+  attempts: [],
+  children: [],
+  sends: [],
+  consumes: [],
+  events: [],
+  entries: [],
+  end: null
+})
 
 /** The record of an outcome that is delivered as number `seq` at the time `at`. */
 export const recordOf = (call: Call, completed: Completed, seq: number, at: number): StepRecord => ({

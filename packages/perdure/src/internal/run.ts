@@ -12,13 +12,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Advance, Answer, AttemptRecord, End, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Await, End, Start, StepRecord } from "../Store.ts"
 import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
 import {
   Call,
   type Completed,
   type FailedAttempt,
+  nothingOf,
   type Operation,
   recordOf,
   type Rollback,
@@ -701,9 +702,7 @@ export class Run {
     const upTo = this.lastSeq
     this.unsaved = []
     const advance: Advance = {
-      _tag: "Advance",
-      workflowId: this.workflowId,
-      epoch: this.epoch,
+      ...nothingOf(this.workflowId, this.epoch),
       records: write.records === undefined ? unsaved : [...unsaved, ...write.records],
       attempts: write.attempts ?? [],
       children: write.children ?? [],
@@ -825,7 +824,7 @@ export class Run {
    * awaits. `undefined` when something runs, or might.
    */
   idle():
-    | { readonly until: number | null; readonly awaiting: ReadonlyArray<string>; readonly waits: string }
+    | { readonly until: number | null; readonly awaiting: ReadonlyArray<Await>; readonly waits: string }
     | undefined
   {
     if (!this.running || this.replaying || !this.resting || this.stalls > 0) return undefined
@@ -833,7 +832,7 @@ export class Run {
     if (this.ready.length > 0 || this.starting.length > 0 || this.permits.size > 0) return undefined
     if (this.durable < this.lastSeq) return undefined
     let until = Infinity
-    const awaiting: Array<string> = []
+    const awaiting: Array<Await> = []
     const waits: Array<{ readonly what: string; readonly until: number | null }> = []
     for (const call of this.calls) {
       if (call.waiting === undefined) return undefined
@@ -848,7 +847,7 @@ export class Run {
     if (waits.length === 0 || !this.onlyWaits(true)) return undefined
     return {
       until: Number.isFinite(until) ? until : null,
-      awaiting: [...new Set(awaiting)],
+      awaiting,
       waits: JSON.stringify(waits.slice(0, 100))
     }
   }

@@ -21,7 +21,12 @@ export const make = (database: Database) => {
     readonly served: ReadonlyArray<Served>
     readonly limit: number
   }): Effect.Effect<
-    { readonly now: number; readonly claimed: ReadonlyArray<Claimed>; readonly nextDueAt: number | null },
+    {
+      readonly now: number
+      readonly claimed: ReadonlyArray<Claimed>
+      readonly nextDueAt: number | null
+      readonly contended: boolean
+    },
     StoreError
   > =>
     Effect.map(
@@ -40,7 +45,7 @@ export const make = (database: Database) => {
           claimed.push({ row, inbox, ...page })
         }
         const [now, next] = rows[0]!
-        return { now: Number(now), claimed, nextDueAt: next === null ? null : Number(next) }
+        return { now: Number(now), claimed, nextDueAt: next === null ? null : Number(next), contended: false }
       }
     )
 

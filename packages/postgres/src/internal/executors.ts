@@ -113,6 +113,7 @@ export const make = (database: Database, pulse: Database) => {
           else told.set(incarnation, losses)
           return {
             now: Number(now),
+            latestVersion: "", // WIP
             alive: alive === true,
             revoked: losses.map(([workflowId, epoch]) => ({ workflowId, epoch }))
           }

@@ -20,10 +20,34 @@ const capacity = 20_000
 export const channelOf = (schema: string): string =>
   `perdure_${createHash("sha256").update(schema).digest("hex").slice(0, 40)}`
 
-const letters = { Due: "d", Done: "f", Revoked: "r" } as const
+const letters = {
+  Due: "d",
+  Done: "f",
+  Revoked: "r",
+  Queue: "q",
+  Inbox: "i",
+  Event: "e",
+  Stream: "s",
+  Schedule: "t"
+} as const satisfies Record<Hint["_tag"], string>
 
-const textOf = (hint: Hint): string =>
-  hint._tag === "Due" ? hint.name : hint._tag === "Done" ? hint.workflowId : hint.incarnation
+const textOf = (hint: Hint): string => {
+  switch (hint._tag) {
+    case "Due":
+    case "Schedule":
+      return hint.name
+    case "Done":
+    case "Inbox":
+      return hint.workflowId
+    case "Revoked":
+      return hint.incarnation
+    case "Queue":
+      return hint.queue
+    case "Event":
+    case "Stream":
+      return `${hint.workflowId}\t${hint.key}`
+  }
+}
 
 /** One hint per line: ids hold no control characters. */
 const encode = (hints: Iterable<Hint>): Array<string> => {
@@ -58,10 +82,26 @@ const decode = (payload: string): Array<Hint> =>
         return [{ _tag: "Done", workflowId: text }]
       case "r":
         return [{ _tag: "Revoked", incarnation: text }]
+      case "q":
+        return [{ _tag: "Queue", queue: text }]
+      case "i":
+        return [{ _tag: "Inbox", workflowId: text }]
+      case "e":
+        return [{ _tag: "Event", ...subjectOf(text) }]
+      case "s":
+        return [{ _tag: "Stream", ...subjectOf(text) }]
+      case "t":
+        return [{ _tag: "Schedule", name: text }]
       default:
         return []
     }
   })
+
+/** Neither ids nor keys hold a tab. */
+const subjectOf = (text: string): { readonly workflowId: string; readonly key: string } => {
+  const tab = text.indexOf("\t")
+  return { workflowId: text.slice(0, tab), key: text.slice(tab + 1) }
+}
 
 export interface Hints {
   readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>

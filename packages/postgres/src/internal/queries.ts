@@ -63,7 +63,7 @@ export const make = (database: Database) => {
       const add = (value: unknown): string => `$${parameters.push(value)}`
       // numbers travel as text and are cast: the driver would choose a type by the value
       if (filter.status !== undefined) conditions.push(`w.status = ANY (${add(filter.status)}::text[])`)
-      if (filter.name !== undefined) conditions.push(`w.name = ${add(filter.name)}::text`)
+      if (filter.names !== undefined) conditions.push(`w.name = ANY (${add(filter.names)}::text[])`)
       if (filter.parentId !== undefined) conditions.push(`w.parent_id = ${add(filter.parentId)}::text`)
       if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
         conditions.push(`w.workflow_id >= ${add(filter.idPrefix)}::text`)

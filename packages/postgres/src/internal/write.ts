@@ -110,7 +110,7 @@ const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advanc
     for (const target of advance.end.awaiting) {
       columns[first.w]!.push(op)
       columns[first.w + 1]!.push(id)
-      columns[first.w + 2]!.push(target)
+      columns[first.w + 2]!.push(target.workflowId) // WIP
     }
   }
   for (const r of advance.records) {
@@ -156,7 +156,7 @@ export const encode = (operations: ReadonlyArray<Operation>, lock: number): Read
     const operation = operations[op]!
     owner ??= ownerOf(operation)
     if (operation._tag === "Start") pushStart(columns, op, null, operation)
-    else pushAdvance(columns, op, operation)
+    else if (operation._tag === "Advance") pushAdvance(columns, op, operation)
   }
   return columns.map((column, i) =>
     i === 0 ? PgTypes.int4(lock) : i === 1 ? PgTypes.text(owner) : column.length === 0 ? "{}" : Result.getOrThrow(
@@ -169,12 +169,14 @@ export const encode = (operations: ReadonlyArray<Operation>, lock: number): Read
 /** The owner that a flush's starts have in common. */
 const ownerOf = (operation: Operation): string | null => {
   if (operation._tag === "Start") return operation.owner
+  if (operation._tag === "Deliver") return null
   for (const child of operation.children) if (child.owner !== null) return child.owner
   return null
 }
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return operation.payload.length + 500
+  if (operation._tag === "Deliver") return 500 // WIP
   let size = 200
   for (const record of operation.records) size += record.value.length + 200
   for (const attempt of operation.attempts) size += attempt.error.length + 200
@@ -187,7 +189,11 @@ const sizeOf = (operation: Operation): number => {
 const started: StartAnswer = { _tag: "Started" }
 
 const plainAnswer = (operation: Operation): Answer =>
-  operation._tag === "Start" ? started : { _tag: "Recorded", children: operation.children.map(() => started) }
+  operation._tag === "Start"
+    ? started
+    : operation._tag === "Deliver"
+    ? { _tag: "Delivered" }
+    : { _tag: "Recorded", children: operation.children.map(() => started) }
 
 /** Fills in what the function had to say about operations that did not go the plain way. */
 const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray<unknown>>): Array<Answer> => {
@@ -253,7 +259,7 @@ export const make = (database: Database) => {
           return entries.length > 1 ? halves(entries, lock) : Effect.succeed([busy])
         case "busy":
           if (entries.length > 1) return halves(entries, splitLockMs)
-          markSlow(entries[0]!.operation.workflowId)
+          markSlow((entries[0]!.operation as Start).workflowId)
           return Effect.succeed([busy])
         case "value":
           return entries.length > 1
@@ -284,7 +290,7 @@ export const make = (database: Database) => {
     const open = new Map<string | null, { entries: Array<Entry>; bytes: number }>()
     batch.forEach((operation, index) => {
       const entry = { index, operation }
-      if (isSlow(operation.workflowId)) {
+      if (isSlow((operation as Start).workflowId)) {
         parts.push({ entries: [entry], lock: splitLockMs })
         return
       }

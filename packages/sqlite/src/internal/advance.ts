@@ -58,7 +58,7 @@ const leave = (
     }
     case "Suspend": {
       // Read after the children are written: one of them may be what is awaited.
-      for (const targetId of end.awaiting) {
+      for (const { workflowId: targetId } of end.awaiting) {
         if (Ownership.find(database, targetId) === undefined) {
           throw new Refused({ _tag: "Stirred", inbox: end.inbox })
         }

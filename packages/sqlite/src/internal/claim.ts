@@ -23,11 +23,11 @@ export const look = (database: Database, options: ClaimOptions) => {
 
 export const claim = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) return { now, claimed: [], nextDueAt: null }
+  if (!isAlive(database, options.incarnation, now)) return { now, claimed: [], nextDueAt: null, contended: false }
   const claimed = dueNow(database, options, now).map((workflowId) =>
     take(database, workflowId, options.incarnation, now)
   )
-  return { now, claimed, nextDueAt: nextDue(database, options.served) }
+  return { now, claimed, nextDueAt: nextDue(database, options.served), contended: false }
 }
 
 const take = (database: Database, workflowId: string, incarnation: string, now: number): Claimed => {

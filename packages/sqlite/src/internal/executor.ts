@@ -36,7 +36,7 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     incarnation,
     now
   )
-  return { now, alive: renewed === 1, revoked: tell(database, incarnation, now) }
+  return { now, latestVersion: "", alive: renewed === 1, revoked: tell(database, incarnation, now) }
 }
 
 /** What was taken from an incarnation and it does not know yet. Once it does, cancelled ones may be rolled back. */

@@ -41,6 +41,14 @@ export interface WorkflowColumns {
 }
 
 export const toWorkflow = (row: WorkflowColumns): WorkflowRow => ({
+  queue: null, // WIP
+  priority: 0,
+  partitionKey: null,
+  deduplicationId: null,
+  attributes: {},
+  scheduleName: null,
+  scheduledAt: null,
+  forkedFrom: null,
   workflowId: row.workflow_id,
   name: row.name,
   version: row.version,

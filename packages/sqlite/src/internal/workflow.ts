@@ -22,7 +22,7 @@ export const list = (database: Database, filter: ListFilter): ReadonlyArray<Work
   if (filter.status !== undefined) {
     where("w.status IN (SELECT value FROM json_each(?))", JSON.stringify(filter.status))
   }
-  if (filter.name !== undefined) where("w.name = ?", filter.name)
+  if (filter.names !== undefined) where("w.name IN (SELECT value FROM json_each(?))", JSON.stringify(filter.names))
   if (filter.parentId !== undefined) where("w.parent_id = ?", filter.parentId)
   if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
     // A range, which an index serves; LIKE would also give its wildcards a meaning.

@@ -33,7 +33,11 @@ export const write = (connections: Connections, batch: ReadonlyArray<Operation>)
   })
 
 const perform = (database: Database, op: Operation, now: number): Answer =>
-  op._tag === "Start" ? start(database, op, now) : advance(database, op, now)
+  op._tag === "Start"
+    ? start(database, op, now)
+    : op._tag === "Advance"
+    ? advance(database, op, now)
+    : { _tag: "Rejected", detail: "WIP" }
 
 const performAlone = (database: Database, op: Operation, now: number): Answer => {
   database.native.exec("SAVEPOINT perdure_operation")
