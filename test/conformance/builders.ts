@@ -24,6 +24,7 @@ export const start = (given: Partial<Omit<Start, "_tag">> & { readonly workflowI
   delayMs: null,
   attributes: {},
   schedule: null,
+  trace: null,
   startedAt: given.owner ? 1_000 : null,
   ...given
 })

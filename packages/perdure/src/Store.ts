@@ -147,6 +147,8 @@ export interface WorkflowRow {
   readonly scheduledAt: number | null
   /** The workflow whose records it began with. */
   readonly forkedFrom: string | null
+  /** The span that started it (W3C `traceparent`). */
+  readonly trace: string | null
 }
 
 /** The value of an attribute. */
@@ -196,6 +198,8 @@ export interface Start {
   readonly attributes: Readonly<Record<string, AttributeValue>>
   /** The schedule that starts it, and the tick. */
   readonly schedule: { readonly name: string; readonly at: number } | null
+  /** The span that starts it (W3C `traceparent`), so that its own spans join that trace wherever they are made. */
+  readonly trace: string | null
   /** Stored as given when `owner` is; null otherwise (the first claim sets it to the database's time). */
   readonly startedAt: number | null
   readonly user: string | null

@@ -24,6 +24,7 @@ export const start = (workflowId: string, given: Partial<Start> = {}): Start => 
   delayMs: null,
   attributes: {},
   schedule: null,
+  trace: null,
   ...given
 })
 

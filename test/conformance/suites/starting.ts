@@ -48,7 +48,8 @@ export const starting: Suite = (claim) => {
           attributes: {},
           scheduleName: null,
           scheduledAt: null,
-          forkedFrom: null
+          forkedFrom: null,
+          trace: null
         })
       })
   )

@@ -75,6 +75,7 @@ export const startOf = (
     delayMs: null,
     attributes: {},
     schedule: null,
+    trace: null,
     startedAt: runsHere ? core.clock.now() : null,
     user: principal.user ?? null,
     roles: principal.roles,

@@ -49,6 +49,7 @@ export const toWorkflow = (row: WorkflowColumns): WorkflowRow => ({
   scheduleName: null,
   scheduledAt: null,
   forkedFrom: null,
+  trace: null,
   workflowId: row.workflow_id,
   name: row.name,
   version: row.version,
