@@ -58,6 +58,9 @@ export interface ExecuteOptions {
 export interface Workflow<Name extends string, Payload, Success, Error> {
   readonly name: Name
 
+  /** @internal */
+  readonly definition: Definition
+
   /**
    * Starts the workflow and waits for its result.
    *
@@ -335,6 +338,7 @@ const fromDefinition = (definition: Definition): Workflow<string, any, any, any>
       }))
   return {
     name: definition.name,
+    definition,
     handle: (workflowId) => handle(checkWorkflowId(workflowId)),
     start: (payload?: unknown, options?: ExecuteOptions) => Effect.map(start(payload, options), handle),
     execute: (payload?: unknown, options: ExecuteOptions = {}) =>
