@@ -57,6 +57,9 @@ export interface ExecuteOptions {
 /** A workflow's definition. */
 export interface Workflow<Name extends string, Payload, Success, Error> {
   readonly name: Name
+  readonly payloadSchema: Schema.Codec<Payload, any>
+  readonly successSchema: Schema.Codec<Success, any>
+  readonly errorSchema: Schema.Codec<Error, any>
 
   /** @internal */
   readonly definition: Definition
@@ -154,7 +157,11 @@ export const make = <
     maxRecoveryAttempts: checkAttempts(options.maxRecoveryAttempts ?? defaultMaxRecoveryAttempts),
     timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("timeout", options.timeout)
   }
-  return fromDefinition(definition) as Workflow<any, any, any, any>
+  return fromDefinition(definition, {
+    payloadSchema: asCodec(options.payload === undefined ? Schema.Void : schemaOf(options.payload)),
+    successSchema: asCodec(options.success ?? Schema.Void),
+    errorSchema: asCodec(options.error ?? Schema.Never)
+  }) as Workflow<any, any, any, any>
 }
 
 // -----------------------------------------------------------------------------
@@ -313,6 +320,9 @@ const schemaOf = (payload: Storable | Schema.Struct.Fields): Storable =>
     ? payload as Storable
     : Schema.Struct(payload as Schema.Struct.Fields) as unknown as Storable
 
+// `any`: the constraint names only what storing needs; every schema is a codec.
+const asCodec = (schema: Storable): Schema.Codec<any, any> => schema as Schema.Codec<any, any>
+
 const checkAttempts = (value: number): number => {
   if (Number.isInteger(value) && value >= 0) return value
   throw new WorkflowError({
@@ -324,7 +334,10 @@ const checkAttempts = (value: number): number => {
   })
 }
 
-const fromDefinition = (definition: Definition): Workflow<string, any, any, any> => {
+const fromDefinition = (
+  definition: Definition,
+  schemas: Pick<Workflow<string, any, any, any>, "payloadSchema" | "successSchema" | "errorSchema">
+): Workflow<string, any, any, any> => {
   const handle = (workflowId: string) => WorkflowHandle.make<any, any>(workflowId, definition)
   const start = (payload?: unknown, options: ExecuteOptions = {}): Effect.Effect<string, WorkflowError, Engine> =>
     Effect.flatMap(Engine, ({ core }) =>
@@ -337,6 +350,7 @@ const fromDefinition = (definition: Definition): Workflow<string, any, any, any>
         )
       }))
   return {
+    ...schemas,
     name: definition.name,
     definition,
     handle: (workflowId) => handle(checkWorkflowId(workflowId)),

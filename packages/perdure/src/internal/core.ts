@@ -59,6 +59,7 @@ export interface Begun {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly parentId: string | null
+  readonly trace: string | null
 }
 
 export interface Core {

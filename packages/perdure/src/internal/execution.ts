@@ -27,6 +27,7 @@ import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
+import * as TraceParent from "./traceParent.ts"
 
 /** A workflow that this engine has come to own. */
 export interface Owned {
@@ -41,6 +42,8 @@ export interface Owned {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly parentId: string | null
+  /** The span that started it. */
+  readonly trace: string | null
   readonly records: ReadonlyArray<StepRecord>
   readonly attempts: ReadonlyArray<AttemptRecord>
   readonly inbox: number
@@ -92,11 +95,12 @@ export class Execution {
     } catch (error) {
       return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
     }
+    const parent = TraceParent.parse(this.owned.trace)
     const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(
       Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)),
       `workflow ${this.name}`,
       {
-        root: true,
+        ...(parent === undefined ? { root: true } : { parent }),
         attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
       }
     )

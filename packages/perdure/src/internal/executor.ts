@@ -341,6 +341,7 @@ export class ExecutorLoops implements Executor {
         roles: row.roles,
         assumedRole: row.assumedRole,
         parentId: row.parentId,
+        trace: row.trace,
         inbox: claimed.inbox,
         ...history
       })

@@ -22,6 +22,7 @@ import * as Codec from "./codec.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { checkWorkflowId, positiveDurationMs } from "./names.ts"
+import * as TraceParent from "./traceParent.ts"
 
 /** What a call may say about a start. */
 export interface StartOptions {
@@ -75,7 +76,7 @@ export const startOf = (
     delayMs: null,
     attributes: {},
     schedule: null,
-    trace: null,
+    trace: TraceParent.current(context),
     startedAt: runsHere ? core.clock.now() : null,
     user: principal.user ?? null,
     roles: principal.roles,
@@ -157,7 +158,8 @@ export const began = (core: Core, start: Start): void => {
     user: start.user,
     roles: start.roles,
     assumedRole: start.assumedRole,
-    parentId: start.parentId
+    parentId: start.parentId,
+    trace: start.trace
   }
   core.executor.began(begun)
 }
