@@ -261,8 +261,22 @@ export interface Advance {
   readonly end: End | null
 }
 
+/**
+ * Creates workflows from outside: all of them or none, in one commit. Thousands at a time; their ids are distinct, none has
+ * an owner. Goes alone: a batch that has one has nothing else.
+ *
+ * A start whose id is taken by the same name and payload, and one whose deduplication id is taken (by an earlier one of
+ * these starts, too), starts nothing and does not stop the others.
+ */
+export interface StartMany {
+  readonly _tag: "StartMany"
+  readonly starts: ReadonlyArray<Start>
+  /** True: a deduplication id that is taken refuses all of them. */
+  readonly refuseDuplicates: boolean
+}
+
 /** What the journal writes. */
-export type Operation = Start | Advance | Deliver
+export type Operation = Start | StartMany | Advance | Deliver
 
 /** What became of a start. */
 export type StartAnswer =
@@ -270,14 +284,23 @@ export type StartAnswer =
   | { readonly _tag: "Started" }
   /** The id was taken before. `same`: by the same name with the same payload. */
   | { readonly _tag: "Exists"; readonly same: boolean; readonly name: string }
-  /** Another workflow has the deduplication id. Nothing was written. */
-  | { readonly _tag: "Duplicate"; readonly workflowId: string }
+  /** Another workflow has the deduplication id: this one. Nothing was written. */
+  | { readonly _tag: "Duplicate"; readonly workflowId: string; readonly name: string }
   /** The delayed workflow that has the deduplication id has got this payload, and starts later. */
   | { readonly _tag: "Debounced"; readonly workflowId: string }
 
 /** What became of an operation of a batch. */
 export type Answer =
   | StartAnswer
+  /** All of them are there, or another that the answer names. One answer per start, in order. */
+  | { readonly _tag: "StartedMany"; readonly starts: ReadonlyArray<StartAnswer> }
+  /** One of the starts cannot be (`Exists` with another name or payload; `Duplicate`). Nothing was written. */
+  | { readonly _tag: "StartRefused"; readonly index: number; readonly answer: StartAnswer }
+  /**
+   * The queue of a start, or of a child, is not registered (any more). Nothing was written. `index` into `children` or
+   * `starts`; 0 for a start of its own.
+   */
+  | { readonly _tag: "NoQueue"; readonly index: number; readonly queue: string }
   /** Written, now or by an earlier submission. One answer per child, in order. */
   | { readonly _tag: "Recorded"; readonly children: ReadonlyArray<StartAnswer> }
   /** This epoch is over: taken over, cancelled, deleted. Nothing was written. */
@@ -294,6 +317,8 @@ export type Answer =
     readonly _tag: "ChildDuplicate"
     readonly index: number
     readonly workflowId: string | null
+    /** Of the workflow that has it. */
+    readonly name: string | null
     readonly movable: boolean
   }
   /** A message cannot be delivered. Nothing was written. `index` into `sends`. */
@@ -381,7 +406,12 @@ export type ResumeAnswer =
   /** Some of its rollbacks have run: its records no longer describe the world. */
   | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
   /** Another workflow of its queue has its deduplication id now. */
-  | { readonly workflowId: string; readonly result: "duplicate"; readonly status: WorkflowStatus; readonly holder: string }
+  | {
+    readonly workflowId: string
+    readonly result: "duplicate"
+    readonly status: WorkflowStatus
+    readonly holder: string
+  }
   | { readonly workflowId: string; readonly result: "unknown" }
 
 /** A workflow that is done or blocked, as its waiters need it. */
@@ -512,8 +542,8 @@ export interface StoreService extends QueueStore, MessageStore, ScheduleStore, M
 
   /**
    * Writes a batch in one transaction, durable when it returns; one answer per operation, in order. At most one
-   * `Start` or `Advance` per workflow id; any number of `Deliver`s. One bad operation fails alone. When the effect fails, the outcome is unknown: submit
-   * the same operations again, the keys make that safe.
+   * `Start` or `Advance` per workflow id; any number of `Deliver`s; or one `StartMany` and nothing else. One bad operation
+   * fails alone. When the effect fails, the outcome is unknown: submit the same operations again, the keys make that safe.
    */
   readonly write: (batch: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Answer>, StoreError>
 

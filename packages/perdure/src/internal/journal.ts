@@ -32,7 +32,7 @@ interface Entry {
   readonly answered: ReadonlyArray<(answer: Answer) => void>
 }
 
-/** The waiting operations of one workflow, in order; or one delivery. */
+/** The waiting operations of one workflow, in order; or one delivery, or one start of many. */
 interface Line {
   readonly key: string
   waiting: Array<Entry>
@@ -73,7 +73,7 @@ export class Journal {
   private readonly children = new Set<string>()
   private ready: Array<Line> = []
   private underWay = 0
-  private deliveries = 0
+  private free = 0
   private scheduled = false
   private idle: Array<() => void> = []
   private readonly store: StoreService
@@ -89,7 +89,9 @@ export class Journal {
   /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
   submit(operation: Operation, answered: (answer: Answer) => void): void {
     // Deliveries wait for nobody: the sender who cares for an order waits for the answer.
-    const key = operation._tag === "Deliver" ? `deliver ${this.deliveries++}` : operation.workflowId
+    const key = operation._tag === "Deliver" || operation._tag === "StartMany"
+      ? `${operation._tag} ${this.free++}`
+      : operation.workflowId
     let line = this.lines.get(key)
     if (line === undefined) {
       line = { key, waiting: [], state: "idle", refusals: 0 }
@@ -149,13 +151,18 @@ export class Journal {
       const line = this.ready[taken]
       const count = foldable(line.waiting)
       const entry = fold(line.waiting.slice(0, count))
+      const alone = entry.operation._tag === "StartMany"
       const bytes = sizeOf(entry.operation)
-      if (taken > 0 && size + bytes > this.options.batchBytes) break
+      if (taken > 0 && (alone || size + bytes > this.options.batchBytes)) break
       size += bytes
       line.waiting = line.waiting.slice(count)
       line.state = "writing"
       lines.push(line)
       entries.push(entry)
+      if (alone) {
+        taken++
+        break
+      }
     }
     this.ready = this.ready.slice(taken)
     return { lines, entries }
@@ -285,6 +292,7 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return 200 + operation.payload.length
+  if (operation._tag === "StartMany") return sizeOfAll(operation.starts, (start) => start.payload)
   if (operation._tag === "Deliver") return sizeOfAll(operation.sends, (send) => send.payload)
   let size = 200 + (operation.end?._tag === "Settle" ? operation.end.output?.length ?? 0 : 0)
   size += sizeOfAll(operation.records, (record) => record.value)

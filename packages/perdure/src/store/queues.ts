@@ -2,7 +2,7 @@
 import type * as Effect from "effect/Effect"
 import type { StoreError } from "../Store.ts"
 
-/** Where a start waits. The queue must be registered. */
+/** Where a start waits. The queue must be registered: else the answer is `NoQueue`. */
 export interface Enqueued {
   readonly queue: string
   /** 1 to 2,147,483,647, higher first; 0: none was given, last. */

@@ -169,14 +169,14 @@ export const encode = (operations: ReadonlyArray<Operation>, lock: number): Read
 /** The owner that a flush's starts have in common. */
 const ownerOf = (operation: Operation): string | null => {
   if (operation._tag === "Start") return operation.owner
-  if (operation._tag === "Deliver") return null
+  if (operation._tag === "Deliver" || operation._tag === "StartMany") return null
   for (const child of operation.children) if (child.owner !== null) return child.owner
   return null
 }
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return operation.payload.length + 500
-  if (operation._tag === "Deliver") return 500 // WIP
+  if (operation._tag === "Deliver" || operation._tag === "StartMany") return 500 // WIP
   let size = 200
   for (const record of operation.records) size += record.value.length + 200
   for (const attempt of operation.attempts) size += attempt.error.length + 200
@@ -191,7 +191,7 @@ const started: StartAnswer = { _tag: "Started" }
 const plainAnswer = (operation: Operation): Answer =>
   operation._tag === "Start"
     ? started
-    : operation._tag === "Deliver"
+    : operation._tag === "Deliver" || operation._tag === "StartMany"
     ? { _tag: "Delivered" }
     : { _tag: "Recorded", children: operation.children.map(() => started) }
 
