@@ -59,6 +59,8 @@ export interface EventWrite {
   readonly key: string
   readonly value: string
   readonly codec: string
+  /** The step that sets it, or in which it is set: a fork keeps what steps below its first one have set. */
+  readonly stepId: number
 }
 
 export interface EventRow {
@@ -89,6 +91,11 @@ export interface StreamWrite {
   readonly stepId: number
   /** Of the step that writes, from 0; null: the body writes, as a recorded operation. */
   readonly attempt: number | null
+  /**
+   * How many entries this attempt (or, where it is null, this step) has written to this stream before. With the epoch,
+   * the key by which an entry that is submitted again is recognised.
+   */
+  readonly index: number
   /** What earlier attempts of this step wrote to this stream does not count any more: it is marked superseded. */
   readonly supersedes: boolean
 }
