@@ -35,7 +35,9 @@ import * as Management from "./internal/management.ts"
 import { migrate } from "./internal/migrate.ts"
 import * as Queries from "./internal/queries.ts"
 import * as Recovery from "./internal/recovery.ts"
+import * as Schedules from "./internal/schedules.ts"
 import * as Transaction from "./internal/transaction.ts"
+import * as Versions from "./internal/versions.ts"
 import * as Write from "./internal/write.ts"
 
 /** How to reach the database, and how the store behaves there. */
@@ -136,6 +138,8 @@ export const make = Effect.fnUntraced(function*(
     sweep: Recovery.make(database),
     ...Management.make(database),
     ...Queries.make(database),
+    ...Versions.make(database),
+    ...Schedules.make(database),
     transaction: Transaction.make({ s, storeId: storeId as string, client }),
     ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))
   } as unknown as StoreService // WIP

@@ -143,7 +143,13 @@ export const querying: Suite = (claim) => {
       assert.deepStrictEqual(yield* idsOf(store, { createdFrom: b, createdTo: b }), [])
       assert.deepStrictEqual(yield* idsOf(store, { createdTo: first }), [])
       assert.deepStrictEqual(
-        yield* idsOf(store, { status: ["ENQUEUED"], names: ["Order"], idPrefix: "a", createdFrom: first, order: "desc" }),
+        yield* idsOf(store, {
+          status: ["ENQUEUED"],
+          names: ["Order"],
+          idPrefix: "a",
+          createdFrom: first,
+          order: "desc"
+        }),
         ["a"]
       )
       assert.deepStrictEqual(yield* idsOf(store, { limit: 2 }), ["a", "b"])

@@ -8,7 +8,9 @@ import { nowMs } from "./sql/clock.ts"
 import { flush } from "./sql/flush.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
+import { scheduleTable } from "./sql/scheduleTable.ts"
 import { tables } from "./sql/tables.ts"
+import { versionTables } from "./sql/versions.ts"
 import { wake } from "./sql/wake.ts"
 
 /** The statements of one step, given the quoted name of the schema. */
@@ -18,6 +20,8 @@ export type Migration = (s: string) => ReadonlyArray<string>
 export const migrations: ReadonlyArray<Migration> = [
   (s) => [
     ...tables(s),
+    ...versionTables(s),
+    ...scheduleTable(s),
     `INSERT INTO ${s}.meta (schema_version) VALUES (0)`,
     nowMs(s),
     wake(s),

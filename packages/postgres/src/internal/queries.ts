@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { ListFilter, Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { afterPrefix } from "./prefix.ts"
 import { workflowRow } from "./sql/rows.ts"
 
 /** Probes per row found: a plan that was made when the tables were small stays right. */
@@ -37,16 +38,6 @@ const outcomesStatement = (s: string): string => `
 const parse = <A>(rows: ReadonlyArray<ReadonlyArray<unknown>>): ReadonlyArray<A> =>
   rows.map(([json]) => JSON.parse(json as string) as A)
 
-/** The least text above every text that begins with `prefix`, in byte order; null: there is none. */
-const after = (prefix: string): string | null => {
-  const points = Array.from(prefix)
-  while (points.length > 0) {
-    const last = points.pop()!.codePointAt(0)!
-    if (last < 0x10ffff) return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1)
-  }
-  return null
-}
-
 export const make = (database: Database) => {
   const s = database.s
   const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${rest(s)} WHERE w.workflow_id = $1::text`
@@ -67,7 +58,7 @@ export const make = (database: Database) => {
       if (filter.parentId !== undefined) conditions.push(`w.parent_id = ${add(filter.parentId)}::text`)
       if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
         conditions.push(`w.workflow_id >= ${add(filter.idPrefix)}::text`)
-        const end = after(filter.idPrefix)
+        const end = afterPrefix(filter.idPrefix)
         if (end !== null) conditions.push(`w.workflow_id < ${add(end)}::text`)
       }
       if (filter.createdFrom !== undefined) {

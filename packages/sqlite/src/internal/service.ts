@@ -23,7 +23,8 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
   now: connections.read("read the clock", Clock.now),
   adjustClock: (byMs: number) => connections.write("adjust the clock", (database) => Clock.adjust(database, byMs)),
 
-  write: (batch: Parameters<StoreService["write"]>[0]) => batch.length === 0 ? Effect.succeed([]) : write(connections, batch),
+  write: (batch: Parameters<StoreService["write"]>[0]) =>
+    batch.length === 0 ? Effect.succeed([]) : write(connections, batch),
 
   join: (executor: Parameters<StoreService["join"]>[0], leaseMs: number) =>
     connections.write("register the executor", (database) => Executor.join(database, executor, leaseMs)),
@@ -62,9 +63,11 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
     }),
 
   get: (workflowId: string) => connections.read("read a workflow", (database) => Workflow.get(database, workflowId)),
-  list: (filter: Parameters<StoreService["list"]>[0]) => connections.read("list workflows", (database) => Workflow.list(database, filter)),
+  list: (filter: Parameters<StoreService["list"]>[0]) =>
+    connections.read("list workflows", (database) => Workflow.list(database, filter)),
   steps: (workflowId: string) => connections.read("list steps", (database) => History.steps(database, workflowId)),
-  outcomes: (workflowIds: ReadonlyArray<string>) => connections.read("read outcomes", (database) => Workflow.outcomes(database, workflowIds)),
+  outcomes: (workflowIds: ReadonlyArray<string>) =>
+    connections.read("read outcomes", (database) => Workflow.outcomes(database, workflowIds)),
 
   transaction: (workflowId: string, epoch: number, body: any, record: any, options: any) =>
     transaction(connections, client, workflowId, epoch, body, record, options),

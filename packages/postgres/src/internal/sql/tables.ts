@@ -120,7 +120,10 @@ export const tables = (s: string): ReadonlyArray<string> => [
     executor_id text NOT NULL,
     version text NOT NULL,
     lease_until bigint NOT NULL,
-    state text COLLATE "C" NOT NULL DEFAULT 'alive' CHECK (state IN ('alive', 'leaving', 'dead'))
+    state text COLLATE "C" NOT NULL DEFAULT 'alive' CHECK (state IN ('alive', 'leaving', 'dead')),
+    -- JSON, for people; queues null: every queue
+    served text NOT NULL DEFAULT '[]',
+    queues text
   ) WITH (fillfactor = 50)`,
   // what an incarnation has lost since it last asked; the epoch tells a second loss from the first
   `CREATE TABLE ${s}.revoked (
