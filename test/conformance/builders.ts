@@ -1,5 +1,16 @@
 /** Operations with everything that a test does not care about filled in. */
-import type { Advance, AttemptRecord, Await, Reason, Start, StepRecord } from "perdure/Store"
+import type {
+  Advance,
+  AttemptRecord,
+  Await,
+  Deliver,
+  EventWrite,
+  Reason,
+  Send,
+  Start,
+  StepRecord,
+  StreamWrite
+} from "perdure/Store"
 
 let made = 0
 
@@ -90,6 +101,32 @@ export const childOf = (parentId: string, stepId: number, given: Partial<Omit<St
     parentStepId: stepId,
     ...given
   })
+
+export const send = (to: string, messageId: string, given: Partial<Omit<Send, "to" | "messageId">> = {}): Send => ({
+  to,
+  messageId,
+  topic: "t",
+  payload: `"${messageId}"`,
+  codec: "json",
+  senderId: null,
+  ...given
+})
+
+export const deliver = (...sends: ReadonlyArray<Send>): Deliver => ({ _tag: "Deliver", sends })
+
+export const event = (key: string, value: string, stepId = 0): EventWrite => ({ key, value, codec: "json", stepId })
+
+/** What the body itself writes to the stream `s` in the step `stepId`. */
+export const entry = (stepId: number, given: Partial<StreamWrite> = {}): StreamWrite => ({
+  key: "s",
+  value: `"${stepId}"`,
+  codec: "json",
+  stepId,
+  attempt: null,
+  index: 0,
+  supersedes: false,
+  ...given
+})
 
 type Suspend = Extract<NonNullable<Advance["end"]>, { _tag: "Suspend" }>
 

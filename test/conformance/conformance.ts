@@ -9,14 +9,17 @@ import { children } from "./suites/children.ts"
 import { claiming } from "./suites/claiming.ts"
 import { deadlines } from "./suites/deadlines.ts"
 import { ending } from "./suites/ending.ts"
+import { events } from "./suites/events.ts"
 import { executors } from "./suites/executors.ts"
 import { hinting } from "./suites/hinting.ts"
+import { messages } from "./suites/messages.ts"
 import { outages } from "./suites/outages.ts"
 import { processes } from "./suites/processes.ts"
 import { querying } from "./suites/querying.ts"
 import { resuming } from "./suites/resuming.ts"
 import { starting } from "./suites/starting.ts"
 import { strangers } from "./suites/strangers.ts"
+import { streams } from "./suites/streams.ts"
 import { suspending } from "./suites/suspending.ts"
 import { sweeping } from "./suites/sweeping.ts"
 import { takeover } from "./suites/takeover.ts"
@@ -42,6 +45,9 @@ export const conformance = (name: string, backend: Backend): void => {
       sweeping,
       deadlines,
       resuming,
+      messages,
+      events,
+      streams,
       querying,
       transacting,
       values,

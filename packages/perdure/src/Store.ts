@@ -432,6 +432,7 @@ export interface ListFilter {
   readonly parentId?: string
   readonly hasParent?: boolean
   readonly forkedFrom?: string
+  /** Whether another was forked from it. */
   readonly wasForked?: boolean
   readonly user?: string
   readonly versions?: ReadonlyArray<string>

@@ -3,7 +3,11 @@ import type * as Effect from "effect/Effect"
 import type { ListFilter, Served, StoreError } from "../Store.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 
-/** A new workflow out of another's records. */
+/**
+ * A new workflow out of another's records: of the same name, user, roles and attributes, without its parent, deadline,
+ * queue, messages and schedule. It is `ENQUEUED`, due at once. Its records are numbered anew (`seq` and `asked`), in their
+ * order; rollbacks are not copied. Where records are copied, its `startedAt` is the source's, since they are of that time.
+ */
 export interface Fork {
   readonly sourceId: string
   readonly workflowId: string
@@ -24,16 +28,19 @@ export type ForkAnswer =
   | { readonly _tag: "Unknown" }
   /** The id is taken. */
   | { readonly _tag: "Exists" }
-  /** The source has steps 0 to `steps - 1`, and `fromStep` is beyond. */
+  /** The source has steps 0 to `steps - 1`, and `fromStep` is greater than `steps`. */
   | { readonly _tag: "NoSuchStep"; readonly steps: number }
 
 export type DeleteAnswer =
   | { readonly workflowId: string; readonly result: "deleted" }
-  /** Not done: nothing of it was deleted. With children: one of them is not. */
+  /** Not done: nothing of it was deleted. With children: one of them is not; then that one's status. */
   | { readonly workflowId: string; readonly result: "running"; readonly status: WorkflowStatus }
   | { readonly workflowId: string; readonly result: "unknown" }
 
-/** Which done workflows may go: those of a name (null: all) that are older, or beyond the newest so many of a name. */
+/**
+ * Which done workflows may go: of a name (null: all), those that are older and beyond the newest so many of their name. A
+ * child stays while its parent is not done.
+ */
 export interface Retention {
   readonly name: string | null
   /** Completed longer ago than this. Null: of any age. */
@@ -64,7 +71,10 @@ export interface ExecutorRow {
 export interface ManagementStore {
   readonly fork: (fork: Fork) => Effect.Effect<ForkAnswer, StoreError>
 
-  /** Deletes done workflows with everything that is stored of them; with `children`, also theirs, however deep. */
+  /**
+   * Deletes done workflows with everything that is stored of them; with `children`, also theirs, however deep, detached
+   * ones too.
+   */
   readonly delete: (
     workflowIds: ReadonlyArray<string>,
     options: { readonly children: boolean }
@@ -82,7 +92,7 @@ export interface ManagementStore {
     attributes: Readonly<Record<string, string | number | boolean>>
   ) => Effect.Effect<boolean, StoreError>
 
-  /** Newest first. */
+  /** The latest first. */
   readonly versions: Effect.Effect<ReadonlyArray<VersionRow>, StoreError>
 
   /** Makes a version the latest. False: no executor of it has ever joined. */

@@ -18,7 +18,10 @@ export interface Send {
   readonly senderId: string | null
 }
 
-/** Delivers messages to workflows from outside: all of them or none. */
+/**
+ * Delivers messages to workflows from outside: all of them or none. One that is there already is delivered, whatever has
+ * become of its destination.
+ */
 export interface Deliver {
   readonly _tag: "Deliver"
   readonly sends: ReadonlyArray<Send>
@@ -30,7 +33,7 @@ export interface Deliver {
  */
 export type SendRefusal = "unknown" | "ended" | "conflict"
 
-/** A message that has not been consumed. */
+/** A message as its destination has it. */
 export interface MessageRow {
   /** Order at the destination. */
   readonly seq: number
@@ -40,7 +43,7 @@ export interface MessageRow {
   readonly codec: string
   readonly senderId: string | null
   readonly sentAt: number
-  /** The step that received it. */
+  /** The step that received it; null: none yet. */
   readonly consumedBy: number | null
 }
 
@@ -132,7 +135,10 @@ export interface StreamAnswer {
 // -----------------------------------------------------------------------------
 
 export interface MessageStore {
-  /** Messages of the workflow that are not consumed, oldest first; of one topic, or of all. */
+  /**
+   * Messages of the workflow that are not consumed, oldest first; of one topic, or of all. `consumed`: also those that
+   * were.
+   */
   readonly messages: (
     workflowId: string,
     options: { readonly topic: string | null; readonly limit: number; readonly consumed?: boolean }

@@ -18,8 +18,9 @@ export interface ScheduleRow extends ScheduleDefinition {
   readonly paused: boolean
   /** Null: never again. While paused it stands still. */
   readonly nextFireAt: number | null
+  /** The latest tick: `expected` of the last fire, or the latest tick of what it started. */
   readonly lastFireAt: number | null
-  /** Of the latest tick. */
+  /** What the last start of the latest fire that had any came to: its own workflow, or the one that stood in its way. */
   readonly lastWorkflowId: string | null
   readonly createdAt: number
   readonly updatedAt: number
