@@ -28,6 +28,7 @@ import { Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
 import * as Claims from "./internal/claims.ts"
 import * as Database from "./internal/database.ts"
+import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
 import * as Executors from "./internal/executors.ts"
 import * as Hints from "./internal/hints.ts"
@@ -139,6 +140,7 @@ export const make = Effect.fnUntraced(function*(
     ...Management.make(database),
     ...Queries.make(database),
     ...Versions.make(database),
+    ...Erasing.make(database),
     ...Schedules.make(database),
     transaction: Transaction.make({ s, storeId: storeId as string, client }),
     ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))

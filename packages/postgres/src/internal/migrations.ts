@@ -5,6 +5,7 @@
 import { cancel } from "./sql/cancel.ts"
 import { claim, history } from "./sql/claim.ts"
 import { nowMs } from "./sql/clock.ts"
+import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
@@ -32,6 +33,8 @@ export const migrations: ReadonlyArray<Migration> = [
     resume(s),
     recover(s),
     expire(s),
-    release(s)
+    release(s),
+    erase(s),
+    retainable(s)
   ]
 ]
