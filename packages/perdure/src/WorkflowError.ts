@@ -231,7 +231,7 @@ export class TransactionMisused extends Schema.TaggedError<TransactionMisused>()
   override get message(): string {
     const remedy = {
       nested: "Run one Transaction at a time, and none inside an SqlClient transaction of your own.",
-      foreign: "Provide the SqlClient of the store's own database, or use a Step for other databases.",
+      foreign: "Provide the SqlClient of the store's own database, or use Transaction.runElsewhere for another.",
       timeout: "Keep slow work out of the transaction, or raise its timeout."
     }[this.why]
     return `The transaction was refused and nothing of it is committed (${this.why}): ${this.detail}. ${remedy}`

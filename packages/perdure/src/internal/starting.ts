@@ -92,7 +92,7 @@ export const startOf = (
 }
 
 /** SQLite has one writer: a start that waited for the transaction that waits for it would wait for ever. */
-const isInTransaction = (context: Context.Context<never>): boolean => {
+export const isInTransaction = (context: Context.Context<never>): boolean => {
   const sql = Context.getOption(context, SqlClient.SqlClient)
   return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
 }

@@ -36,7 +36,8 @@ const timeoutOf = (core: Core, transaction: Transacted): number =>
   transaction.timeoutMs ??
     (core.store.name === "sqlite" ? Math.min(defaultTimeoutMs, core.settings.leaseMs / 2) : defaultTimeoutMs)
 
-const defaultTimeoutMs = 30_000
+/** Limit on the body of a transaction that is not given one. */
+export const defaultTimeoutMs = 30_000
 
 export const performTransaction = (
   core: Core,
