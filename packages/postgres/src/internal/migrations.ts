@@ -1,5 +1,5 @@
 /**
- * The schema's history: numbered, append-only. A release that changes a function adds one under a new number
+ * The schema's history: numbered, append-only once released. A release that changes a function adds one under a new number
  * (`flush_2`), so that the release before, still running somewhere, keeps calling its own.
  */
 import { cancel } from "./sql/cancel.ts"
@@ -7,6 +7,7 @@ import { claim, history } from "./sql/claim.ts"
 import { nowMs } from "./sql/clock.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
+import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
 import { scheduleTable } from "./sql/scheduleTable.ts"
@@ -23,6 +24,7 @@ export const migrations: ReadonlyArray<Migration> = [
     ...tables(s),
     ...versionTables(s),
     ...scheduleTable(s),
+    ...queueTables(s),
     `INSERT INTO ${s}.meta (schema_version) VALUES (0)`,
     nowMs(s),
     wake(s),

@@ -68,6 +68,35 @@ const pushStart = (columns: ReadonlyArray<Column>, op: number, child: number | n
   columns[i++]!.push(start.timeoutMs)
   columns[i++]!.push(start.deadlineAt)
   columns[i++]!.push(start.maxRecoveryAttempts)
+  if (isPlain(start)) return
+  const row = columns[first.s + 2]!.length - 1
+  const sparse = (value: string | number | null) => {
+    const column = columns[i++]!
+    if (value === null) return
+    while (column.length < row) column.push(null)
+    column.push(value)
+  }
+  const { attributes, delayMs, queue, schedule, trace } = start
+  sparse(queue?.queue ?? null)
+  sparse(queue?.priority ?? null)
+  sparse(queue?.partitionKey ?? null)
+  sparse(queue?.deduplicationId ?? null)
+  sparse(queue?.debounce?.limitMs ?? null)
+  sparse(queue?.debounce?.expected ?? null)
+  sparse(delayMs)
+  sparse(isEmpty(attributes) ? null : JSON.stringify(attributes))
+  sparse(schedule?.name ?? null)
+  sparse(schedule?.at ?? null)
+  sparse(trace)
+}
+
+/** Has nothing of what comes in the sparse columns, whose arrays end with the last start that has something. */
+const isPlain = ({ attributes, delayMs, queue, schedule, trace }: Start): boolean =>
+  queue === null && delayMs === null && schedule === null && trace === null && isEmpty(attributes)
+
+const isEmpty = (attributes: Start["attributes"]): boolean => {
+  for (const _ in attributes) return false
+  return true
 }
 
 const pushEnd = (columns: ReadonlyArray<Column>, i: number, end: Advance["end"]) => {

@@ -77,7 +77,7 @@ BEGIN${readCommitted}
         FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
         CROSS JOIN LATERAL (
           SELECT m.workflow_id, m.wake_at FROM ${s}.mailbox m
-          WHERE m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
+          WHERE m.queue = '' AND m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
           ORDER BY m.wake_at, m.workflow_id LIMIT p_limit * 4 + 16
         ) d
         ORDER BY d.wake_at, d.workflow_id
@@ -122,7 +122,7 @@ BEGIN${readCommitted}
   FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
   CROSS JOIN LATERAL (
     SELECT m.wake_at FROM ${s}.mailbox m
-    WHERE m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
+    WHERE m.queue = '' AND m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
     ORDER BY m.wake_at, m.workflow_id LIMIT 1
   ) d;
 

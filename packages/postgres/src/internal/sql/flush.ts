@@ -1,3 +1,4 @@
+import { enqueue } from "./enqueue.ts"
 import { createFunction, readCommitted } from "./function.ts"
 
 /**
@@ -29,6 +30,20 @@ export const flushParameters = [
   ["s_timeout", "double precision[]"],
   ["s_deadline", "double precision[]"],
   ["s_max", "double precision[]"],
+  // sparse from here on: missing at the end are nulls
+  ["s_queue", "text[]"],
+  ["s_priority", "double precision[]"],
+  ["s_partition", "text[]"],
+  ["s_dedup", "text[]"],
+  // milliseconds; null: not debounced
+  ["s_debounce", "double precision[]"],
+  ["s_expected", "text[]"],
+  ["s_delay", "double precision[]"],
+  // JSON text; null: none
+  ["s_attributes", "text[]"],
+  ["s_schedule", "text[]"],
+  ["s_scheduled", "double precision[]"],
+  ["s_trace", "text[]"],
   ["a_op", "double precision[]"],
   ["a_id", "text[]"],
   ["a_epoch", "double precision[]"],
@@ -73,37 +88,43 @@ export const flushParameters = [
  * Inserts the starts that `filter` picks, by id, so that two flushes that share ids wait in one order. An id that is
  * taken is skipped and told apart later, in a snapshot of its own. Everything else is inserted *from* what was.
  */
-const insertStarts = (s: string, filter: string): string => `
+const insertStarts = (s: string, filter: string, all: string): string => `
     WITH inserted AS (
       INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, parent_id,
         parent_step_id, detached, user_id, roles, assumed_role, created_at, started_at, deadline_at, executor_id,
-        max_recovery_attempts)
+        max_recovery_attempts, queue, priority, partition_key, deduplication_id, debounced, attributes, schedule_name,
+        scheduled_at, trace)
       SELECT x.id, x.token, x.name, x.version,
-        CASE WHEN x.owned THEN 'PENDING' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
+        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
         x.payload, x.codec, x.parent, x.parent_step::integer, x.detached, x.usr, x.roles, x.assumed, v_now,
         CASE WHEN x.owned THEN x.started::bigint END,
         least(x.deadline::bigint, v_now + x.timeout::bigint),
-        CASE WHEN x.owned THEN v_executor END, x.max::integer
+        CASE WHEN x.owned THEN v_executor END, x.max::integer, x.queue, coalesce(x.priority::integer, 0), x.partition,
+        x.dedup, x.debounce IS NOT NULL, x.attributes, x.schedule, x.scheduled::bigint, x.trace
       FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
-        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max)
-        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles,
-          assumed, parent, parent_step, detached, timeout, deadline, max)
+        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
+        s_dedup, s_debounce, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
+        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles, assumed, parent,
+          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, delay, attributes,
+          schedule, scheduled, trace)
       WHERE ${filter}
       ORDER BY x.id COLLATE "C"
       ON CONFLICT (workflow_id) DO NOTHING
-      RETURNING workflow_id, name, version, epoch, deadline_at
+      RETURNING workflow_id, name, version, epoch, deadline_at, queue
     ), owned AS (
-      INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor)
-      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END
+      INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor, queue)
+      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END,
+        coalesce(i.queue, '')
       FROM inserted i
     ), due AS (
       INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0
+      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0 AND i.queue IS NULL
     ), timed AS (
       INSERT INTO ${s}.deadline (workflow_id, at)
       SELECT i.workflow_id, i.deadline_at FROM inserted i WHERE i.deadline_at IS NOT NULL
     )
-    SELECT count(*) INTO v_count FROM inserted;`
+    SELECT count(*), CASE WHEN count(*) < ${all} THEN array_agg(i.workflow_id) END INTO v_count, v_new FROM inserted i;
+${enqueue(s, filter)}`
 
 /** The starts, children included, each with the workflow that has its id now (columns null: none). */
 const taken = (s: string): string =>
@@ -142,6 +163,7 @@ DECLARE
   v_now bigint;
   v_executor text;
   v_count bigint;
+  v_new text[];
   v_known bigint := 0;
   v_all boolean := true;
   v_ok double precision[];
@@ -159,7 +181,9 @@ BEGIN${readCommitted}
     IF p_owner IS NOT NULL THEN
       SELECT e.executor_id INTO v_executor FROM ${s}.executor e WHERE e.incarnation = p_owner;
     END IF;
-    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${insertStarts(s, "x.child IS NULL")}
+    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${
+      insertStarts(s, "x.child IS NULL", "cardinality(array_positions(s_child, NULL))")
+    }
       IF v_count < cardinality(array_positions(s_child, NULL)) THEN
         -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
         RETURN QUERY
@@ -285,7 +309,7 @@ BEGIN${readCommitted}
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     END IF;
-${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
+${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)", "cardinality(s_id)")}
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
     FROM ${taken(s)}

@@ -13,7 +13,13 @@ export const workflowRow = (s: string): string =>
   'executorId', w.executor_id, 'recoveryAttempts', CASE
     WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = w.workflow_id) > o.progress THEN 0
     ELSE coalesce(o.attempts, w.recovery_attempts) END,
-  'maxRecoveryAttempts', w.max_recovery_attempts, 'wakeAt', m.wake_at, 'waits', m.waits)`
+  'maxRecoveryAttempts', w.max_recovery_attempts, 'wakeAt', CASE
+    WHEN w.status = 'DELAYED' AND w.queue IS NOT NULL
+      THEN (SELECT i.due_at FROM ${s}.queue_item i WHERE i.workflow_id = w.workflow_id)
+    ELSE m.wake_at END, 'waits', m.waits,
+  'queue', w.queue, 'priority', w.priority, 'partitionKey', w.partition_key, 'deduplicationId', w.deduplication_id,
+  'attributes', coalesce(w.attributes, '{}')::json, 'scheduleName', w.schedule_name, 'scheduledAt', w.scheduled_at,
+  'forkedFrom', w.forked_from, 'trace', w.trace)`
 
 /** A `StepRecord`, from `step t`. */
 export const stepRecord = `json_build_object(

@@ -45,6 +45,18 @@ export const tables = (s: string): ReadonlyArray<string> => [
     executor_id text,
     recovery_attempts integer NOT NULL DEFAULT 0 CHECK (recovery_attempts >= 0),
     max_recovery_attempts integer NOT NULL,
+    -- how it was enqueued: stays when it has left the queue; debounced: its deduplication id was free once it was due
+    queue text COLLATE "C",
+    priority integer NOT NULL DEFAULT 0 CHECK (priority >= 0),
+    partition_key text COLLATE "C",
+    deduplication_id text COLLATE "C" CHECK (deduplication_id IS NULL OR queue IS NOT NULL),
+    debounced boolean NOT NULL DEFAULT false CHECK (NOT debounced OR deduplication_id IS NOT NULL),
+    -- JSON text; null: none
+    attributes text,
+    schedule_name text COLLATE "C",
+    scheduled_at bigint CHECK ((scheduled_at IS NULL) = (schedule_name IS NULL)),
+    forked_from text COLLATE "C",
+    trace text,
     CHECK ((reason IS NOT NULL) = (status IN ('CANCELLED', 'BLOCKED', 'DEAD_LETTER'))),
     CHECK (CASE WHEN status IN ('SUCCESS', 'ERROR', 'DEAD_LETTER') THEN completed_at IS NOT NULL
                 WHEN status = 'CANCELLED' THEN true ELSE completed_at IS NULL END)
@@ -53,8 +65,18 @@ export const tables = (s: string): ReadonlyArray<string> => [
   `CREATE INDEX workflow_name ON ${s}.workflow (name, created_at, workflow_id)`,
   `CREATE INDEX workflow_parent ON ${s}.workflow (parent_id, workflow_id) WHERE parent_id IS NOT NULL`,
 
+  // attributes again, one by one, to search by; value is JSON text
+  `CREATE TABLE ${s}.attribute (
+    workflow_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    PRIMARY KEY (workflow_id, key)
+  )`,
+  `CREATE INDEX attribute_value ON ${s}.attribute (key, value, workflow_id)`,
+
   // a row exactly while the workflow is not done; an owned one has not ended its epoch
   // progress: how many records there were when attempts was last counted; undoing: somebody has been at its rollbacks
+  // queue: whose item it has; '': none
   `CREATE TABLE ${s}.ownership (
     workflow_id text COLLATE "C" PRIMARY KEY,
     name text COLLATE "C" NOT NULL,
@@ -66,10 +88,14 @@ export const tables = (s: string): ReadonlyArray<string> => [
     attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     progress bigint NOT NULL DEFAULT 0 CHECK (progress >= 0),
     blocked boolean NOT NULL DEFAULT false CHECK (NOT blocked OR executor IS NULL),
-    undoing boolean NOT NULL DEFAULT false CHECK (NOT undoing OR phase = 'compensate')
+    undoing boolean NOT NULL DEFAULT false CHECK (NOT undoing OR phase = 'compensate'),
+    queue text COLLATE "C" NOT NULL DEFAULT '' CHECK (queue = '' OR phase = 'run')
   ) ${churn}`,
   `CREATE INDEX ownership_executor ON ${s}.ownership (executor, workflow_id) WHERE executor IS NOT NULL`,
+  // what of a queue is in memory in one executor
+  `CREATE INDEX ownership_queue ON ${s}.ownership (executor, queue) WHERE executor IS NOT NULL AND queue > ''`,
 
+  // queue: as in its ownership row. What waits in a queue has no wake_at
   // waits is set exactly while suspended: a wake-up needs no other row to know
   `CREATE TABLE ${s}.mailbox (
     workflow_id text COLLATE "C" PRIMARY KEY,
@@ -77,9 +103,10 @@ export const tables = (s: string): ReadonlyArray<string> => [
     version text COLLATE "C" NOT NULL,
     inbox bigint NOT NULL DEFAULT 0 CHECK (inbox >= 0),
     wake_at bigint,
-    waits text
+    waits text,
+    queue text COLLATE "C" NOT NULL DEFAULT ''
   ) ${churn}`,
-  `CREATE INDEX mailbox_due ON ${s}.mailbox (name, version, wake_at, workflow_id) WHERE wake_at IS NOT NULL`,
+  `CREATE INDEX mailbox_due ON ${s}.mailbox (queue, name, version, wake_at, workflow_id) WHERE wake_at IS NOT NULL`,
 
   `CREATE TABLE ${s}.step (
     workflow_id text COLLATE "C" NOT NULL,
@@ -89,7 +116,8 @@ export const tables = (s: string): ReadonlyArray<string> => [
     key text COLLATE "C" NOT NULL,
     name text NOT NULL,
     kind text COLLATE "C" NOT NULL CHECK (kind IN
-      ('step', 'transaction', 'child', 'result', 'race', 'patch', 'now', 'uuid', 'rollback')),
+      ('step', 'transaction', 'child', 'result', 'race', 'patch', 'now', 'uuid', 'rollback', 'send', 'receive', 'event',
+        'get event', 'stream', 'read stream')),
     outcome text COLLATE "C" NOT NULL CHECK (outcome IN ('success', 'failure')),
     value text NOT NULL,
     attempts integer NOT NULL CHECK (attempts >= 0),
