@@ -17,10 +17,13 @@ import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops, loop } from "./internal/executor.ts"
 import { Journal, untilItPasses } from "./internal/journal.ts"
 import { checkKey, positiveDurationMs } from "./internal/names.ts"
+import { checkQueueName, DEBOUNCER_QUEUE } from "./internal/queueDefinition.ts"
+import { Queues } from "./internal/queues.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
 import { type Hint, Store, type StoreError } from "./Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import type { WorkflowQueue } from "./WorkflowQueue.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -31,10 +34,20 @@ export interface Options {
   /** Names this process role in listings. Default: `"local"`. Each start of the process is its own incarnation anyway. */
   readonly executorId?: string
   /**
-   * The version of the application's code. A workflow is run only by executors of the version that it was started under.
-   * Default: `""`.
+   * The version of the application's code. A workflow is run only by executors of the version that it was started under,
+   * and by those that call themselves {@link Options.compatible} with it. Default: `""`: of no version.
    */
   readonly version?: string
+  /**
+   * Other versions of the application, mostly older ones, whose workflows this code can run and go on with. What has been
+   * started under them keeps its version. Default: none.
+   */
+  readonly compatible?: ReadonlyArray<string>
+  /**
+   * The queues that this executor takes workflows from: definitions, whose limits are then told to the store, or names of
+   * queues that others declare. What is started without a queue it runs in any case. Default: all queues.
+   */
+  readonly queues?: ReadonlyArray<WorkflowQueue | string>
   /**
    * How long this executor's right to its workflows lasts without renewal. When it lapses, others take over; so this is
    * most of the time that a killed process costs. Shorter recovers sooner and tolerates shorter pauses of the process.
@@ -129,7 +142,14 @@ const settingsOf = (options: Options): EngineSettings => {
     suspendAfterMs: positiveDurationMs("suspendAfter", given.suspendAfter),
     replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),
     shutdownMs: positiveDurationMs("shutdown", given.shutdown),
-    maxRunning: given.maxRunning
+    maxRunning: given.maxRunning,
+    compatible: (given.compatible ?? []).map((version) =>
+      version === "" ? "" : checkKey(version, "compatible version")
+    ),
+    queues: given.queues === undefined ? null : [
+      ...given.queues.map((queue) => typeof queue === "string" ? checkQueueName(queue) : queue.name),
+      DEBOUNCER_QUEUE.name
+    ]
   }
   if (settings.heartbeatMs * 2 > settings.leaseMs) {
     throw invalid("heartbeat", "it is more than half the lease", "Renew at least twice in a lease, better five times.")
@@ -172,7 +192,8 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
     const waiters = new Waiters(store, run, (workflowId) => executor?.isRunning(workflowId) === true)
-    const base = { store, clock, journal, waiters, settings, context, fork }
+    const queues = new Queues(store, run)
+    const base = { store, clock, journal, waiters, queues, settings, context, fork }
 
     if (!runs) {
       const sentAt = performance.now()
@@ -193,6 +214,9 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     }
     const loops = executor = new ExecutorLoops(core, signals)
     yield* Effect.mapError(loops.join, fromStoreError)
+    for (const queue of options.queues ?? []) {
+      if (typeof queue !== "string") yield* queues.registered(queue.definition)
+    }
     // In reverse: first the loops stop being needed, then the workflows are given back, then the journal is empty.
     yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
     for (const body of loops.loops) yield* Effect.forkIn(body, scope)
@@ -227,6 +251,9 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
               Queue.offerUnsafe(polls, undefined)
             }
             return
+          case "Queue":
+            if (core.settings.queues?.includes(hint.queue) === false) return
+            return core.executor?.claimNow()
           case "Revoked":
             if (hint.incarnation !== "*" && hint.incarnation !== core.executor?.incarnation()) return
             core.executor?.heartbeatNow()

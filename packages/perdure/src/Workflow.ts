@@ -19,16 +19,18 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Engine } from "./Engine.ts"
-import { executeChild, startChild } from "./internal/children.ts"
+import { executeChild } from "./internal/children.ts"
 import * as Codec from "./internal/codec.ts"
 import type { Definition } from "./internal/definition.ts"
 import { checkKey, checkWorkflowId, checkWorkflowName, positiveDurationMs } from "./internal/names.ts"
 import type { Operation } from "./internal/operation.ts"
+import * as Queuing from "./internal/queuing.ts"
 import { CurrentRun } from "./internal/run.ts"
-import { attemptSync, startOf, submitStart } from "./internal/starting.ts"
+import { attemptSync } from "./internal/starting.ts"
 import * as Structure from "./internal/structure.ts"
+import { WithinTransaction } from "./internal/transactions.ts"
 import type { StepFailed } from "./StepFailed.ts"
-import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import { InvalidArgument, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
 
 // -----------------------------------------------------------------------------
@@ -48,6 +50,15 @@ export interface ExecuteOptions {
   readonly workflowId?: string
   /** From start to end, on the database's clock. Default: the scope's, else the definition's, else none. */
   readonly timeout?: Duration.Input
+  /** It starts only after so long, on the database's clock; until then it is `DELAYED`. Default: at once. */
+  readonly delay?: Duration.Input
+  /**
+   * The version of the application that is to run it; `""`: the one that is the latest when it starts. Default: that of
+   * the engine that starts it.
+   */
+  readonly version?: string
+  /** For people, and to search by: at most 64, text of at most 1,024 bytes. Not handed on to children. */
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>
   /** For a child: identity of the start in its branch. Needed where several forked fibers start the same workflow. */
   readonly key?: string
   /** For a child: it is not cancelled with its parent, and does not inherit the parent's deadline. Default: false. */
@@ -334,21 +345,21 @@ const checkAttempts = (value: number): number => {
   })
 }
 
+const waitsWithin = (name: string): WorkflowError =>
+  new WorkflowError({
+    reason: new TransactionMisused({
+      why: "waits",
+      detail: `"${name}" was executed as a part of a transaction, before whose commit it does not start`
+    })
+  })
+
 const fromDefinition = (
   definition: Definition,
   schemas: Pick<Workflow<string, any, any, any>, "payloadSchema" | "successSchema" | "errorSchema">
 ): Workflow<string, any, any, any> => {
   const handle = (workflowId: string) => WorkflowHandle.make<any, any>(workflowId, definition)
   const start = (payload?: unknown, options: ExecuteOptions = {}): Effect.Effect<string, WorkflowError, Engine> =>
-    Effect.flatMap(Engine, ({ core }) =>
-      Effect.withFiber((fiber) => {
-        const run = fiber.getRef(CurrentRun)
-        if (run !== undefined) return startChild(core, run, definition, payload, options)
-        return Effect.flatMap(
-          attemptSync(() => startOf(core, fiber.context, definition, payload, options, undefined)),
-          (start) => submitStart(core, start)
-        )
-      }))
+    Effect.flatMap(Engine, ({ core }) => Queuing.start(core, definition, payload, options))
   return {
     ...schemas,
     name: definition.name,
@@ -359,9 +370,10 @@ const fromDefinition = (
       Effect.flatMap(Engine, ({ core }) =>
         Effect.withFiber((fiber) => {
           const run = fiber.getRef(CurrentRun)
-          return run === undefined
-            ? Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
-            : executeChild(core, run, definition, payload, options)
+          if (run !== undefined) return executeChild(core, run, definition, payload, options)
+          return fiber.getRef(WithinTransaction)
+            ? Effect.fail(waitsWithin(definition.name))
+            : Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
         })),
     toLayer: (body) =>
       Layer.effectDiscard(Effect.gen(function*() {

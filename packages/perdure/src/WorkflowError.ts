@@ -208,6 +208,26 @@ export class NameRepeated extends Schema.TaggedError<NameRepeated>()("NameRepeat
   }
 }
 
+/** The deduplication id is taken in the queue by a workflow that has not ended. Nothing was enqueued. */
+export class DuplicateEnqueued extends Schema.TaggedError<DuplicateEnqueued>()("DuplicateEnqueued", {
+  queue: Schema.String,
+  deduplicationId: Schema.String,
+  /** The workflow that has it, and its name. */
+  workflowId: Schema.String,
+  name: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The deduplication id ${quote(this.deduplicationId)} is taken in the queue ${quote(this.queue)} by ${
+      quote(this.workflowId)
+    }${this.detail === "" ? "" : `, ${this.detail}`}. ` +
+      "Wait until that workflow has ended, use another id, or attach to it (onDuplicate: \"attach\")."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
 /** The workflow cannot be resumed from where it is. */
 export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumable", {
   workflowId: Schema.String,
@@ -224,12 +244,16 @@ export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumab
 
 /** A transaction was used in a way that would break the promise that its record commits with its SQL. */
 export class TransactionMisused extends Schema.TaggedError<TransactionMisused>()("TransactionMisused", {
-  /** `nested`: within another transaction; `foreign`: on another database than the store's; `timeout`: open too long. */
-  why: Schema.Literals(["nested", "foreign", "timeout"]),
+  /**
+   * `nested`: within another transaction; `foreign`: on another database than the store's; `timeout`: open too long;
+   * `waits`: for what happens only after its commit.
+   */
+  why: Schema.Literals(["nested", "foreign", "timeout", "waits"]),
   detail: Schema.String
 }) {
   override get message(): string {
     const remedy = {
+      waits: "Start it in the transaction, and wait for it after the commit.",
       nested: "Run one Transaction at a time, and none inside an SqlClient transaction of your own.",
       foreign: "Provide the SqlClient of the store's own database, or use Transaction.runElsewhere for another.",
       timeout: "Keep slow work out of the transaction, or raise its timeout."
@@ -314,6 +338,7 @@ export const Reason = Schema.Union([
   PayloadTooLarge,
   NameRepeated,
   ResultTimeout,
+  DuplicateEnqueued,
   NotResumable,
   TransactionMisused,
   StoreFailed,

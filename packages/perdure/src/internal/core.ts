@@ -6,6 +6,7 @@ import type { StoreService } from "../Store.ts"
 import type { DatabaseClock } from "./databaseClock.ts"
 import type { Definition } from "./definition.ts"
 import type { Journal } from "./journal.ts"
+import type { Queues } from "./queues.ts"
 import type { Waiters } from "./waiters.ts"
 
 /** A workflow that this engine can run: its body and the services that `toLayer` captured. */
@@ -26,6 +27,10 @@ export interface EngineSettings {
   readonly replayGraceMs: number
   readonly shutdownMs: number
   readonly maxRunning: number
+  /** Other versions that this code can run. */
+  readonly compatible: ReadonlyArray<string>
+  /** The queues that this executor serves; null: all. */
+  readonly queues: ReadonlyArray<string> | null
 }
 
 /** The side of an engine that runs workflows. Absent in one that only talks to the store. */
@@ -45,6 +50,8 @@ export interface Executor {
   /** Looks whether something that runs here has been ended from outside. Writes nothing. */
   readonly lookAtRunning: () => void
   readonly claimNow: () => void
+  /** Looks for what is lost, expired or left over now. */
+  readonly sweepNow: () => void
 }
 
 /** A fresh workflow, as its starter knows it. */
@@ -67,6 +74,7 @@ export interface Core {
   readonly clock: DatabaseClock
   readonly journal: Journal
   readonly waiters: Waiters
+  readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined
   /** The context the engine was built in: the live clock, the logger, the tracer. */

@@ -15,6 +15,7 @@ import * as References from "effect/References"
 import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 import * as Auth from "../Auth.ts"
+import * as EnqueueOptions from "../EnqueueOptions.ts"
 import * as StepStatus from "../StepStatus.ts"
 import type { Advance, Answer, AttemptRecord, Outcome, StepRecord } from "../Store.ts"
 import * as WorkflowContext from "../WorkflowContext.ts"
@@ -28,6 +29,7 @@ import { outsideOf } from "./outside.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
 import * as TraceParent from "./traceParent.ts"
+import { WithinTransaction } from "./transactions.ts"
 
 /** A workflow that this engine has come to own. */
 export interface Owned {
@@ -42,6 +44,8 @@ export interface Owned {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly parentId: string | null
+  /** The queue that it came from. */
+  readonly queue: string | null
   /** The span that started it. */
   readonly trace: string | null
   readonly records: ReadonlyArray<StepRecord>
@@ -62,6 +66,7 @@ export class Execution {
   readonly workflowId: string
   readonly name: string
   readonly parentId: string | null
+  readonly queue: string | null
   inbox: number
   /** When it was first seen with nothing to do but wait, monotonic; 0: it had something to do. */
   idleSince = 0
@@ -81,6 +86,7 @@ export class Execution {
     this.workflowId = owned.workflowId
     this.name = registration.definition.name
     this.parentId = owned.parentId
+    this.queue = owned.queue
     this.inbox = owned.inbox
     this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
   }
@@ -218,6 +224,8 @@ export class Execution {
       Context.add(StepStatus.Current, undefined),
       Context.add(WorkflowId.Current, undefined),
       Context.add(WorkflowTimeout.Current, undefined),
+      Context.add(EnqueueOptions.Current, {}),
+      Context.add(WithinTransaction, false),
       Context.add(Auth.Current, {
         user: owned.user ?? undefined,
         roles: owned.roles,

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
-import type { Claimed, Outcome, StoreError } from "../Store.ts"
+import type { Claimed, Hint, Outcome, Served, StoreError } from "../Store.ts"
 import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
 import type { Begun, Core, Executor, Registration } from "./core.ts"
 import { Execution, type Owned } from "./execution.ts"
@@ -37,6 +37,12 @@ export class ExecutorLoops implements Executor {
   private full = false
   /** The last beat told of workflows that were taken away. */
   private revoking = false
+  /** What is served has changed since the store was told. */
+  private untold = true
+  /** Of the application, as the last beat knew it. */
+  private latestVersion: string | undefined
+  /** Claims in a row that found somebody else at a queue. */
+  private contention = 0
   /** A claim has failed: it may have been made. */
   private doubtful = false
   private reconciledAt = performance.now()
@@ -49,6 +55,7 @@ export class ExecutorLoops implements Executor {
   private readonly beats: Queue.Queue<void>
   private readonly sweeps: Queue.Queue<void>
   private claimTimer: ReturnType<typeof setTimeout> | undefined
+  private contentionTimer: ReturnType<typeof setTimeout> | undefined
   private claimAt = Infinity
   private readonly core: Core
 
@@ -78,6 +85,7 @@ export class ExecutorLoops implements Executor {
     !this.stopping && this.mayStart() && this.executions.size < this.core.settings.maxRunning
   readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
   readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
+  readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)
 
   readonly lookAtRunning = (): void => {
     if (this.executions.size === 0 || this.executions.size > 1000) return
@@ -99,6 +107,7 @@ export class ExecutorLoops implements Executor {
       if (this.registry.has(name)) return Effect.fail(new WorkflowError({ reason: new AlreadyRegistered({ name }) }))
       this.registry.set(name, registration)
       this.claimNow()
+      this.servesOtherwise()
       return Effect.void
     })
 
@@ -106,8 +115,46 @@ export class ExecutorLoops implements Executor {
   readonly unregister = (name: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       this.registry.delete(name)
+      this.servesOtherwise()
       return this.drain((execution) => execution.name === name)
     })
+
+  // ---------------------------------------------------------------------------
+  // what it serves
+  // ---------------------------------------------------------------------------
+
+  /** Every name in every version that this code can run; and those of no version, where this is the latest. */
+  private get served(): ReadonlyArray<Served> {
+    const { compatible, version } = this.core.settings
+    const versions = new Set([version, ...compatible])
+    if (version === this.latestVersion) versions.add("")
+    return [...this.registry.keys()].flatMap((name) => [...versions].map((version) => ({ name, version })))
+  }
+
+  private latestIs(version: string): void {
+    if (version === this.latestVersion) return
+    this.latestVersion = version
+    this.claimNow()
+    this.servesOtherwise()
+  }
+
+  private servesOtherwise(): void {
+    this.untold = true
+    this.sweepNow()
+  }
+
+  /** For people to see, so it may fail, and be told later. */
+  private readonly tellServed: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.untold || this.stopping) return Effect.void
+    this.untold = false
+    return this.core.store.serve(this.lease.incarnation, this.served, this.core.settings.queues).pipe(
+      Effect.catchCause(() =>
+        Effect.sync(() => {
+          this.untold = true
+        })
+      )
+    )
+  })
 
   // ---------------------------------------------------------------------------
   // lease
@@ -145,6 +192,7 @@ export class ExecutorLoops implements Executor {
       this.renewed(lease, sentAt, wallSentAt)
       this.lease = lease
       this.claimNow()
+      this.servesOtherwise()
     })
   })
 
@@ -155,8 +203,9 @@ export class ExecutorLoops implements Executor {
     const wallSentAt = Date.now()
     return Effect.flatMap(
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
-      ({ alive, now, revoked }) => {
+      ({ alive, latestVersion, now, revoked }) => {
         this.read(now, sentAt)
+        this.latestIs(latestVersion)
         for (const { epoch, workflowId } of revoked) {
           // What was lost may have been claimed again since: only runs of that epoch, or before, are over.
           const run = this.executions.get(workflowId)?.run
@@ -195,6 +244,7 @@ export class ExecutorLoops implements Executor {
     }
     this.run(registration, {
       ...begun,
+      queue: null,
       epoch: 1,
       phase: "run",
       liveAt: begun.startedAt,
@@ -254,11 +304,18 @@ export class ExecutorLoops implements Executor {
     if (this.executions.get(execution.workflowId) === execution) this.executions.delete(execution.workflowId)
     if (outcome !== undefined && why._tag === "Done") waiters.done(outcome)
     else waiters.lookAt(execution.workflowId)
+    const hints: Array<Hint> = []
     if (why._tag === "Done") {
-      this.core.fork(this.core.store.hint([{ _tag: "Done", workflowId: execution.workflowId }]))
+      hints.push({ _tag: "Done", workflowId: execution.workflowId })
       // Its parent may have been suspended until now.
       if (execution.parentId !== null && !this.executions.has(execution.parentId)) this.claimNow()
     }
+    if (execution.queue !== null) {
+      // Its place, in the queue or in this executor, is the next one's.
+      hints.push({ _tag: "Queue", queue: execution.queue })
+      this.claimNow()
+    }
+    if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
     if (why._tag === "Blocked") {
       this.core.fork(Effect.logError(
         `Workflow "${execution.workflowId}" is blocked: its code does not fit its history. ` +
@@ -304,13 +361,18 @@ export class ExecutorLoops implements Executor {
       if (this.stopping || free <= 0 || this.registry.size === 0 || !this.mayStart()) return Effect.void
       const limit = Math.min(free, claimBatch)
       const { lease } = this
-      const served = [...this.registry.keys()].map((name) => ({ name, version: this.core.settings.version }))
       const sentAt = performance.now()
       return Effect.flatMap(
-        this.core.store.claim({ incarnation: this.lease.incarnation, served, queues: null, limit }),
-        ({ claimed, nextDueAt, now }) => {
+        this.core.store.claim({
+          incarnation: this.lease.incarnation,
+          served: this.served,
+          queues: this.core.settings.queues,
+          limit
+        }),
+        ({ claimed, contended, nextDueAt, now }) => {
           this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
+          this.wakeClaimOnContention(contended)
           return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
             Effect.andThen(
               claimed.length === 0 ? Effect.void : Metrics.count(Metrics.workflowsClaimed, claimed.length)
@@ -341,6 +403,7 @@ export class ExecutorLoops implements Executor {
         roles: row.roles,
         assumedRole: row.assumedRole,
         parentId: row.parentId,
+        queue: row.queue,
         trace: row.trace,
         inbox: claimed.inbox,
         ...history
@@ -367,7 +430,7 @@ export class ExecutorLoops implements Executor {
   private get sweepAll(): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       if (this.stopping) return Effect.void
-      return Effect.flatMap(this.core.store.sweep(sweepBatch), (swept) => {
+      return Effect.flatMap(Effect.andThen(this.tellServed, this.core.store.sweep(sweepBatch)), (swept) => {
         if (swept.released > 0) this.claimNow()
         const ended = [...swept.expired, ...swept.deadLettered]
         for (const workflowId of ended) this.core.waiters.lookAt(workflowId)
@@ -376,7 +439,13 @@ export class ExecutorLoops implements Executor {
           this.claimNow()
         }
         return Effect.andThen(
-          swept.released > 0 ? Metrics.count(Metrics.workflowsReleased, swept.released) : Effect.void,
+          swept.released > 0
+            ? Effect.andThen(
+              Metrics.count(Metrics.workflowsReleased, swept.released),
+              // They, and the places that they had in queues, may be for others to take.
+              this.core.store.hint([{ _tag: "Due", name: "*" }])
+            )
+            : Effect.void,
           ended.length === 0 ? Effect.void : this.core.store.hint([
             { _tag: "Revoked", incarnation: "*" },
             ...ended.map((workflowId) => ({ _tag: "Done", workflowId } as const))
@@ -423,6 +492,17 @@ export class ExecutorLoops implements Executor {
     }, delay)
   }
 
+  /** Somebody else was at a queue: look again when it will have done, less often the more there are. */
+  private wakeClaimOnContention(contended: boolean): void {
+    if (!contended) {
+      this.contention = 0
+      return
+    }
+    const longest = Math.min(64, 4 * 2 ** this.contention++)
+    clearTimeout(this.contentionTimer)
+    this.contentionTimer = setTimeout(() => this.claimNow(), 1 + Math.random() * longest)
+  }
+
   /** The database decides that it has passed; whoever sweeps first cancels, and the beat tells the owner. */
   private readonly deadlinePassed = (): void => {
     Queue.offerUnsafe(this.sweeps, undefined)
@@ -455,6 +535,7 @@ export class ExecutorLoops implements Executor {
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true
     clearTimeout(this.claimTimer)
+    clearTimeout(this.contentionTimer)
     return this.drain(() => true).pipe(
       Effect.andThen(Effect.sync(() => {
         this.left = true

@@ -713,7 +713,7 @@ export class Run {
       if (!this.running) return answered(answer)
       const along = write.records !== undefined || write.children !== undefined || write.end !== undefined
       if (answer._tag === "Rejected" && along) this.unsaved = [...unsaved, ...this.unsaved]
-      if (answer._tag === "ChildConflict" || answer._tag === "Stirred") {
+      if (nothingWritten.has(answer._tag)) {
         // Nothing was written: what went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]
         answered(answer)
@@ -903,6 +903,9 @@ export class Run {
     return this.compensating
   }
 }
+
+/** Answers that say so of an operation that asked for too much. */
+const nothingWritten: ReadonlySet<Answer["_tag"]> = new Set(["ChildConflict", "ChildDuplicate", "NoQueue", "Stirred"])
 
 const describe = (record: StepRecord): string => `${record.kind} "${record.name}" (step ${record.stepId})`
 

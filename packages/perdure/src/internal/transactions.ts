@@ -1,4 +1,7 @@
-/** Whether the current fiber is in the body of a `Transaction`: nothing else durable may happen there. */
+/**
+ * Whether the current fiber is in the body of a `Transaction`, where nothing else durable may happen; or in a transaction
+ * of the application, of which starts and sends are to be part.
+ */
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
@@ -7,6 +10,9 @@ import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 export const InTransaction = Context.Reference<string | undefined>("perdure/InTransaction", {
   defaultValue: () => undefined
 })
+
+/** Whether what the current fiber starts and sends is part of the transaction that it is in. See `Transaction.within`. */
+export const WithinTransaction = Context.Reference<boolean>("perdure/WithinTransaction", { defaultValue: () => false })
 
 export const refuseInTransaction = (fiber: Fiber.Fiber<any, any>, what: string): WorkflowError | undefined => {
   const name = fiber.getRef(InTransaction)
