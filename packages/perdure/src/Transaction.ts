@@ -25,7 +25,7 @@ import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun, type Run } from "./internal/run.ts"
 import { attemptSync, isInTransaction } from "./internal/starting.ts"
 import { performTransaction, type Transacted } from "./internal/transacting.ts"
-import { InTransaction, refuseInTransaction } from "./internal/transactions.ts"
+import { asPart, InTransaction, refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import * as Step from "./Step.ts"
 import { fromStoreError, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
@@ -144,9 +144,48 @@ export const retainElsewhere = (
     )
   })
 
+/**
+ * Runs the effect in a transaction of the `SqlClient` in its context, of which everything that it starts, enqueues and
+ * sends is a part: there when the transaction commits, and never otherwise.
+ *
+ * ```ts
+ * Transaction.within(Effect.gen(function*() {
+ *   yield* sql`INSERT INTO orders ${sql.insert(order)}`
+ *   return yield* ProcessOrder.start(order)
+ * }))
+ * ```
+ *
+ * *Details*
+ *
+ * For code outside a workflow; the `SqlClient` must be of the store's database. Within a transaction that is open already
+ * it is a savepoint of that one. Ids, deduplication ids and refusals are as everywhere. Waiting for what was started is
+ * refused (`TransactionMisused`, `waits`), since it starts only after the commit; so is a body, where `Transaction.run`
+ * belongs, and a debounce. On SQLite a queue must have been registered before (`queue.layer`, or the engine's `queues`).
+ *
+ * **Durability.** The application's commit is the start's. Executors are told right after it; if this process dies before,
+ * they find it at their next poll. A message goes out after the commit, too; one whose destination has ended by then is
+ * dropped.
+ */
+export const within = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> => {
+    const refused = refuseInTransaction(fiber, "Transaction.within")
+    if (refused !== undefined) return Effect.fail(refused)
+    if (fiber.getRef(CurrentRun) !== undefined) return Effect.fail(withinBody)
+    return Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(asPart(effect)))
+  })
+
 // -----------------------------------------------------------------------------
 // internal
 // -----------------------------------------------------------------------------
+
+const withinBody = new WorkflowError({
+  reason: new TransactionMisused({
+    why: "nested",
+    detail: "Transaction.within was asked for in a workflow's body, where a replay would run it again"
+  })
+})
 
 type Perform = (
   core: Core,

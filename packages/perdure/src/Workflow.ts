@@ -117,10 +117,26 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
   ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope>>
 }
 
-type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
+/** The payload's type, from its fields or schema. */
+export type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
   : P extends { readonly "Type": infer A } ? A
   : void
-type TypeOf<S, Default> = S extends { readonly "Type": infer A } ? A : Default
+/** The type of a schema, or another where there is none. */
+export type TypeOf<S, Default> = S extends { readonly "Type": infer A } ? A : Default
+
+/** What defines a workflow, besides its name. See {@link make}. */
+export interface Options<
+  P extends Storable | Schema.Struct.Fields | undefined,
+  S extends Storable | undefined,
+  E extends Storable | undefined
+> {
+  readonly payload?: P
+  readonly success?: S
+  readonly error?: E
+  readonly requiredRoles?: ReadonlyArray<string>
+  readonly maxRecoveryAttempts?: number
+  readonly timeout?: Duration.Input
+}
 
 // -----------------------------------------------------------------------------
 // constructors
@@ -150,14 +166,7 @@ export const make = <
   E extends Storable | undefined = undefined
 >(
   name: Name,
-  options: {
-    readonly payload?: P
-    readonly success?: S
-    readonly error?: E
-    readonly requiredRoles?: ReadonlyArray<string>
-    readonly maxRecoveryAttempts?: number
-    readonly timeout?: Duration.Input
-  } = {}
+  options: Options<P, S, E> = {}
 ): Workflow<Name, PayloadOf<P>, TypeOf<S, void>, TypeOf<E, never>> => {
   const definition: Definition = {
     name: checkWorkflowName(name),

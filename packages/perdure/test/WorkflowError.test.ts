@@ -20,6 +20,7 @@ const reasons: ReadonlyArray<Errors.Reason> = [
   new Errors.PayloadTooLarge({ what: "result", sizeBytes: 2, limitBytes: 1 }),
   new Errors.NameRepeated({ name: "a", branch: "", detail: "both in one fiber" }),
   new Errors.ResultTimeout({ workflowId: "w" }),
+  new Errors.DuplicateEnqueued({ queue: "q", deduplicationId: "d", workflowId: "w", name: "W", detail: "" }),
   new Errors.NotResumable({ workflowId: "w", status: "SUCCESS", detail: "it is done" }),
   new Errors.TransactionMisused({ why: "nested", detail: "a transaction is open" }),
   new Errors.StoreFailed({ detail: "no connection", retryable: true }),

@@ -41,7 +41,8 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 
 const maxPriority = 2_147_483_647
 
-const priorityOf = (priority: number | undefined): number => {
+/** 0: none was given. Throws a `WorkflowError`. */
+export const priorityOf = (priority: number | undefined): number => {
   if (priority === undefined) return 0
   if (Number.isInteger(priority) && priority >= 1 && priority <= maxPriority) return priority
   throw invalid("priority", `it is ${priority}`, `Give a whole number from 1 to ${maxPriority}; higher starts first.`)

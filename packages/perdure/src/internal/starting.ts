@@ -174,7 +174,8 @@ export const idFrom = (
         ? Effect.succeed(answer.workflowId)
         : Effect.fail(duplicate(start, answer.workflowId, answer.name))
     case "Debounced":
-      return Effect.succeed(answer.workflowId)
+      // It may be due earlier than whoever waits for it knows.
+      return Effect.as(announce(core, [start]), answer.workflowId)
     case "Rejected":
       return Effect.fail(refused(answer.detail))
     default:

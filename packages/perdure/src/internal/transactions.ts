@@ -3,6 +3,7 @@
  * of the application, of which starts and sends are to be part.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 
@@ -13,6 +14,11 @@ export const InTransaction = Context.Reference<string | undefined>("perdure/InTr
 
 /** Whether what the current fiber starts and sends is part of the transaction that it is in. See `Transaction.within`. */
 export const WithinTransaction = Context.Reference<boolean>("perdure/WithinTransaction", { defaultValue: () => false })
+
+/** Makes what the effect starts and sends part of the transaction that it is run in. */
+// `as`: a reference is never a requirement, which `Exclude` of a type parameter does not show.
+export const asPart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, WithinTransaction, true) as Effect.Effect<A, E, R>
 
 export const refuseInTransaction = (fiber: Fiber.Fiber<any, any>, what: string): WorkflowError | undefined => {
   const name = fiber.getRef(InTransaction)
