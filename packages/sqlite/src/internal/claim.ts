@@ -60,7 +60,7 @@ const dueNow = (database: Database, { limit, served }: ClaimOptions, now: number
   distinct(served).flatMap(({ name, version }) =>
     database.all<Due>(
       `SELECT workflow_id, wake_at FROM perdure_mailbox
-       WHERE name = ? AND version = ? AND wake_at <= ? ORDER BY wake_at, workflow_id LIMIT ?`,
+       WHERE queue = '' AND name = ? AND version = ? AND wake_at <= ? ORDER BY wake_at, workflow_id LIMIT ?`,
       name,
       version,
       now,
@@ -75,7 +75,7 @@ const nextDue = (database: Database, served: ReadonlyArray<Served>): number | nu
   let next: number | null = null
   for (const { name, version } of served) {
     const at = database.get<{ at: number | null }>(
-      "SELECT min(wake_at) AS at FROM perdure_mailbox WHERE name = ? AND version = ? AND wake_at IS NOT NULL",
+      "SELECT min(wake_at) AS at FROM perdure_mailbox WHERE queue = '' AND name = ? AND version = ? AND wake_at IS NOT NULL",
       name,
       version
     )!.at

@@ -17,11 +17,13 @@ export interface Ownership {
   readonly attempts: number
   /** 1: somebody has had it to run its rollbacks, so one of them may have run although none is recorded. */
   readonly undoing: 0 | 1
+  /** That it has an item in; `""`: in none. */
+  readonly queue: string
 }
 
 export const find = (database: Database, workflowId: string): Ownership | undefined =>
   database.get(
-    `SELECT workflow_id, epoch, phase, executor, rest, attempts, undoing
+    `SELECT workflow_id, epoch, phase, executor, rest, attempts, undoing, queue
      FROM perdure_ownership WHERE workflow_id = ?`,
     workflowId
   )
@@ -29,17 +31,25 @@ export const find = (database: Database, workflowId: string): Ownership | undefi
 /** Owned by `executor`, or (null) at rest until somebody claims it. */
 export const insert = (
   database: Database,
-  row: { workflowId: string; name: string; version: string; epoch: number; executor: string | null }
+  row: {
+    readonly workflowId: string
+    readonly name: string
+    readonly version: string
+    readonly epoch: number
+    readonly executor: string | null
+    readonly queue: string
+  }
 ): void => {
   database.run(
-    `INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, executor, rest)
-     VALUES (?, ?, ?, ?, 'run', ?, ?)`,
+    `INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, executor, rest, queue)
+     VALUES (?, ?, ?, ?, 'run', ?, ?, ?)`,
     row.workflowId,
     row.name,
     row.version,
     row.epoch,
     row.executor,
-    row.executor === null ? "release" : null
+    row.executor === null ? "release" : null,
+    row.queue
   )
 }
 

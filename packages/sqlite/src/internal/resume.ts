@@ -30,7 +30,7 @@ export const resumeOne = (database: Database, workflowId: string, now: number): 
   if (owner?.undoing === 1) return { workflowId, result: "refused", status }
   reopen(database, workflowId, now)
   if (owner === undefined) {
-    Ownership.insert(database, { ...row, workflowId, epoch: row.epoch + 1, executor: null })
+    Ownership.insert(database, { ...row, workflowId, epoch: row.epoch + 1, executor: null, queue: "" })
   } else {
     Ownership.release(database, workflowId, fresh)
   }

@@ -6,14 +6,19 @@ import { cancel } from "./cancel.ts"
 import * as Claim from "./claim.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
+import * as Entry from "./entry.ts"
+import * as Event from "./event.ts"
 import * as Executor from "./executor.ts"
 import { hints } from "./hints.ts"
 import * as History from "./history.ts"
+import * as Mailbox from "./mailbox.ts"
+import * as Message from "./message.ts"
 import * as Ownership from "./ownership.ts"
 import { resumeOne } from "./resume.ts"
 import type { Settings } from "./settings.ts"
 import * as Sweep from "./sweep.ts"
 import { transaction } from "./transaction.ts"
+import * as Waiter from "./waiter.ts"
 import * as Workflow from "./workflow.ts"
 import { write } from "./write.ts"
 
@@ -61,6 +66,19 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
       const now = Clock.now(database)
       return workflowIds.map((workflowId) => resumeOne(database, workflowId, now))
     }),
+
+  inboxes: (workflowIds: ReadonlyArray<string>) =>
+    connections.read("read inboxes", (database) => Mailbox.inboxes(database, workflowIds)),
+  messages: (workflowId: string, options: Parameters<StoreService["messages"]>[1]) =>
+    connections.read("read messages", (database) => Message.messages(database, workflowId, options)),
+  events: (workflowId: string) => connections.read("read events", (database) => Event.events(database, workflowId)),
+  eventValues: (asked: Parameters<StoreService["eventValues"]>[0]) =>
+    connections.read("read events", (database) => asked.map((one) => Event.answer(database, one.workflowId, one.key))),
+  streams: (workflowId: string) => connections.read("list streams", (database) => Entry.streams(database, workflowId)),
+  readStreams: (reads: Parameters<StoreService["readStreams"]>[0]) =>
+    connections.read("read streams", (database) => reads.map((one) => Entry.read(database, one))),
+  awaited: (workflowId: string) =>
+    connections.read("read what is awaited", (database) => Waiter.awaitedBy(database, workflowId)),
 
   get: (workflowId: string) => connections.read("read a workflow", (database) => Workflow.get(database, workflowId)),
   list: (filter: Parameters<StoreService["list"]>[0]) =>

@@ -47,7 +47,8 @@ type Lost = Ownership.Ownership & { readonly max_recovery_attempts: number }
 
 const ownedBy = (database: Database, incarnation: string, limit: number): ReadonlyArray<Lost> =>
   database.all(
-    `SELECT o.workflow_id, o.epoch, o.phase, o.executor, o.rest, o.attempts, o.undoing, w.max_recovery_attempts
+    `SELECT o.workflow_id, o.epoch, o.phase, o.executor, o.rest, o.attempts, o.undoing, o.queue,
+       w.max_recovery_attempts
      FROM perdure_ownership o JOIN perdure_workflow w USING (workflow_id)
      WHERE o.executor = ? ORDER BY o.workflow_id LIMIT ?`,
     incarnation,
