@@ -32,6 +32,7 @@ import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
 import * as Executors from "./internal/executors.ts"
 import * as Hints from "./internal/hints.ts"
+import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
 import { migrate } from "./internal/migrate.ts"
 import * as Queries from "./internal/queries.ts"
@@ -139,6 +140,7 @@ export const make = Effect.fnUntraced(function*(
     sweep: Recovery.make(database),
     ...Management.make(database),
     ...Queries.make(database),
+    ...Listing.make(database),
     ...Versions.make(database),
     ...Erasing.make(database),
     ...Schedules.make(database),

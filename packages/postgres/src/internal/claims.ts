@@ -1,7 +1,8 @@
 /** Taking due workflows, and reading on in a long history. */
 import * as Effect from "effect/Effect"
-import type { AttemptRecord, Claimed, Served, StepRecord, StoreError, WorkflowRow } from "perdure/Store"
+import type { AttemptRecord, Claimed, Served, StepRecord, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { type StoredRow, workflowFrom } from "./rows.ts"
 
 interface Page {
   readonly records: ReadonlyArray<StepRecord>
@@ -41,8 +42,8 @@ export const make = (database: Database) => {
         for (const [, , json] of rows) {
           if (json === null) continue
           // built by claim_1 in the shape of the contract
-          const { inbox, page, row } = JSON.parse(json as string) as { row: WorkflowRow; inbox: number; page: Page }
-          claimed.push({ row, inbox, ...page })
+          const { inbox, page, row } = JSON.parse(json as string) as { row: StoredRow; inbox: number; page: Page }
+          claimed.push({ row: workflowFrom(row), inbox, ...page })
         }
         const [now, next] = rows[0]!
         return { now: Number(now), claimed, nextDueAt: next === null ? null : Number(next), contended: false }

@@ -2,11 +2,13 @@
  * The schema's history: numbered, append-only once released. A release that changes a function adds one under a new number
  * (`flush_2`), so that the release before, still running somewhere, keeps calling its own.
  */
+import { setAttributes } from "./sql/attributes.ts"
 import { cancel } from "./sql/cancel.ts"
 import { claim, history } from "./sql/claim.ts"
 import { nowMs } from "./sql/clock.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
+import { position } from "./sql/position.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
@@ -37,6 +39,8 @@ export const migrations: ReadonlyArray<Migration> = [
     expire(s),
     release(s),
     erase(s),
-    retainable(s)
+    retainable(s),
+    setAttributes(s),
+    position(s)
   ]
 ]

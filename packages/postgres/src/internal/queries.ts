@@ -1,14 +1,9 @@
 /** Reads. They lock nothing and are never on the write path. */
 import * as Effect from "effect/Effect"
-import type { ListFilter, Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
+import type { Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
 import type { Database } from "./database.ts"
-import { afterPrefix } from "./prefix.ts"
-import { workflowRow } from "./sql/rows.ts"
-
-/** Probes per row found: a plan that was made when the tables were small stays right. */
-const rest = (s: string): string => `
-  LEFT JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = w.workflow_id OFFSET 0) o ON true
-  LEFT JOIN LATERAL (SELECT * FROM ${s}.mailbox m WHERE m.workflow_id = w.workflow_id OFFSET 0) m ON true`
+import { workflowOf } from "./rows.ts"
+import { besides, workflowRow } from "./sql/rows.ts"
 
 /** Records, and steps of which only failed attempts are recorded so far. */
 const stepsStatement = (s: string): string => `
@@ -40,53 +35,15 @@ const parse = <A>(rows: ReadonlyArray<ReadonlyArray<unknown>>): ReadonlyArray<A>
 
 export const make = (database: Database) => {
   const s = database.s
-  const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${rest(s)} WHERE w.workflow_id = $1::text`
+  const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${besides(s)} WHERE w.workflow_id = $1::text`
   const stepsSql = stepsStatement(s)
   const outcomesSql = outcomesStatement(s)
 
   const get = (workflowId: string): Effect.Effect<WorkflowRow | null, StoreError> =>
-    Effect.map(database.query(getSql, [workflowId]), (rows) => parse<WorkflowRow>(rows)[0] ?? null)
-
-  const list = (filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowRow>, StoreError> =>
-    Effect.suspend(() => {
-      const conditions: Array<string> = ["true"]
-      const parameters: Array<unknown> = []
-      const add = (value: unknown): string => `$${parameters.push(value)}`
-      // numbers travel as text and are cast: the driver would choose a type by the value
-      if (filter.status !== undefined) conditions.push(`w.status = ANY (${add(filter.status)}::text[])`)
-      if (filter.names !== undefined) conditions.push(`w.name = ANY (${add(filter.names)}::text[])`)
-      if (filter.parentId !== undefined) conditions.push(`w.parent_id = ${add(filter.parentId)}::text`)
-      if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
-        conditions.push(`w.workflow_id >= ${add(filter.idPrefix)}::text`)
-        const end = afterPrefix(filter.idPrefix)
-        if (end !== null) conditions.push(`w.workflow_id < ${add(end)}::text`)
-      }
-      if (filter.createdFrom !== undefined) {
-        conditions.push(`w.created_at >= ceil(${add(String(filter.createdFrom))}::numeric)::bigint`)
-      }
-      if (filter.createdTo !== undefined) {
-        conditions.push(`w.created_at < ceil(${add(String(filter.createdTo))}::numeric)::bigint`)
-      }
-      const descending = filter.order === "desc"
-      if (filter.after !== undefined) {
-        conditions.push(
-          `(w.created_at, w.workflow_id) ${descending ? "<" : ">"} `
-            + `(${add(String(filter.after.createdAt))}::bigint, ${add(filter.after.workflowId)}::text COLLATE "C")`
-        )
-      }
-      const order = descending ? "DESC" : "ASC"
-      return Effect.map(
-        database.query(
-          `SELECT ${workflowRow(s)}::text FROM (
-            SELECT * FROM ${s}.workflow w WHERE ${conditions.join(" AND ")}
-            ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ${add(String(filter.limit))}::integer
-          ) w ${rest(s)}
-          ORDER BY w.created_at ${order}, w.workflow_id ${order}`,
-          parameters
-        ),
-        parse<WorkflowRow>
-      )
-    })
+    Effect.map(
+      database.query(getSql, [workflowId]),
+      (rows) => rows.length === 0 ? null : workflowOf(rows[0]![0] as string)
+    )
 
   const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepRow>, StoreError> =>
     Effect.map(database.query(stepsSql, [workflowId]), parse<StepRow>)
@@ -110,5 +67,5 @@ export const make = (database: Database) => {
       return { done, blocked, unknown }
     })
 
-  return { get, list, steps, outcomes }
+  return { get, steps, outcomes }
 }

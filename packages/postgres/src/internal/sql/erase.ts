@@ -4,6 +4,7 @@ import { createFunction, readCommitted } from "./function.ts"
 const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
   ["step", "workflow_id"],
   ["attempt", "workflow_id"],
+  ["attribute", "workflow_id"],
   ["waiter", "target_id"],
   ["waiter", "waiter_id"]
 ]

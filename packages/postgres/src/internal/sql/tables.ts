@@ -35,7 +35,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
     parent_id text COLLATE "C",
     parent_step_id integer CHECK (parent_step_id IS NULL OR parent_id IS NOT NULL),
     detached boolean NOT NULL,
-    user_id text,
+    user_id text COLLATE "C",
     roles text NOT NULL,
     assumed_role text,
     created_at bigint NOT NULL,
@@ -63,7 +63,14 @@ export const tables = (s: string): ReadonlyArray<string> => [
   ) WITH (fillfactor = 80)`,
   `CREATE INDEX workflow_created ON ${s}.workflow (created_at, workflow_id)`,
   `CREATE INDEX workflow_name ON ${s}.workflow (name, created_at, workflow_id)`,
-  `CREATE INDEX workflow_parent ON ${s}.workflow (parent_id, workflow_id) WHERE parent_id IS NOT NULL`,
+  `CREATE INDEX workflow_parent ON ${s}.workflow (parent_id, created_at, workflow_id)
+    WHERE parent_id IS NOT NULL`,
+  // for lists; only those that have it pay, and none of it ever changes
+  `CREATE INDEX workflow_fork ON ${s}.workflow (forked_from, created_at, workflow_id) WHERE forked_from IS NOT NULL`,
+  `CREATE INDEX workflow_queue ON ${s}.workflow (queue, created_at, workflow_id) WHERE queue IS NOT NULL`,
+  `CREATE INDEX workflow_schedule ON ${s}.workflow (schedule_name, created_at, workflow_id)
+    WHERE schedule_name IS NOT NULL`,
+  `CREATE INDEX workflow_user ON ${s}.workflow (user_id, created_at, workflow_id) WHERE user_id IS NOT NULL`,
 
   // attributes again, one by one, to search by; value is JSON text
   `CREATE TABLE ${s}.attribute (
