@@ -8,14 +8,21 @@ import { cancelRaces } from "./suites/cancelRaces.ts"
 import { children } from "./suites/children.ts"
 import { claiming } from "./suites/claiming.ts"
 import { deadlines } from "./suites/deadlines.ts"
+import { debouncing } from "./suites/debouncing.ts"
+import { deduplication } from "./suites/deduplication.ts"
+import { delays } from "./suites/delays.ts"
 import { ending } from "./suites/ending.ts"
 import { events } from "./suites/events.ts"
 import { executors } from "./suites/executors.ts"
 import { hinting } from "./suites/hinting.ts"
 import { messages } from "./suites/messages.ts"
 import { outages } from "./suites/outages.ts"
+import { partitions } from "./suites/partitions.ts"
+import { priorities } from "./suites/priorities.ts"
 import { processes } from "./suites/processes.ts"
 import { querying } from "./suites/querying.ts"
+import { queueing } from "./suites/queueing.ts"
+import { rates } from "./suites/rates.ts"
 import { resuming } from "./suites/resuming.ts"
 import { starting } from "./suites/starting.ts"
 import { strangers } from "./suites/strangers.ts"
@@ -24,6 +31,7 @@ import { suspending } from "./suites/suspending.ts"
 import { sweeping } from "./suites/sweeping.ts"
 import { takeover } from "./suites/takeover.ts"
 import { transacting } from "./suites/transacting.ts"
+import { unpinned } from "./suites/unpinned.ts"
 import { values } from "./suites/values.ts"
 import { waking } from "./suites/waking.ts"
 
@@ -52,6 +60,14 @@ export const conformance = (name: string, backend: Backend): void => {
       transacting,
       values,
       processes,
+      queueing,
+      priorities,
+      partitions,
+      rates,
+      deduplication,
+      debouncing,
+      delays,
+      unpinned,
       hinting,
       strangers,
       outages
