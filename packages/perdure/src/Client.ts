@@ -9,6 +9,8 @@ import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Codec from "./internal/codec.ts"
 import type { Definition } from "./internal/definition.ts"
+import * as Events from "./internal/events.ts"
+import type { EventInfo } from "./internal/events.ts"
 import * as Managing from "./internal/managing.ts"
 import type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 import { attemptSync } from "./internal/starting.ts"
@@ -19,6 +21,7 @@ import { WorkflowStatus } from "./WorkflowStatus.ts"
 // models
 // -----------------------------------------------------------------------------
 
+export type { EventInfo } from "./internal/events.ts"
 export type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 
 /** Which workflows. What is not given does not restrict. */
@@ -76,6 +79,13 @@ export const list = (options: ListOptions = {}): Effect.Effect<Page, WorkflowErr
 /** The recorded steps of a workflow, in the order of calls. Fails with `WorkflowNotFound`. */
 export const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine> =>
   Effect.flatMap(Engine, ({ core }) => Managing.steps(core, workflowId))
+
+/**
+ * The events that a workflow has set, by key, whatever their definitions; with one at hand use its `get`. Fails with
+ * `WorkflowNotFound`.
+ */
+export const events = (workflowId: string): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError, Engine> =>
+  Effect.flatMap(Engine, ({ core }) => Events.all(core, workflowId))
 
 /**
  * Cancels workflows: running steps are interrupted, wherever they run, nothing more of the body runs, rollbacks run.

@@ -21,6 +21,7 @@ import { checkQueueName, DEBOUNCER_QUEUE } from "./internal/queueDefinition.ts"
 import { Queues } from "./internal/queues.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
+import { Watching } from "./internal/watching.ts"
 import { type Hint, Store, type StoreError } from "./Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
 import type { WorkflowQueue } from "./WorkflowQueue.ts"
@@ -177,6 +178,7 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
         Effect.sync(() => {
           journal.close()
           waiters.close()
+          watching.close()
         })
       )
     )
@@ -191,9 +193,22 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       patienceMs: 30_000
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
-    const waiters = new Waiters(store, run, (workflowId) => executor?.isRunning(workflowId) === true)
+    const watching: Watching = new Watching({
+      store,
+      now: () => clock.now(),
+      fork: run,
+      isRunning: (workflowId) => executor?.isRunning(workflowId),
+      lookForEnd: (workflowId) => waiters.lookAt(workflowId),
+      claim: () => executor?.claimNow()
+    })
+    const waiters: Waiters = new Waiters(
+      store,
+      run,
+      (workflowId) => executor?.isRunning(workflowId) === true,
+      (workflowId) => watching.ended(workflowId)
+    )
     const queues = new Queues(store, run)
-    const base = { store, clock, journal, waiters, queues, settings, context, fork }
+    const base = { store, clock, journal, waiters, watching, queues, settings, context, fork }
 
     if (!runs) {
       const sentAt = performance.now()
@@ -235,7 +250,7 @@ const serviceOf = (core: Core): EngineService => ({
 /** Several signals before they are heard are one. */
 const signal = Queue.dropping<void>(1)
 
-/** Looks for outcomes at every poll, and acts on hints as long as the store has any. */
+/** Looks for what is waited for at every poll, and acts on hints as long as the store has any. */
 const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const hear = (hint: Hint) =>
@@ -243,6 +258,10 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
         switch (hint._tag) {
           case "Done":
             return core.waiters.lookAt(hint.workflowId)
+          case "Inbox":
+          case "Event":
+          case "Stream":
+            return core.watching.hear(hint)
           case "Due":
             core.executor?.claimNow()
             // The store cannot say more than that somebody wrote something.
@@ -268,5 +287,7 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
     })
     const listening: Effect.Effect<void, StoreError> = Effect.andThen(missed, Stream.runForEach(core.store.hints, hear))
     yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
-    yield* Effect.forkScoped(loop("result", polls, core.settings.pollMs, core.waiters.poll))
+    // Of two kinds of waiters, one must not keep the others from theirs.
+    const poll = Effect.flatMap(Effect.exit(core.waiters.poll), (exit) => Effect.andThen(core.watching.poll, exit))
+    yield* Effect.forkScoped(loop("poll", polls, core.settings.pollMs, poll))
   })

@@ -30,6 +30,7 @@ import { attemptSync } from "./internal/starting.ts"
 import * as Structure from "./internal/structure.ts"
 import { WithinTransaction } from "./internal/transactions.ts"
 import type { StepFailed } from "./StepFailed.ts"
+import type { InWorkflow } from "./WorkflowContext.ts"
 import { InvalidArgument, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
 
@@ -114,7 +115,7 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
    */
   readonly toLayer: <R>(
     body: (payload: Payload) => Effect.Effect<Success, Error | StepFailed | WorkflowError, R>
-  ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope>>
+  ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope | InWorkflow>>
 }
 
 /** The payload's type, from its fields or schema. */
@@ -317,6 +318,40 @@ export const race: <Eff extends Effect.Effect<any, any, any>>(
   effects: ReadonlyArray<Eff>,
   options?: { readonly name?: string }
 ) => Effect.Effect<Effect.Success<Eff>, Effect.Error<Eff>, Effect.Services<Eff>> = Structure.race
+
+/** What {@link select} gives: the label of the first, and its value. */
+export type Selected<Effects extends Record<string, Effect.Effect<any, any, any>>> = {
+  readonly [Label in keyof Effects & string]: {
+    readonly _tag: Label
+    readonly value: Effect.Success<Effects[Label]>
+  }
+}[keyof Effects & string]
+
+/**
+ * The first of several waits, told by its label; the others are interrupted.
+ *
+ * ```ts
+ * const first = yield* Workflow.select({
+ *   approved: Approval.receive(),
+ *   withdrawn: Withdrawal.receive(),
+ *   late: Effect.sleep("3 days")
+ * })
+ * if (first._tag === "approved") yield* ship(first.value.by)
+ * ```
+ *
+ * Fails when the first to settle has failed. Without any it dies: of none, nothing is ever the first.
+ *
+ * **Durability.** Which one was first is recorded. What was interrupted has received, consumed and recorded nothing; the
+ * message that it waited for is there for the next receive.
+ */
+export const select: <const Effects extends Record<string, Effect.Effect<any, any, any>>>(
+  effects: Effects,
+  options?: { readonly name?: string }
+) => Effect.Effect<
+  Selected<Effects>,
+  Effect.Error<Effects[keyof Effects & string]>,
+  Effect.Services<Effects[keyof Effects & string]>
+> = Structure.select as any
 
 /** `Effect.timeout` on the workflow's clock, with the effect in a branch of its own. */
 export const timeout = <A, E, R>(

@@ -27,6 +27,12 @@ export interface WorkflowContext {
   readonly applicationVersion: string | undefined
 }
 
+/**
+ * Asked for by what only makes sense in a workflow: receiving a message, setting an event, writing to a stream. Only
+ * `Workflow.toLayer` provides it, to bodies and to what runs in them, so that elsewhere such code does not compile.
+ */
+export class InWorkflow extends Context.Service<InWorkflow, { readonly workflowId: string }>()("perdure/InWorkflow") {}
+
 /** What is fixed for a run. */
 export interface Fixed {
   readonly workflowId: string

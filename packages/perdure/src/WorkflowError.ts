@@ -278,6 +278,102 @@ export class AlreadyRegistered extends Schema.TaggedError<AlreadyRegistered>()("
   }
 }
 
+/** Something that belongs in a workflow's body, or in a step of it, was asked for elsewhere. Nothing was done. */
+export class OutsideWorkflow extends Schema.TaggedError<OutsideWorkflow>()("OutsideWorkflow", {
+  operation: Schema.String,
+  detail: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation} was asked for where it cannot be done: ${this.detail}. ${this.remedy}`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+// -----------------------------------------------------------------------------
+// reasons: what workflows tell each other
+// -----------------------------------------------------------------------------
+
+/** Nobody will receive the message. Nothing was sent; of several messages sent together, none was. */
+export class MessageUndeliverable extends Schema.TaggedError<MessageUndeliverable>()("MessageUndeliverable", {
+  workflowId: Schema.String,
+  topic: Schema.String,
+  /** `unknown`: there is no such workflow. `ended`: it is done, or only its rollbacks are left. */
+  why: Schema.Literals(["unknown", "ended"])
+}) {
+  override get message(): string {
+    const [problem, remedy] = this.why === "unknown"
+      ? ["there is no such workflow", "Check the id, and start the workflow before sending to it."]
+      : ["it has ended", "Ask for its result, or start another workflow."]
+    return `The message of topic ${quote(this.topic)} cannot be delivered to the workflow ${quote(this.workflowId)}: ` +
+      `${problem}. ${remedy}`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The destination has another message with this idempotency key. Nothing was sent. */
+export class MessageConflict extends Schema.TaggedError<MessageConflict>()("MessageConflict", {
+  workflowId: Schema.String,
+  topic: Schema.String,
+  idempotencyKey: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} has a message with the idempotency key ` +
+      `${quote(this.idempotencyKey)} already, and that one has another topic or another payload. ` +
+      "Use a key of its own for each message; the same key with the same message delivers it once."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** A stored value does not fit the schema with which it is read: it was written by other code, or in another language. */
+export class Undecodable extends Schema.TaggedError<Undecodable>()("Undecodable", {
+  what: Schema.String,
+  /** Where in the value, as in `items[0].at`; empty for the value as a whole. */
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The ${this.what} does not fit its schema${this.path === "" ? "" : `, at ${this.path}`}: ${this.detail}. ` +
+      "Write it with the schema that reads it, or read it with one that takes both."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow has ended without setting the event, so it never will be set. */
+export class EventNeverSet extends Schema.TaggedError<EventNeverSet>()("EventNeverSet", {
+  workflowId: Schema.String,
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} has ended without setting the event ${quote(this.key)}. ` +
+      "Ask for its result to learn how it ended, and check the event's key."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The stream was closed: nothing is written after that. */
+export class StreamClosed extends Schema.TaggedError<StreamClosed>()("StreamClosed", {
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `The stream ${quote(this.key)} is closed, so nothing more can be written to it. ` +
+      "Close it after its last entry, or write to another stream."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
 // -----------------------------------------------------------------------------
 // reasons: may pass by itself
 // -----------------------------------------------------------------------------
@@ -343,7 +439,13 @@ export const Reason = Schema.Union([
   TransactionMisused,
   StoreFailed,
   EngineStopped,
-  AlreadyRegistered
+  AlreadyRegistered,
+  OutsideWorkflow,
+  MessageUndeliverable,
+  MessageConflict,
+  Undecodable,
+  EventNeverSet,
+  StreamClosed
 ])
 export type Reason = typeof Reason.Type
 

@@ -8,6 +8,7 @@ import type { Definition } from "./definition.ts"
 import type { Journal } from "./journal.ts"
 import type { Queues } from "./queues.ts"
 import type { Waiters } from "./waiters.ts"
+import type { Watching } from "./watching.ts"
 
 /** A workflow that this engine can run: its body and the services that `toLayer` captured. */
 export interface Registration {
@@ -74,6 +75,7 @@ export interface Core {
   readonly clock: DatabaseClock
   readonly journal: Journal
   readonly waiters: Waiters
+  readonly watching: Watching
   readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined

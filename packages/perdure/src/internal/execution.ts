@@ -21,11 +21,14 @@ import type { Advance, Answer, AttemptRecord, Outcome, StepRecord } from "../Sto
 import * as WorkflowContext from "../WorkflowContext.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
+import { CurrentAttempt } from "./attemptScope.ts"
 import * as BodyClock from "./bodyClock.ts"
 import { type Core, CurrentCore, type Registration } from "./core.ts"
 import * as Failure from "./failure.ts"
+import { CurrentInbox, type Inbox } from "./inbox.ts"
 import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
+import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
 import * as TraceParent from "./traceParent.ts"
@@ -67,7 +70,8 @@ export class Execution {
   readonly name: string
   readonly parentId: string | null
   readonly queue: string | null
-  inbox: number
+  readonly inbox: Inbox
+  private readonly streams: OwnStreams
   /** When it was first seen with nothing to do but wait, monotonic; 0: it had something to do. */
   idleSince = 0
   private outcome: Outcome | undefined
@@ -87,7 +91,8 @@ export class Execution {
     this.name = registration.definition.name
     this.parentId = owned.parentId
     this.queue = owned.queue
-    this.inbox = owned.inbox
+    this.inbox = core.watching.inboxes.inboxOf(owned.workflowId, owned.inbox)
+    this.streams = new OwnStreams(core.store, owned.workflowId, owned.epoch)
     this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
   }
 
@@ -135,6 +140,7 @@ export class Execution {
   private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
     journal.submit(advance, (answer) => {
       if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
+      if (answer._tag === "Recorded") this.core.watching.wrote(advance)
       answered(answer)
     })
   }
@@ -219,6 +225,10 @@ export class Execution {
       Context.add(Clock.Clock, BodyClock.make(this.run)),
       Context.add(Random.Random, seeded(owned.workflowId)),
       Context.add(CurrentRun, this.run),
+      Context.add(CurrentInbox, this.inbox),
+      Context.add(CurrentStreams, this.streams),
+      Context.add(CurrentAttempt, undefined),
+      Context.add(WorkflowContext.InWorkflow, { workflowId: owned.workflowId }),
       Context.add(CurrentBranch, undefined),
       Context.add(CurrentCore, core),
       Context.add(StepStatus.Current, undefined),

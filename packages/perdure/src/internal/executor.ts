@@ -469,10 +469,10 @@ export class ExecutorLoops implements Executor {
       if (now - execution.idleSince < settings.suspendAfterMs) continue
       execution.idleSince = 0
       if (idle.until !== null) this.wakeClaimAt(idle.until)
-      execution.run.suspend(execution.inbox, (inbox) => {
-        execution.inbox = inbox
-        for (const { workflowId } of idle.awaiting) this.core.waiters.lookAt(workflowId)
-      })
+      execution.run.suspend(
+        execution.inbox.seen,
+        (inbox) => this.core.watching.stirred(execution.inbox, inbox, idle.awaiting)
+      )
     }
   }
 

@@ -12,14 +12,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Advance, Answer, AttemptRecord, Await, End, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Await, End, StepRecord } from "../Store.ts"
 import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
 import {
   Call,
   type Completed,
   type FailedAttempt,
-  nothingOf,
   type Operation,
   recordOf,
   type Rollback,
@@ -27,6 +26,7 @@ import {
 } from "./operation.ts"
 import * as Replay from "./replay.ts"
 import { type Timer, Timers } from "./timers.ts"
+import { advanceOf, type Along, saysMore, type Unsaved, wasRefused, type Write } from "./unsaved.ts"
 
 // -----------------------------------------------------------------------------
 // what surrounds a run
@@ -135,7 +135,7 @@ export class Run {
   private readonly stepIds: Set<number>
   private readonly askedKeys = new Set<string>()
   private durable: number
-  private unsaved: Array<StepRecord> = []
+  private unsaved: Array<Unsaved> = []
   private root: Fiber.Fiber<unknown, unknown> | undefined
   private readonly options: RunOptions
   private readonly host: RunHost
@@ -274,6 +274,7 @@ export class Run {
         const call = new Call(this, operation, named.key, fiber, branch.path.startsWith(compensationPath), resume)
         call.stepId = stepId
         call.askedAt = this.replaying ? this.cursor.received : this.lastSeq
+        call.again = this.replaying
         this.calls.add(call)
         if (decision._tag === "Recorded") call.record = decision.record
         else if (this.replaying) this.held.push(call)
@@ -358,10 +359,12 @@ export class Run {
 
   /**
    * Starts what was asked for, once everything delivered before is durable. Only when the body rests and no timer is
-   * due: a timer that has passed may take the operation back, and then it must not have been started.
+   * due: a timer that has passed may take the operation back, and then it must not have been started. `only`: those that
+   * were over before that timer.
    */
-  private startAll(): void {
+  private startAll(only: ReadonlyArray<Call> | undefined): void {
     if (!this.mayStart) return
+    if (only !== undefined) return this.startThese(only)
     for (const permit of this.permits) {
       this.permits.delete(permit)
       permit()
@@ -369,6 +372,14 @@ export class Run {
     while (this.starting.length > 0) {
       if (this.durable < this.starting[0].askedAt) return
       this.launch(this.starting.shift()!)
+    }
+  }
+
+  private startThese(calls: ReadonlyArray<Call>): void {
+    for (const call of calls) {
+      if (this.durable < call.askedAt || !this.starting.includes(call)) continue
+      remove(this.starting, call)
+      this.launch(call)
     }
   }
 
@@ -438,9 +449,9 @@ export class Run {
     const seq = this.lastSeq + 1
     return {
       record: (completed) => recordOf(call, completed, seq, at),
-      write: (record, children) =>
+      write: (record, children, sends = []) =>
         Effect.callback((resume) => {
-          this.submit({ records: [record], children }, (answer) => resume(Effect.succeed(answer)))
+          this.submit({ records: [record], children, sends }, (answer) => resume(Effect.succeed(answer)))
         }),
       release: (written) => {
         if (written === undefined) return this.unstall()
@@ -467,11 +478,18 @@ export class Run {
   /** An operation's wait between two attempts. */
   waitUntil(call: Call, due: number, what: string): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      const alarm = { due, ring: () => resume(Effect.void) }
-      this.alarms.add(alarm)
+      const silence = this.alarm(due, () => resume(Effect.void))
       call.wait({ until: due, awaiting: undefined, what })
-      return Effect.sync(() => this.alarms.delete(alarm))
+      return Effect.sync(silence)
     }).pipe(Effect.andThen(Effect.sync(() => call.wait(undefined))))
+  }
+
+  /** See {@link Call.alarm}. */
+  alarm(due: number, ring: () => void): () => void {
+    const alarm = { due, ring }
+    this.alarms.add(alarm)
+    this.changed()
+    return () => this.alarms.delete(alarm)
   }
 
   /** The body's sleep. */
@@ -549,7 +567,9 @@ export class Run {
     const next = Replay.next(this.history, this.cursor, timer?.due, this.options.liveAt)
     switch (next._tag) {
       case "Fire":
-        return this.fire()
+        return Replay.isUsedUp(this.history, this.cursor) && this.overdue(timer!.due).length > 0
+          ? this.goLive()
+          : this.fire()
       case "Live":
         return this.goLive()
       case "Deliver": {
@@ -632,10 +652,12 @@ export class Run {
   private pumpLive(): void {
     const now = this.host.now()
     const timer = this.timers.earliest
-    if (timer !== undefined && timer.due <= now) return this.fire()
-    this.startAll()
-    const event = this.ready.shift()
-    if (event === undefined) return this.host.wakeAt(this.ring(now, timer?.due))
+    const passed = timer !== undefined && timer.due <= now
+    const first = passed ? this.overdue(timer.due) : undefined
+    if (first?.length === 0) return this.fire()
+    this.startAll(first)
+    const event = this.takeEvent(first)
+    if (event === undefined) return this.host.wakeAt(this.ring(now, passed ? undefined : timer?.due))
     if (event._tag === "Slot") {
       if (this.durable < this.lastSeq) {
         // Records are gapless: what was delivered before is durable first.
@@ -645,10 +667,24 @@ export class Run {
       this.stalls++
       return event.take()
     }
-    const record = recordOf(event.call, event.completed, this.lastSeq + 1, Math.max(this.now, now))
+    const { call, completed } = event
+    const at = Math.max(this.now, Math.min(now, call.operation.due ?? now))
+    const record = recordOf(call, completed, this.lastSeq + 1, at)
     this.lastSeq = record.seq
-    this.unsaved.push(record)
-    this.deliver(event.call, record, event.completed.exit)
+    this.unsaved.push({ record, along: completed.along })
+    this.deliver(call, record, completed.exit)
+  }
+
+  /** Operations that were over by themselves before this time, and whose outcome has yet to be found out. */
+  private overdue(time: number): ReadonlyArray<Call> {
+    return [...this.calls].filter(({ operation }) => operation.due !== undefined && operation.due < time)
+  }
+
+  /** The next event; of these calls, where nothing else may come before them. */
+  private takeEvent(of: ReadonlyArray<Call> | undefined): Event | undefined {
+    if (of === undefined) return this.ready.shift()
+    const index = this.ready.findIndex((event) => of.includes(event.call))
+    return index < 0 ? undefined : this.ready.splice(index, 1)[0]
   }
 
   /** Ends the waits between attempts that are over. Returns when to look again. */
@@ -689,32 +725,16 @@ export class Run {
     this.submit({}, () => {})
   }
 
-  private submit(
-    write: {
-      readonly records?: ReadonlyArray<StepRecord>
-      readonly attempts?: ReadonlyArray<AttemptRecord>
-      readonly children?: ReadonlyArray<Start>
-      readonly end?: End
-    },
-    answered: (answer: Answer) => void
-  ): void {
+  private submit(write: Write, answered: (answer: Answer) => void): void {
     const unsaved = this.unsaved
     const upTo = this.lastSeq
     this.unsaved = []
-    const advance: Advance = {
-      ...nothingOf(this.workflowId, this.epoch),
-      records: write.records === undefined ? unsaved : [...unsaved, ...write.records],
-      attempts: write.attempts ?? [],
-      children: write.children ?? [],
-      end: write.end ?? null
-    }
-    this.host.submit(advance, (answer) => {
+    this.host.submit(advanceOf(this.workflowId, this.epoch, unsaved, write), (answer) => {
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
       if (!this.running) return answered(answer)
-      const along = write.records !== undefined || write.children !== undefined || write.end !== undefined
-      if (answer._tag === "Rejected" && along) this.unsaved = [...unsaved, ...this.unsaved]
-      if (nothingWritten.has(answer._tag)) {
-        // Nothing was written: what went along with it goes again.
+      if (answer._tag === "Rejected" && saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
+      if (wasRefused(answer)) {
+        // What went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]
         answered(answer)
         return this.save()
@@ -724,6 +744,11 @@ export class Run {
       answered(answer)
       this.happened()
     })
+  }
+
+  /** See {@link Call.writeAlong}. */
+  writeAlong(along: Along): Effect.Effect<void> {
+    return Effect.callback((resume) => this.submit({ along }, () => resume(Effect.void)))
   }
 
   private accepted(answer: Answer): boolean {
@@ -903,9 +928,6 @@ export class Run {
     return this.compensating
   }
 }
-
-/** Answers that say so of an operation that asked for too much. */
-const nothingWritten: ReadonlySet<Answer["_tag"]> = new Set(["ChildConflict", "ChildDuplicate", "NoQueue", "Stirred"])
 
 const describe = (record: StepRecord): string => `${record.kind} "${record.name}" (step ${record.stepId})`
 
