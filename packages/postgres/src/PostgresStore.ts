@@ -30,10 +30,12 @@ import * as Claims from "./internal/claims.ts"
 import * as Database from "./internal/database.ts"
 import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
+import * as Events from "./internal/events.ts"
 import * as Executors from "./internal/executors.ts"
 import * as Hints from "./internal/hints.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
+import * as Messages from "./internal/messages.ts"
 import { migrate } from "./internal/migrate.ts"
 import * as Queries from "./internal/queries.ts"
 import * as Recovery from "./internal/recovery.ts"
@@ -144,6 +146,8 @@ export const make = Effect.fnUntraced(function*(
     ...Versions.make(database),
     ...Erasing.make(database),
     ...Schedules.make(database),
+    ...Messages.make(database),
+    ...Events.make(database),
     transaction: Transaction.make({ s, storeId: storeId as string, client }),
     ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))
   } as unknown as StoreService // WIP

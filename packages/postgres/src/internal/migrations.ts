@@ -15,7 +15,7 @@ import { resume } from "./sql/resume.ts"
 import { scheduleTable } from "./sql/scheduleTable.ts"
 import { tables } from "./sql/tables.ts"
 import { versionTables } from "./sql/versions.ts"
-import { wake } from "./sql/wake.ts"
+import { tell, wake } from "./sql/wake.ts"
 
 /** The statements of one step, given the quoted name of the schema. */
 export type Migration = (s: string) => ReadonlyArray<string>
@@ -30,6 +30,7 @@ export const migrations: ReadonlyArray<Migration> = [
     `INSERT INTO ${s}.meta (schema_version) VALUES (0)`,
     nowMs(s),
     wake(s),
+    tell(s),
     flush(s),
     history(s),
     claim(s),

@@ -3,10 +3,11 @@ import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Advance, Answer, Operation, Start, StartAnswer, StoreError } from "perdure/Store"
+import type { Advance, Answer, Await, Operation, SendRefusal, Start, StartAnswer, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { classify, toStoreError } from "./errors.ts"
 import { flushParameters } from "./sql/flush.ts"
+import * as Tellings from "./tellings.ts"
 
 /** How long a flush waits for a key that somebody's open transaction is inserting. */
 const lockMs = 100
@@ -39,7 +40,8 @@ const first = {
   a: names.indexOf("a_op"),
   w: names.indexOf("w_op"),
   r: names.indexOf("r_op"),
-  t: names.indexOf("t_op")
+  t: names.indexOf("t_op"),
+  d: names.indexOf("d_id")
 }
 
 export const flushStatement = (s: string): string =>
@@ -128,6 +130,10 @@ const push4 = (
   columns[i + 3]!.push(text)
 }
 
+/** What a waiter is entered under at its target. */
+const topicOf = (target: Await): string =>
+  target.on === "end" ? "" : target.on === "event" ? `e${target.key}` : `s${target.key}`
+
 const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advance) => {
   const id = advance.workflowId
   const epoch = advance.epoch
@@ -139,7 +145,9 @@ const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advanc
     for (const target of advance.end.awaiting) {
       columns[first.w]!.push(op)
       columns[first.w + 1]!.push(id)
-      columns[first.w + 2]!.push(target.workflowId) // WIP
+      columns[first.w + 2]!.push(target.workflowId)
+      columns[first.w + 3]!.push(topicOf(target))
+      columns[first.w + 4]!.push(target.on === "stream" ? target.from : 0)
     }
   }
   for (const r of advance.records) {
@@ -179,14 +187,22 @@ const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advanc
 
 /** The parameters of one flush. Operations with owners have the same one. */
 export const encode = (operations: ReadonlyArray<Operation>, lock: number): ReadonlyArray<unknown> => {
-  const columns: ReadonlyArray<Column> = types.map(() => [])
+  const columns: Array<Column> = types.map(() => [])
+  const tellings = Tellings.make()
   let owner: string | null = null
   for (let op = 0; op < operations.length; op++) {
     const operation = operations[op]!
     owner ??= ownerOf(operation)
     if (operation._tag === "Start") pushStart(columns, op, null, operation)
-    else if (operation._tag === "Advance") pushAdvance(columns, op, operation)
+    else if (operation._tag === "Deliver") Tellings.pushSends(tellings, op, operation.sends)
+    else if (operation._tag === "Advance") {
+      pushAdvance(columns, op, operation)
+      Tellings.pushAdvance(tellings, op, operation)
+    }
   }
+  Tellings.parametersOf(tellings).forEach((cells, i) => {
+    columns[first.d + i] = cells
+  })
   return columns.map((column, i) =>
     i === 0 ? PgTypes.int4(lock) : i === 1 ? PgTypes.text(owner) : column.length === 0 ? "{}" : Result.getOrThrow(
       // the type is one of the three: `flushParameters` has no others beyond the first two
@@ -205,8 +221,9 @@ const ownerOf = (operation: Operation): string | null => {
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return operation.payload.length + 500
-  if (operation._tag === "Deliver" || operation._tag === "StartMany") return 500 // WIP
-  let size = 200
+  if (operation._tag === "Deliver") return 200 + Tellings.sizeOfSends(operation.sends)
+  if (operation._tag === "StartMany") return 500 // WIP
+  let size = 200 + Tellings.sizeOf(operation)
   for (const record of operation.records) size += record.value.length + 200
   for (const attempt of operation.attempts) size += attempt.error.length + 200
   for (const child of operation.children) size += child.payload.length + 500
@@ -237,6 +254,9 @@ const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray
       case "Stirred":
         answers[at] = { _tag: "Stirred", inbox: Number(inbox) }
         break
+      case "SendRefused":
+        answers[at] = { _tag: "SendRefused", index: Number(part), why: name as SendRefusal }
+        break
       case "ChildConflict":
         answers[at] = { _tag: "ChildConflict", index: Number(part), name: String(name) }
         break
@@ -253,6 +273,10 @@ const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray
   }
   return answers
 }
+
+/** The workflow that an operation is of: a delivery is of none. */
+const idOf = (operation: Operation): string | null =>
+  operation._tag === "Start" || operation._tag === "Advance" ? operation.workflowId : null
 
 const busy: Answer = { _tag: "Busy" }
 
@@ -288,7 +312,7 @@ export const make = (database: Database) => {
           return entries.length > 1 ? halves(entries, lock) : Effect.succeed([busy])
         case "busy":
           if (entries.length > 1) return halves(entries, splitLockMs)
-          markSlow((entries[0]!.operation as Start).workflowId)
+          markSlow(idOf(entries[0]!.operation))
           return Effect.succeed([busy])
         case "value":
           return entries.length > 1
@@ -299,13 +323,14 @@ export const make = (database: Database) => {
       }
     })
 
-  const markSlow = (id: string) => {
+  const markSlow = (id: string | null) => {
+    if (id === null) return
     if (slow.size >= 1_000) slow.clear()
     slow.set(id, Date.now() + slowForMs)
   }
 
-  const isSlow = (id: string): boolean => {
-    if (slow.size === 0) return false
+  const isSlow = (id: string | null): boolean => {
+    if (id === null || slow.size === 0) return false
     const until = slow.get(id)
     if (until === undefined) return false
     if (until > Date.now()) return true
@@ -319,7 +344,7 @@ export const make = (database: Database) => {
     const open = new Map<string | null, { entries: Array<Entry>; bytes: number }>()
     batch.forEach((operation, index) => {
       const entry = { index, operation }
-      if (isSlow((operation as Start).workflowId)) {
+      if (isSlow(idOf(operation))) {
         parts.push({ entries: [entry], lock: splitLockMs })
         return
       }

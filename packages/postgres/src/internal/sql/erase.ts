@@ -5,6 +5,9 @@ const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
   ["step", "workflow_id"],
   ["attempt", "workflow_id"],
   ["attribute", "workflow_id"],
+  ["message", "workflow_id"],
+  ["event", "workflow_id"],
+  ["stream", "workflow_id"],
   ["waiter", "target_id"],
   ["waiter", "waiter_id"]
 ]

@@ -70,8 +70,11 @@ BEGIN${readCommitted}
       SELECT w.workflow_id, w.name, w.version, w.epoch + 1, w.ended_epoch, 'run'
       FROM ${s}.workflow w WHERE w.workflow_id = v_id;
     END IF;
-    INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-    SELECT w.workflow_id, w.name, w.version, v_now FROM ${s}.workflow w WHERE w.workflow_id = v_id
+    -- its counter goes on after the messages that it has
+    INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, inbox)
+    SELECT w.workflow_id, w.name, w.version, v_now,
+      coalesce((SELECT m.seq FROM ${s}.message m WHERE m.workflow_id = v_id ORDER BY m.seq DESC LIMIT 1), 0)
+    FROM ${s}.workflow w WHERE w.workflow_id = v_id
     ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
     IF v_deadline > v_now THEN
       INSERT INTO ${s}.deadline (workflow_id, at) VALUES (v_id, v_deadline) ON CONFLICT (workflow_id) DO NOTHING;

@@ -172,11 +172,62 @@ export const tables = (s: string): ReadonlyArray<string> => [
     at bigint NOT NULL
   ) ${churn}`,
   `CREATE INDEX deadline_at ON ${s}.deadline (at, workflow_id)`,
-  // waiter_id is suspended until target_id is done
+  // waiter_id is suspended until something happens at target_id: '' its end (which wakes all of them), e and a key that
+  // event, s and a key that stream has an entry at start
   `CREATE TABLE ${s}.waiter (
     target_id text COLLATE "C" NOT NULL,
+    topic text COLLATE "C" NOT NULL,
     waiter_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (target_id, waiter_id)
+    start bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (target_id, topic, waiter_id)
   ) ${churn}`,
-  `CREATE INDEX waiter_waiter ON ${s}.waiter (waiter_id, target_id)`
+  `CREATE INDEX waiter_waiter ON ${s}.waiter (waiter_id, target_id)`,
+
+  // seq goes on from the destination's inbox counter; a message stays when it is consumed
+  `CREATE TABLE ${s}.message (
+    workflow_id text COLLATE "C" NOT NULL,
+    seq bigint NOT NULL CHECK (seq >= 1),
+    message_id text COLLATE "C" NOT NULL,
+    topic text COLLATE "C" NOT NULL,
+    payload text NOT NULL,
+    codec text COLLATE "C" NOT NULL,
+    sender_id text COLLATE "C",
+    sent_at bigint NOT NULL,
+    consumed_by integer CHECK (consumed_by >= 0),
+    PRIMARY KEY (workflow_id, seq)
+  ) WITH (fillfactor = 90)`,
+  `CREATE UNIQUE INDEX message_id ON ${s}.message (workflow_id, message_id)`,
+  `CREATE INDEX message_unread ON ${s}.message (workflow_id, topic, seq) WHERE consumed_by IS NULL`,
+
+  // the row with the greatest n is the value; those before it are what earlier steps have set, for a fork
+  `CREATE TABLE ${s}.event (
+    workflow_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    n bigint NOT NULL CHECK (n >= 1),
+    step_id integer NOT NULL CHECK (step_id >= 0),
+    value text NOT NULL,
+    codec text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    epoch bigint NOT NULL,
+    PRIMARY KEY (workflow_id, key, n)
+  ) WITH (fillfactor = 90)`,
+
+  // position is gapless; epoch, step_id, attempt and number are the key by which an entry submitted again is recognised
+  // value null: the stream is closed
+  `CREATE TABLE ${s}.stream (
+    workflow_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    position bigint NOT NULL CHECK (position >= 0),
+    value text,
+    codec text COLLATE "C" NOT NULL,
+    step_id integer NOT NULL CHECK (step_id >= 0),
+    attempt integer CHECK (attempt >= 0),
+    number integer NOT NULL CHECK (number >= 0),
+    superseded boolean NOT NULL,
+    at bigint NOT NULL,
+    epoch bigint NOT NULL,
+    PRIMARY KEY (workflow_id, key, position)
+  )`,
+  // what a step wrote before is looked for when it is tried again
+  `CREATE INDEX stream_step ON ${s}.stream (workflow_id, key, step_id, position)`
 ]
