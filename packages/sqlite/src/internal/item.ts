@@ -60,14 +60,14 @@ export const insert = (
   Partition.look(database, item.queue, item.partitionKey, now)
 }
 
-/** Waits from now on, behind its equals. */
-export const enqueueAnew = (database: Database, item: Item, now: number): void => {
+/** Waits, as if enqueued at this time, behind its equals. */
+export const enqueueAnew = (database: Database, item: Item, enqueuedAt: number, now: number): void => {
   database.run(
     `UPDATE perdure_queue_item SET seq = ${nextSeq}, state = 'waiting', due_at = NULL, executor = NULL,
        enqueued_at = ?, rank = ?
      WHERE workflow_id = ?`,
-    now,
-    Queue.rank(Queue.find(database, item.queue)?.limits, item.priority, now),
+    enqueuedAt,
+    Queue.rank(Queue.find(database, item.queue)?.limits, item.priority, enqueuedAt),
     item.workflow_id
   )
   Partition.look(database, item.queue, item.partition_key, now)

@@ -76,15 +76,16 @@ export const giveUpAllOf = (database: Database, incarnation: string): void => {
 export const release = (
   database: Database,
   workflowId: string,
-  set: { phase: Ownership["phase"]; attempts: number; undoing: 0 | 1 }
+  set: Pick<Ownership, "phase" | "attempts" | "undoing" | "queue">
 ): void => {
   database.run(
     `UPDATE perdure_ownership SET epoch = epoch + 1, executor = NULL, rest = 'release',
-       phase = ?, attempts = ?, undoing = ?
+       phase = ?, attempts = ?, undoing = ?, queue = ?
      WHERE workflow_id = ?`,
     set.phase,
     set.attempts,
     set.undoing,
+    set.queue,
     workflowId
   )
 }
@@ -95,6 +96,13 @@ export const ownedBy = (database: Database, incarnation: string) =>
     "SELECT workflow_id, epoch FROM perdure_ownership WHERE executor = ? ORDER BY workflow_id",
     incarnation
   ).map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
+
+/** What an incarnation owns of queues. */
+export const queuedOf = (database: Database, incarnation: string) =>
+  database.all<{ readonly workflow_id: string; readonly queue: string }>(
+    "SELECT workflow_id, queue FROM perdure_ownership WHERE executor = ? AND queue <> ''",
+    incarnation
+  )
 
 /** It came further: what was lost before counts no more. */
 export const forgive = (database: Database, workflowId: string): void => {

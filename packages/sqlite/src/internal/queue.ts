@@ -36,11 +36,17 @@ export const find = (database: Database, name: string): Queue | undefined => {
 export const rank = (limits: QueueLimits | undefined, priority: number, enqueuedAt: number): number =>
   limits === undefined || limits.ageingMs === null ? -priority : enqueuedAt - priority * limits.ageingMs
 
+/** Whether {@link register} would change nothing. Read without the write lock, since every start of a process asks. */
+export const isDeclared = (database: Database, name: string, limits: QueueLimits): boolean => {
+  const before = find(database, name)
+  return before !== undefined && (before.overridden || text(before.limits) === text(limits))
+}
+
 export const register = (database: Database, name: string, limits: QueueLimits, now: number): void => {
   const before = find(database, name)
   if (before === undefined) {
     database.run("INSERT INTO perdure_queue (name, limits) VALUES (?, ?)", name, text(limits))
-  } else if (!before.overridden && text(before.limits) !== text(limits)) {
+  } else if (!isDeclared(database, name, limits)) {
     change(database, before, limits, now)
   }
 }

@@ -6,6 +6,7 @@ import { cancel } from "./cancel.ts"
 import * as Claim from "./claim.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
+import * as Delay from "./delay.ts"
 import * as Entry from "./entry.ts"
 import * as Event from "./event.ts"
 import * as Executor from "./executor.ts"
@@ -14,6 +15,8 @@ import * as History from "./history.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Message from "./message.ts"
 import * as Ownership from "./ownership.ts"
+import * as Place from "./place.ts"
+import * as Queue from "./queue.ts"
 import { resumeOne } from "./resume.ts"
 import type { Settings } from "./settings.ts"
 import * as Sweep from "./sweep.ts"
@@ -79,6 +82,32 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
     connections.read("read streams", (database) => reads.map((one) => Entry.read(database, one))),
   awaited: (workflowId: string) =>
     connections.read("read what is awaited", (database) => Waiter.awaitedBy(database, workflowId)),
+
+  registerQueue: (name: string, limits: Parameters<StoreService["registerQueue"]>[1]) =>
+    connections.read("read a queue", (database) => Queue.isDeclared(database, name, limits)).pipe(
+      Effect.flatMap((same) =>
+        same ?
+          Effect.void :
+          connections.write(
+            "register a queue",
+            (database) => Queue.register(database, name, limits, Clock.now(database))
+          )
+      )
+    ),
+  setQueue: (name: string, change: Parameters<StoreService["setQueue"]>[1]) =>
+    connections.write("change a queue", (database) => Queue.set(database, name, change, Clock.now(database))),
+  queues: (names: ReadonlyArray<string> | null) =>
+    connections.read("list queues", (database) => Queue.list(database, names)),
+  deleteQueue: (name: string) => connections.write("delete a queue", (database) => Queue.remove(database, name)),
+  setPriority: (workflowId: string, priority: number) =>
+    connections.write(
+      "set a priority",
+      (database) => Place.setPriority(database, workflowId, priority, Clock.now(database))
+    ),
+  setDelay: (workflowId: string, delayMs: number) =>
+    connections.write("set a delay", (database) => Delay.set(database, workflowId, delayMs, Clock.now(database))),
+  position: (workflowId: string, limit: number) =>
+    connections.read("read a position", (database) => Place.position(database, workflowId, limit)),
 
   get: (workflowId: string) => connections.read("read a workflow", (database) => Workflow.get(database, workflowId)),
   list: (filter: Parameters<StoreService["list"]>[0]) =>

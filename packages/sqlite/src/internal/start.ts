@@ -3,6 +3,7 @@ import type { Answer, Start, StartAnswer, StartMany } from "perdure/Store"
 import * as Attribute from "./attribute.ts"
 import type { Database } from "./database.ts"
 import * as Deadline from "./deadline.ts"
+import * as Delay from "./delay.ts"
 import * as Duplicate from "./duplicate.ts"
 import * as Item from "./item.ts"
 import * as Mailbox from "./mailbox.ts"
@@ -17,6 +18,8 @@ export type Started = StartAnswer | { readonly _tag: "NoQueue"; readonly queue: 
 export const startOne = (database: Database, op: Start, now: number): Started => {
   if (exists(database, op.workflowId)) return taken(database, op)
   if (op.queue !== null) {
+    // What is not delayed any more has its place before this one, and may have given its deduplication id free.
+    Delay.promote(database, now)
     const { queue } = op.queue
     if (Queue.find(database, queue) === undefined) return { _tag: "NoQueue", queue }
     const duplicate = Duplicate.find(database, op, op.queue, now)
@@ -50,6 +53,7 @@ export const startMany = (database: Database, op: StartMany, now: number): Answe
  */
 export const startChild = (database: Database, op: Start, index: number, now: number): StartAnswer => {
   if (!exists(database, op.workflowId) && op.queue !== null) {
+    Delay.promote(database, now)
     const answer = Duplicate.refusal(database, op, op.queue, index, now)
     if (answer !== undefined) throw new Refused(answer)
   }
