@@ -12,6 +12,7 @@ import { position } from "./sql/position.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
+import { fired } from "./sql/schedules.ts"
 import { scheduleTable } from "./sql/scheduleTable.ts"
 import { tables } from "./sql/tables.ts"
 import { versionTables } from "./sql/versions.ts"
@@ -42,6 +43,7 @@ export const migrations: ReadonlyArray<Migration> = [
     erase(s),
     retainable(s),
     setAttributes(s),
-    position(s)
+    position(s),
+    fired(s)
   ]
 ]

@@ -2,16 +2,22 @@
 import * as Effect from "effect/Effect"
 import type { ScheduleDefinition, ScheduleRow, ScheduleStore, ScheduleWrite, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { retryLocks } from "./locks.ts"
 import { afterPrefix } from "./prefix.ts"
 import {
   createStatement,
   declareStatement,
   deleteStatement,
   dueStatement,
+  fireStatement,
   pauseStatement,
   scheduleColumns,
   updateStatement
 } from "./sql/schedules.ts"
+import { encode, flushCall } from "./write.ts"
+
+/** How long a fire waits for an id that somebody's open transaction is inserting. */
+const lockMs = 100
 
 const timeOf = (value: unknown): number | null => value === null ? null : Number(value)
 const textOf = (time: number | null): string | null => time === null ? null : String(Math.round(time))
@@ -49,12 +55,13 @@ const rowOf = (columns: ReadonlyArray<unknown>): ScheduleRow => {
 /** What it means that a write touched no row. */
 const untouched = { declare: "same", create: "exists", update: "unknown" } as const
 
-export const make = (database: Database): Omit<ScheduleStore, "fire"> => {
+export const make = (database: Database): ScheduleStore => {
   const s = database.s
   const writes = { declare: declareStatement(s), create: createStatement(s), update: updateStatement(s) }
   const pauseSql = pauseStatement(s)
   const deleteSql = deleteStatement(s)
   const dueSql = dueStatement(s)
+  const fireSql = fireStatement(s, flushCall)
   const touched = (sql: string, parameters: ReadonlyArray<unknown>): Effect.Effect<boolean, StoreError> =>
     Effect.map(database.query(sql, parameters), (rows) => rows.length > 0)
 
@@ -103,6 +110,22 @@ export const make = (database: Database): Omit<ScheduleStore, "fire"> => {
           columns[0] === null ? [] : [{ ...rowOf(columns), running: running === true }]
         ),
         nextDueAt: timeOf(rows[0]![1])
-      }))
+      })),
+
+    fire: ({ expected, name, next, starts }) =>
+      Effect.map(
+        retryLocks(Effect.suspend(() =>
+          database.run(fireSql, [
+            name,
+            textOf(expected),
+            textOf(next),
+            textOf(Math.max(expected, ...starts.map(({ schedule }) => schedule?.at ?? expected))),
+            starts.at(-1)?.workflowId ?? null,
+            String(starts.length - 1),
+            ...encode(starts, lockMs)
+          ])
+        )),
+        (rows) => rows.length > 0
+      )
   }
 }

@@ -44,10 +44,12 @@ const first = {
   d: names.indexOf("d_id")
 }
 
+/** The call of the flush, its parameters after `before` others. */
+export const flushCall = (s: string, before: number): string =>
+  `${s}.flush_1(${types.map((type, i) => `$${before + i + 1}::${type}`).join(", ")})`
+
 export const flushStatement = (s: string): string =>
-  `SELECT op_, part_, tag_, name_, same_, inbox_ FROM ${s}.flush_1(${
-    types.map((type, i) => `$${i + 1}::${type}`).join(", ")
-  })`
+  `SELECT op_, part_, tag_, name_, same_, inbox_ FROM ${flushCall(s, 0)}`
 
 const pushStart = (columns: ReadonlyArray<Column>, op: number, child: number | null, start: Start) => {
   let i = first.s

@@ -1,3 +1,5 @@
+import { createFunction } from "./function.ts"
+
 /**
  * Schedules: each call one statement, which decides from the row that it locks.
  *
@@ -62,3 +64,43 @@ export const dueStatement = (s: string): string => `
     SELECT true AS running FROM ${s}.ownership o WHERE o.workflow_id = c.last_workflow_id OFFSET 0
   ) o ON true
   ORDER BY c.next_fire_at, c.name`
+
+/**
+ * One fire: `$2` the time that is expected, `$3` the next, `$4` the latest tick, `$5` and `$6` the last start's id and
+ * position; then the parameters of a flush of the starts. No row: somebody else has fired, or changed it.
+ *
+ * One statement, one commit: of two executors at one tick the second waits for the first and finds another time. The
+ * flush is called from the row that was moved, so nothing starts without it, and what it cannot write undoes the move.
+ */
+export const fireStatement = (s: string, flush: (s: string, before: number) => string): string => `
+  WITH moved AS (
+    UPDATE ${s}.schedule c SET next_fire_at = $3::bigint, last_fire_at = $4::bigint,
+      last_workflow_id = coalesce($5::text, c.last_workflow_id)
+    WHERE c.name = $1::text AND c.next_fire_at = $2::bigint AND NOT c.paused
+    RETURNING 1
+  )
+  SELECT ${s}.fired_1($1::text, f.tag_, f.op_ = $6::integer, f.name_)
+  FROM moved LEFT JOIN LATERAL ${flush(s, 6)} f ON true`
+
+/**
+ * What the flush had to say about a start of a fire. One that cannot be written now, or not at all, undoes the fire: a
+ * tick is never passed over without a word. One whose deduplication id is taken came to the workflow that has it.
+ */
+export const fired = (s: string): string =>
+  createFunction({
+    name: `${s}.fired_1`,
+    parameters: ["p_schedule text", "p_tag text", "p_last boolean", "p_name text"],
+    returns: "void",
+    volatility: "VOLATILE",
+    body: `
+BEGIN
+  IF p_tag = 'Busy' THEN
+    RAISE EXCEPTION 'somebody holds what a start of schedule % needs', p_schedule USING ERRCODE = 'PD002';
+  ELSIF p_tag = 'NoQueue' THEN
+    RAISE EXCEPTION 'schedule % did not fire: its queue % is not registered', p_schedule, p_name
+      USING ERRCODE = 'PD004';
+  ELSIF p_tag IN ('Duplicate', 'Debounced') AND p_last THEN
+    UPDATE ${s}.schedule c SET last_workflow_id = p_name WHERE c.name = p_schedule;
+  END IF;
+END`
+  })
