@@ -6,6 +6,8 @@ import * as Partition from "./partition.ts"
 export interface Queue {
   readonly name: string
   readonly limits: QueueLimits
+  /** As code declares them; what counts where no operator has set others. */
+  readonly declared: QueueLimits
   readonly overridden: boolean
   readonly paused: boolean
 }
@@ -13,6 +15,7 @@ export interface Queue {
 interface Columns {
   readonly name: string
   readonly limits: string
+  readonly declared: string
   readonly overridden: 0 | 1
   readonly paused: 0 | 1
 }
@@ -20,12 +23,16 @@ interface Columns {
 const toQueue = (row: Columns): Queue => ({
   name: row.name,
   limits: JSON.parse(row.limits),
+  declared: JSON.parse(row.declared),
   overridden: row.overridden === 1,
   paused: row.paused === 1
 })
 
 export const find = (database: Database, name: string): Queue | undefined => {
-  const row = database.get<Columns>("SELECT name, limits, overridden, paused FROM perdure_queue WHERE name = ?", name)
+  const row = database.get<Columns>(
+    "SELECT name, limits, declared, overridden, paused FROM perdure_queue WHERE name = ?",
+    name
+  )
   return row === undefined ? undefined : toQueue(row)
 }
 
@@ -39,16 +46,18 @@ export const rank = (limits: QueueLimits | undefined, priority: number, enqueued
 /** Whether {@link register} would change nothing. Read without the write lock, since every start of a process asks. */
 export const isDeclared = (database: Database, name: string, limits: QueueLimits): boolean => {
   const before = find(database, name)
-  return before !== undefined && (before.overridden || text(before.limits) === text(limits))
+  return before !== undefined && text(before.declared) === text(limits)
 }
 
 export const register = (database: Database, name: string, limits: QueueLimits, now: number): void => {
   const before = find(database, name)
+  const declared = text(limits)
   if (before === undefined) {
-    database.run("INSERT INTO perdure_queue (name, limits) VALUES (?, ?)", name, text(limits))
-  } else if (!isDeclared(database, name, limits)) {
-    change(database, before, limits, now)
+    database.run("INSERT INTO perdure_queue (name, limits, declared) VALUES (?, ?, ?)", name, declared, declared)
+    return
   }
+  database.run("UPDATE perdure_queue SET declared = ? WHERE name = ?", declared, name)
+  if (!before.overridden) change(database, before, limits, now)
 }
 
 /** Always in this order of fields, so that equal limits are equal texts. */
@@ -78,7 +87,7 @@ export const set = (
   if (before === undefined) return false
   if (limits !== undefined) {
     database.run("UPDATE perdure_queue SET overridden = ? WHERE name = ?", limits === null ? 0 : 1, name)
-    if (limits !== null) change(database, before, limits, now)
+    change(database, before, limits ?? before.declared, now)
   }
   if (paused !== undefined) database.run("UPDATE perdure_queue SET paused = ? WHERE name = ?", paused ? 1 : 0, name)
   return true
@@ -86,6 +95,7 @@ export const set = (
 
 /** What waits is ranked anew when ageing changes, and each partition may have become ready or full. */
 const change = (database: Database, before: Queue, limits: QueueLimits, now: number): void => {
+  if (text(before.limits) === text(limits)) return
   database.run("UPDATE perdure_queue SET limits = ? WHERE name = ?", text(limits), before.name)
   if (before.limits.ageingMs !== limits.ageingMs) {
     database.run(
@@ -104,13 +114,16 @@ const counted = 10_000
 
 export const list = (database: Database, names: ReadonlyArray<string> | null): ReadonlyArray<QueueRow> =>
   (names === null
-    ? database.all<Columns>("SELECT name, limits, overridden, paused FROM perdure_queue ORDER BY name")
+    ? database.all<Columns>("SELECT name, limits, declared, overridden, paused FROM perdure_queue ORDER BY name")
     : database.all<Columns>(
-      `SELECT name, limits, overridden, paused FROM perdure_queue
+      `SELECT name, limits, declared, overridden, paused FROM perdure_queue
        WHERE name IN (SELECT value FROM json_each(?)) ORDER BY name`,
       JSON.stringify(names)
-    )).map((row) => ({
-      ...toQueue(row),
+    )).map(toQueue).map((row) => ({
+      name: row.name,
+      limits: row.limits,
+      overridden: row.overridden,
+      paused: row.paused,
       waiting: count(database, row.name, "waiting", counted),
       delayed: count(database, row.name, "delayed", counted),
       running: count(database, row.name, "running", counted),

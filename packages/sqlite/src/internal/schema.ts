@@ -223,6 +223,7 @@ CREATE TABLE perdure_revoked (
 CREATE TABLE perdure_queue (
   name       TEXT    NOT NULL PRIMARY KEY,
   limits     TEXT    NOT NULL, -- JSON of the contract's QueueLimits
+  declared   TEXT    NOT NULL, -- those that code declares, for when an operator's are given up
   overridden INTEGER NOT NULL DEFAULT 0 CHECK (overridden IN (0, 1)),
   paused     INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))
 ) STRICT, WITHOUT ROWID;
