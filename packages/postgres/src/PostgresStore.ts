@@ -32,6 +32,7 @@ import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
 import * as Events from "./internal/events.ts"
 import * as Executors from "./internal/executors.ts"
+import * as Forking from "./internal/forking.ts"
 import * as Hints from "./internal/hints.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
@@ -145,6 +146,7 @@ export const make = Effect.fnUntraced(function*(
     ...Listing.make(database),
     ...Versions.make(database),
     ...Erasing.make(database),
+    ...Forking.make(database),
     ...Schedules.make(database),
     ...Messages.make(database),
     ...Events.make(database),

@@ -8,6 +8,7 @@ import { claim, history } from "./sql/claim.ts"
 import { nowMs } from "./sql/clock.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
+import { fork } from "./sql/fork.ts"
 import { position } from "./sql/position.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
@@ -44,6 +45,7 @@ export const migrations: ReadonlyArray<Migration> = [
     retainable(s),
     setAttributes(s),
     position(s),
+    fork(s),
     fired(s)
   ]
 ]

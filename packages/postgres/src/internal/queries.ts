@@ -1,6 +1,7 @@
 /** Reads. They lock nothing and are never on the write path. */
 import * as Effect from "effect/Effect"
-import type { Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
+import type { ManagementStore, Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
+import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import { workflowOf } from "./rows.ts"
 import { besides, workflowRow } from "./sql/rows.ts"
@@ -29,6 +30,15 @@ const outcomesStatement = (s: string): string => `
   LEFT JOIN LATERAL (SELECT true AS open FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o ON true
   WHERE o.open IS NULL OR w.status = 'BLOCKED'`
 
+/** The topic of an entry is '' for the end, else a letter and the key. */
+const awaitedStatement = (s: string): string => `
+  SELECT x.target_id, x.topic, w.status
+  FROM ${s}.waiter x
+  LEFT JOIN LATERAL (SELECT w.status FROM ${s}.workflow w WHERE w.workflow_id = x.target_id OFFSET 0) w ON true
+  WHERE x.waiter_id = $1::text ORDER BY x.target_id, x.topic`
+
+const topics = { e: "event", s: "stream" } as const
+
 // every row is one JSON text, built by these statements in the shape of the contract
 const parse = <A>(rows: ReadonlyArray<ReadonlyArray<unknown>>): ReadonlyArray<A> =>
   rows.map(([json]) => JSON.parse(json as string) as A)
@@ -38,6 +48,7 @@ export const make = (database: Database) => {
   const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${besides(s)} WHERE w.workflow_id = $1::text`
   const stepsSql = stepsStatement(s)
   const outcomesSql = outcomesStatement(s)
+  const awaitedSql = awaitedStatement(s)
 
   const get = (workflowId: string): Effect.Effect<WorkflowRow | null, StoreError> =>
     Effect.map(
@@ -67,5 +78,17 @@ export const make = (database: Database) => {
       return { done, blocked, unknown }
     })
 
-  return { get, steps, outcomes }
+  const awaited: ManagementStore["awaited"] = (workflowId) =>
+    Effect.map(database.query(awaitedSql, [workflowId]), (rows) =>
+      rows.map(([target, topic, status]) => {
+        const text = topic as string
+        return {
+          workflowId: target as string,
+          on: text === "" ? "end" : topics[text[0] as keyof typeof topics],
+          key: text.slice(1),
+          status: status as WorkflowStatus | null
+        }
+      }))
+
+  return { get, steps, outcomes, awaited }
 }

@@ -3,7 +3,7 @@
  * index of its own; everything else narrows the walk by creation.
  */
 import type { ListFilter } from "perdure/Store"
-import { afterPrefix } from "./prefix.ts"
+import { afterPrefix } from "../prefix.ts"
 
 /** What a workflow that is not done can be. Only these have an ownership row, or are being rolled back. */
 const active: ReadonlySet<string> = new Set(["ENQUEUED", "DELAYED", "PENDING", "BLOCKED"])
