@@ -22,6 +22,8 @@ import { WorkflowStatus } from "./WorkflowStatus.ts"
 // -----------------------------------------------------------------------------
 
 export type { EventInfo } from "./internal/events.ts"
+
+export * as schedules from "./client/schedules.ts"
 export type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 
 /** Which workflows. What is not given does not restrict. */

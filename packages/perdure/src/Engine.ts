@@ -19,6 +19,7 @@ import { Journal, untilItPasses } from "./internal/journal.ts"
 import { checkKey, positiveDurationMs } from "./internal/names.ts"
 import { checkQueueName, DEBOUNCER_QUEUE } from "./internal/queueDefinition.ts"
 import { Queues } from "./internal/queues.ts"
+import { Scheduler } from "./internal/scheduler.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
 import { Watching } from "./internal/watching.ts"
@@ -213,20 +214,22 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     if (!runs) {
       const sentAt = performance.now()
       clock.sync(yield* Effect.mapError(store.now, fromStoreError), sentAt)
-      const core: Core = { ...base, executor: undefined }
+      const core: Core = { ...base, executor: undefined, schedulesNow: () => {} }
       yield* listen(core, yield* signal)
       yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
       return serviceOf(core)
     }
 
-    const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal }
+    const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal, schedules: yield* signal }
     // The two know each other: the loops run what the core starts.
     const core: Core = {
       ...base,
       get executor() {
         return executor
-      }
+      },
+      schedulesNow: () => scheduler.lookNow()
     }
+    const scheduler = new Scheduler(core, signals.schedules)
     const loops = executor = new ExecutorLoops(core, signals)
     yield* Effect.mapError(loops.join, fromStoreError)
     for (const queue of options.queues ?? []) {
@@ -235,6 +238,8 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     // In reverse: first the loops stop being needed, then the workflows are given back, then the journal is empty.
     yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
     for (const body of loops.loops) yield* Effect.forkIn(body, scope)
+    yield* Effect.forkIn(loop("schedule", signals.schedules, settings.pollMs, scheduler.fireDue), scope)
+    yield* Effect.addFinalizer(() => scheduler.close)
     yield* Effect.addFinalizer(() => loops.shutdown)
     yield* listen(core, yield* signal)
     return serviceOf(core)
@@ -273,6 +278,8 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
           case "Queue":
             if (core.settings.queues?.includes(hint.queue) === false) return
             return core.executor?.claimNow()
+          case "Schedule":
+            return core.schedulesNow()
           case "Revoked":
             if (hint.incarnation !== "*" && hint.incarnation !== core.executor?.incarnation()) return
             core.executor?.heartbeatNow()
@@ -283,6 +290,7 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
     const missed = Effect.sync(() => {
       core.executor?.claimNow()
       core.executor?.heartbeatNow()
+      core.schedulesNow()
       Queue.offerUnsafe(polls, undefined)
     })
     const listening: Effect.Effect<void, StoreError> = Effect.andThen(missed, Stream.runForEach(core.store.hints, hear))

@@ -228,6 +228,85 @@ export class DuplicateEnqueued extends Schema.TaggedError<DuplicateEnqueued>()("
   }
 }
 
+/** There is no schedule of this name. Nothing was done. */
+export class ScheduleNotFound extends Schema.TaggedError<ScheduleNotFound>()("ScheduleNotFound", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `There is no schedule named ${quote(this.name)}. Check the name; it may have been deleted.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The name of a schedule is taken. Nothing was created. */
+export class ScheduleExists extends Schema.TaggedError<ScheduleExists>()("ScheduleExists", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `There is a schedule named ${quote(this.name)} already. Choose another name, or update that one.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The queue does not exist, or is not empty where it has to be. Nothing was done. */
+export class QueueRefused extends Schema.TaggedError<QueueRefused>()("QueueRefused", {
+  name: Schema.String,
+  why: Schema.Literals(["unknown", "occupied"])
+}) {
+  override get message(): string {
+    return this.why === "unknown"
+      ? `There is no queue named ${quote(this.name)}. Check the name; it may have been deleted.`
+      : `The queue ${quote(this.name)} is not empty, so it was not deleted. Let its workflows end, or cancel them.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** Something that is neither recorded nor the same on a replay was asked for in a workflow's body. Nothing was done. */
+export class NotInBody extends Schema.TaggedError<NotInBody>()("NotInBody", {
+  operation: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation} was called in a workflow's body, where its answer would not be recorded. ` +
+      "Call it in a step: Step.run(name, ...)."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow is not done (or one of its children is not, where they were to go too), so it was not deleted. */
+export class NotDeletable extends Schema.TaggedError<NotDeletable>()("NotDeletable", {
+  workflowId: Schema.String,
+  status: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} or one of its family is ${this.status} and was not deleted. ` +
+      "Cancel it first, and wait until its rollbacks have run."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow does not wait for its start any more (or is in no queue), so its place in a queue cannot be changed. */
+export class NotWaiting extends Schema.TaggedError<NotWaiting>()("NotWaiting", {
+  workflowId: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The start of the workflow ${quote(this.workflowId)} cannot be changed: ${this.detail}.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
 /** The workflow cannot be resumed from where it is. */
 export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumable", {
   workflowId: Schema.String,
@@ -436,6 +515,12 @@ export const Reason = Schema.Union([
   ResultTimeout,
   DuplicateEnqueued,
   NotResumable,
+  NotDeletable,
+  NotWaiting,
+  NotInBody,
+  QueueRefused,
+  ScheduleNotFound,
+  ScheduleExists,
   TransactionMisused,
   StoreFailed,
   EngineStopped,

@@ -79,6 +79,8 @@ export interface Core {
   readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined
+  /** Looks for due schedules now, where this process does. */
+  readonly schedulesNow: () => void
   /** The context the engine was built in: the live clock, the logger, the tracer. */
   readonly context: Context.Context<never>
   /** Runs an effect in the engine's own scope. */

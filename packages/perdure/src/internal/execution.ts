@@ -49,6 +49,8 @@ export interface Owned {
   readonly parentId: string | null
   /** The queue that it came from. */
   readonly queue: string | null
+  /** The schedule that started it, and the tick. */
+  readonly schedule: { readonly name: string; readonly at: number } | null
   /** The span that started it. */
   readonly trace: string | null
   readonly records: ReadonlyArray<StepRecord>
@@ -245,6 +247,9 @@ export class Execution {
         workflowId: owned.workflowId,
         workflowName: this.name,
         deadline: owned.deadlineAt ?? undefined,
+        schedule: owned.schedule === null
+          ? undefined
+          : { name: owned.schedule.name, scheduledAt: new Date(owned.schedule.at) },
         executorId: settings.executorId,
         applicationVersion: settings.version
       }),

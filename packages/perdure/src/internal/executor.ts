@@ -245,6 +245,7 @@ export class ExecutorLoops implements Executor {
     this.run(registration, {
       ...begun,
       queue: null,
+      schedule: null,
       epoch: 1,
       phase: "run",
       liveAt: begun.startedAt,
@@ -404,6 +405,9 @@ export class ExecutorLoops implements Executor {
         assumedRole: row.assumedRole,
         parentId: row.parentId,
         queue: row.queue,
+        schedule: row.scheduleName === null || row.scheduledAt === null
+          ? null
+          : { name: row.scheduleName, at: row.scheduledAt },
         trace: row.trace,
         inbox: claimed.inbox,
         ...history

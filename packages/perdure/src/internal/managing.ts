@@ -59,7 +59,7 @@ export interface StepInfo {
 const dateOf = (ms: number | null): Date | undefined => ms === null ? undefined : new Date(ms)
 
 /** One row that cannot be read must not break a list. */
-const readable = (text: string): unknown => {
+export const readable = (text: string): unknown => {
   try {
     return parse(text)
   } catch {
