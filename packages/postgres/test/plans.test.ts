@@ -5,7 +5,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Operation } from "perdure/Store"
-import { advance, childOf, record, release, start, succeed, suspend } from "../../../test/conformance/builders.ts"
+import {
+  advance,
+  childOf,
+  deliver,
+  entry,
+  event,
+  record,
+  release,
+  send,
+  start,
+  succeed,
+  suspend
+} from "../../../test/conformance/builders.ts"
 import { join, write } from "../../../test/conformance/verbs.ts"
 import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
@@ -27,6 +39,43 @@ const flushes = (prefix: string): ReadonlyArray<readonly [string, ReadonlyArray<
     ["suspend again", each((id) => advance(id, 1, { end: suspend({ awaiting: [`${id}-0`] }) }))],
     ["settle and wake", each((id) => advance(`${id}-0`, 1, { end: succeed }))],
     ["settle again", each((id) => advance(`${id}-0`, 1, { end: succeed }))],
+    ["start talkers", each((id) => start({ workflowId: `${id}-t`, owner: "i" }))],
+    ["start told", each((id) => start({ workflowId: `${id}-u`, owner: "i" }))],
+    ["deliver", each((id) => deliver(send(`${id}-t`, "m"), send(`${prefix}0-t`, id)))],
+    ["deliver again", each((id) => deliver(send(`${id}-t`, "m"), send(`${prefix}0-t`, id)))],
+    ["deliver to nobody", each((id) => deliver(send(`${id}-nobody`, "m")))],
+    [
+      "consume and tell",
+      each((id, i) =>
+        advance(`${id}-t`, 1, {
+          records: [record(0)],
+          consumes: [{ seq: 1, stepId: 0 }],
+          sends: [send(`${prefix}${(i + 1) % size}-t`, `n${i}`)],
+          events: [event("e", "1")],
+          entries: [entry(0), entry(0, { index: 1, supersedes: true })]
+        })
+      )
+    ],
+    [
+      "await",
+      each((id) =>
+        advance(`${id}-t`, 1, {
+          end: suspend({
+            inbox: id === `${prefix}0` ? size + 2 : 2,
+            awaiting: [
+              { workflowId: `${id}-u`, on: "event", key: "x" },
+              { workflowId: `${id}-u`, on: "stream", key: "x", from: 1 }
+            ]
+          })
+        })
+      )
+    ],
+    ["tell", each((id) => advance(`${id}-u`, 1, { events: [event("x", "1")], entries: [entry(0, { key: "x" })] }))],
+    [
+      "tell again",
+      each((id) => advance(`${id}-u`, 1, { events: [event("x", "1")], entries: [entry(0, { key: "x" })] }))
+    ],
+    ["tell, fenced", each((id) => advance(`${id}-0`, 1, { events: [event("x", "1")], entries: [entry(0)] }))],
     ["start others", each((id) => start({ workflowId: `${id}-r`, owner: "i" }))],
     [
       "release and block",
@@ -49,6 +98,9 @@ describe("plans", () => {
           "attempt",
           "deadline",
           "waiter",
+          "message",
+          "event",
+          "stream",
           "executor",
           "revoked"
         ]
@@ -106,7 +158,21 @@ describe("plans", () => {
         for (let part = 0; part < 10; part++) {
           const ids = Array.from({ length: 500 }, (_, i) => `full${part}-${i}`)
           yield* write(store, ids.map((workflowId) => start({ workflowId, owner: "i", timeoutMs: 3_600_000 })))
-          yield* write(store, ids.map((id) => advance(id, 1, { records: [record(0)], end: suspend() })))
+          yield* write(store, ids.map((id) => deliver(send(id, "m"))))
+          yield* write(
+            store,
+            ids.map((id, i) =>
+              advance(id, 1, {
+                records: [record(0)],
+                events: [event("e", "1")],
+                entries: [entry(0)],
+                end: suspend({
+                  inbox: 1,
+                  awaiting: [{ workflowId: ids[(i + 1) % ids.length]!, on: "event", key: "never" }]
+                })
+              })
+            )
+          )
           yield* write(store, ids.map((id) => start({ workflowId: `${id}-u`, name: "Unserved" })))
         }
         const full = yield* measure("large")

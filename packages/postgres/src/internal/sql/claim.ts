@@ -49,8 +49,8 @@ END`
  * The epoch is raised in one statement and the history read in a later one: a flush that committed in between is seen.
  * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked.
  *
- * Locks: ownership rows in due order, skipping locked ones, only as many as are taken; then their mailbox rows,
- * skipping; then their workflow rows; their waiter rows, skipping.
+ * Locks: ownership rows in due order, skipping locked ones, only as many as are taken; then their mailbox rows, by id,
+ * waiting; then their workflow rows; their waiter rows, skipping.
  */
 export const claim = (s: string): string =>
   createFunction({
@@ -91,12 +91,16 @@ BEGIN${readCommitted}
   END IF;
 
   IF v_ids IS NOT NULL THEN
-    -- claimed and suspended again since the probe: its mailbox tells
+    -- claimed and suspended again since the probe: its mailbox tells. Waited for: one that gets messages without end would
+    -- be skipped without end, and who holds a mailbox waits for nothing that is locked here
+    PERFORM set_config('lock_timeout', '1000', true);
     SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
-    FROM unnest(v_ids) WITH ORDINALITY k(id, n)
+    FROM (
+      SELECT u.id, u.n FROM unnest(v_ids) WITH ORDINALITY u(id, n) ORDER BY u.id COLLATE "C"
+    ) k
     CROSS JOIN LATERAL (
       SELECT 1 FROM ${s}.mailbox m
-      WHERE m.workflow_id = k.id AND m.wake_at <= v_now FOR NO KEY UPDATE SKIP LOCKED
+      WHERE m.workflow_id = k.id AND m.wake_at <= v_now FOR NO KEY UPDATE
     ) m;
   END IF;
 

@@ -35,7 +35,7 @@ export const told = (s: string): string =>
             WHERE e.op = c.op AND e.last = 1 AND NOT EXISTS (
               SELECT FROM ${s}.event p
               WHERE p.workflow_id = e.id AND p.key = e.key AND p.value = e.value AND p.step_id = e.step::integer
-                AND p.epoch = e.epoch::bigint
+                AND p.epoch = e.epoch::bigint OFFSET 0
             )
           )
           AND NOT EXISTS (
@@ -44,7 +44,7 @@ export const told = (s: string): string =>
               SELECT FROM ${s}.stream p
               WHERE p.workflow_id = g.id AND p.key = g.key AND p.step_id = g.step::integer
                 AND p.epoch = g.epoch::bigint AND p.number = g.number::integer
-                AND p.attempt IS NOT DISTINCT FROM g.attempt::integer
+                AND p.attempt IS NOT DISTINCT FROM g.attempt::integer OFFSET 0
             )
           )
         )`
