@@ -173,6 +173,11 @@ export class Run {
     return this.state === "running"
   }
 
+  /** It has left memory, or is being given back: what is not known of it is for the next owner to find out. */
+  get leaving(): boolean {
+    return !this.running || this.releasing
+  }
+
   attemptsOf(key: string): ReadonlyArray<AttemptRecord> {
     return this.failedAttempts.get(key) ?? []
   }
@@ -726,6 +731,8 @@ export class Run {
   }
 
   private submit(write: Write, answered: (answer: Answer) => void): void {
+    // The store may not know yet that it is over, and would take it.
+    if (!this.running) return answered({ _tag: "Fenced" })
     const unsaved = this.unsaved
     const upTo = this.lastSeq
     this.unsaved = []
