@@ -45,6 +45,10 @@ export class ExecutorLoops implements Executor {
   private contention = 0
   /** A claim has failed: it may have been made. */
   private doubtful = false
+  /** Of the claim loop. What an earlier one is told was given up: it may have been claimed again since. */
+  private round = 0
+  /** Claimed, and their histories are still being read: with their epochs. */
+  private readonly taking = new Map<string, number>()
   private reconciledAt = performance.now()
   private readonly suspects = new Map<string, number>()
   /** The lease has been given up. */
@@ -284,13 +288,15 @@ export class ExecutorLoops implements Executor {
     const run = this.executions.get(workflowId)?.run
     if (run !== undefined && run.epoch >= epoch) return
     run?.stop({ _tag: "Fenced" })
-    // Something of it is on its way, its start or what an earlier run left: the next claim looks again.
-    if (this.core.journal.has(workflowId)) this.suspects.set(workflowId, epoch)
+    // Something of it is on its way, its start, its history or what an earlier run left: the next claim looks again.
+    if (this.core.journal.has(workflowId) || this.taking.has(workflowId)) this.suspects.set(workflowId, epoch)
     else this.giveBack(workflowId, epoch)
   }
 
   private run(registration: Registration, owned: Owned): void {
-    this.executions.get(owned.workflowId)?.run.stop({ _tag: "Fenced" })
+    const before = this.executions.get(owned.workflowId)?.run
+    if (before !== undefined && before.epoch >= owned.epoch) return
+    before?.stop({ _tag: "Fenced" })
     const execution = new Execution(this.core, registration, owned, {
       mayStart: this.mayStart,
       stopped: this.stopped,
@@ -346,7 +352,7 @@ export class ExecutorLoops implements Executor {
   }
 
   private readonly claiming: Effect.Effect<void, StoreError> = Effect.suspend(() =>
-    Effect.andThen(this.reconcile, this.claimAll)
+    Effect.andThen(this.reconcile, this.claimAll(++this.round))
   ).pipe(
     Effect.onExit((exit) =>
       Effect.sync(() => {
@@ -355,7 +361,7 @@ export class ExecutorLoops implements Executor {
     )
   )
 
-  private get claimAll(): Effect.Effect<void, StoreError> {
+  private claimAll(round: number): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       const free = this.core.settings.maxRunning - this.executions.size
       this.full = free <= 0
@@ -374,11 +380,19 @@ export class ExecutorLoops implements Executor {
           this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
           this.wakeClaimOnContention(contended)
+          if (round !== this.round) {
+            for (const { row } of claimed) this.giveBack(row.workflowId, row.epoch)
+            return Effect.void
+          }
+          for (const { row } of claimed) this.taking.set(row.workflowId, row.epoch)
           return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
+            Effect.ensuring(Effect.sync(() => {
+              for (const { row } of claimed) this.taking.delete(row.workflowId)
+            })),
             Effect.andThen(
               claimed.length === 0 ? Effect.void : Metrics.count(Metrics.workflowsClaimed, claimed.length)
             ),
-            Effect.andThen(claimed.length === limit ? this.claimAll : Effect.void)
+            Effect.andThen(claimed.length === limit ? this.claimAll(round) : Effect.void)
           )
         }
       )
