@@ -13,6 +13,7 @@ import type { Core } from "../src/internal/core.ts"
 import { DatabaseClock } from "../src/internal/databaseClock.ts"
 import { ExecutorLoops } from "../src/internal/executor.ts"
 import { Journal } from "../src/internal/journal.ts"
+import { Queues } from "../src/internal/queues.ts"
 import { CurrentRun } from "../src/internal/run.ts"
 import { Waiters } from "../src/internal/waiters.ts"
 import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
@@ -38,6 +39,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
     clock: new DatabaseClock(),
     journal: new Journal(store, { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 1000 }, fork),
     waiters: new Waiters(store, fork, () => false),
+    queues: new Queues(store, fork),
     settings: {
       executorId: "test",
       version: "",
@@ -47,7 +49,9 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
       suspendAfterMs: 3_600_000,
       replayGraceMs: 1000,
       shutdownMs: 1000,
-      maxRunning: 10
+      maxRunning: 10,
+      compatible: [],
+      queues: null
     },
     executor: undefined,
     context: Context.empty(),
@@ -123,9 +127,10 @@ interface Claim {
   readonly now: number
   readonly claimed: ReadonlyArray<Claimed>
   readonly nextDueAt: number | null
+  readonly contended: boolean
 }
 
-const nothing: Claim = { claimed: [], nextDueAt: null, now: 1 }
+const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false }
 
 const claimOf = (epoch: number, more = false): Claim => ({
   ...nothing,
