@@ -16,6 +16,7 @@ import { Journal } from "../src/internal/journal.ts"
 import { Queues } from "../src/internal/queues.ts"
 import { CurrentRun } from "../src/internal/run.ts"
 import { Waiters } from "../src/internal/waiters.ts"
+import { Watching } from "../src/internal/watching.ts"
 import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
 
 /** The loop, on a store of which these answers are given; `ran` has the epochs of the runs. */
@@ -38,7 +39,15 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
     store,
     clock: new DatabaseClock(),
     journal: new Journal(store, { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 1000 }, fork),
-    waiters: new Waiters(store, fork, () => false),
+    waiters: new Waiters(store, fork, () => false, () => {}),
+    watching: new Watching({
+      store,
+      now: () => 0,
+      fork,
+      isRunning: () => false,
+      lookForEnd: () => {},
+      claim: () => {}
+    }),
     queues: new Queues(store, fork),
     settings: {
       executorId: "test",
