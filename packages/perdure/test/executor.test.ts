@@ -13,10 +13,8 @@ import type { Core } from "../src/internal/core.ts"
 import { DatabaseClock } from "../src/internal/databaseClock.ts"
 import { ExecutorLoops } from "../src/internal/executor.ts"
 import { Journal } from "../src/internal/journal.ts"
-import { Queues } from "../src/internal/queues.ts"
 import { CurrentRun } from "../src/internal/run.ts"
 import { Waiters } from "../src/internal/waiters.ts"
-import { Watching } from "../src/internal/watching.ts"
 import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
 
 /** The loop, on a store of which these answers are given; `ran` has the epochs of the runs. */
@@ -35,20 +33,12 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
       })
   } as unknown as StoreService
   const fork: Core["fork"] = (effect) => Effect.runFork(effect)
-  const core: Core = {
+  // What the loop does not ask for is left out.
+  const core = {
     store,
     clock: new DatabaseClock(),
     journal: new Journal(store, { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 1000 }, fork),
     waiters: new Waiters(store, fork, () => false, () => {}),
-    watching: new Watching({
-      store,
-      now: () => 0,
-      fork,
-      isRunning: () => false,
-      lookForEnd: () => {},
-      claim: () => {}
-    }),
-    queues: new Queues(store, fork),
     settings: {
       executorId: "test",
       version: "",
@@ -65,7 +55,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
     executor: undefined,
     context: Context.empty(),
     fork
-  }
+  } as unknown as Core
   const signal = Queue.dropping<void>(1)
   const executor = new ExecutorLoops(core, { claims: yield* signal, beats: yield* signal, sweeps: yield* signal })
   yield* executor.join
