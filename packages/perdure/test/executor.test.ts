@@ -52,6 +52,14 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
       compatible: [],
       queues: null
     },
+    watching: new Watching({
+      store,
+      now: () => 0,
+      fork,
+      isRunning: () => false,
+      lookForEnd: () => {},
+      claim: () => {}
+    }),
     executor: undefined,
     context: Context.empty(),
     fork
