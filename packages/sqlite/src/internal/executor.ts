@@ -1,5 +1,5 @@
 /** Process starts and their leases. A lapsed lease never comes back to life: its workflows may be gone already. */
-import type { ExecutorInfo, Heartbeat, Served } from "perdure/Store"
+import type { ExecutorInfo, ExecutorRow, Heartbeat, Served } from "perdure/Store"
 import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
 import * as Mailbox from "./mailbox.ts"
@@ -87,6 +87,35 @@ export const leave = (database: Database, incarnation: string): void => {
   Ownership.giveUpAllOf(database, incarnation)
   tell(database, incarnation, now)
 }
+
+interface ExecutorColumns {
+  readonly incarnation: string
+  readonly executor_id: string
+  readonly version: string
+  readonly lease_until: number
+  readonly alive: 0 | 1
+  readonly owned: number
+  readonly served: string
+  readonly queues: string | null
+}
+
+/** For people: those that are alive, and those that lapsed of late or still own something. */
+export const list = (database: Database, now: number): ReadonlyArray<ExecutorRow> =>
+  database.all<ExecutorColumns>(
+    `SELECT e.incarnation, e.executor_id, e.version, e.lease_until, e.dead = 0 AND e.lease_until > ? AS alive,
+       (SELECT count(*) FROM perdure_ownership o WHERE o.executor = e.incarnation) AS owned, e.served, e.queues
+     FROM perdure_executor e ORDER BY e.incarnation`,
+    now
+  ).filter((row) => row.alive === 1 || row.owned > 0 || row.lease_until >= now - memoryMs).map((row) => ({
+    incarnation: row.incarnation,
+    executorId: row.executor_id,
+    version: row.version,
+    state: row.alive === 1 ? "alive" : "lapsed",
+    leaseUntil: row.lease_until,
+    owned: row.owned,
+    served: JSON.parse(row.served),
+    queues: row.queues === null ? null : JSON.parse(row.queues)
+  }))
 
 export const isAlive = (database: Database, incarnation: string, now: number): boolean =>
   database.get(
