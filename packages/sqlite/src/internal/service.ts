@@ -7,7 +7,7 @@ import * as Claim from "./claim.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import * as Executor from "./executor.ts"
-import { hints } from "./hints.ts"
+import * as Hints from "./hints.ts"
 import * as History from "./history.ts"
 import { management } from "./management.ts"
 import { messages } from "./messages.ts"
@@ -79,7 +79,5 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
     transaction(connections, client, workflowId, epoch, body, record, options),
   within: (starts, sends) => within(connections, client, starts, sends),
 
-  // Other processes see the commit itself: see `hints.ts`.
-  hint: () => Effect.void,
-  hints: hints(connections.writer, settings.hintIntervalMs)
+  ...Hints.make(connections.writer, settings.hintIntervalMs)
 })
