@@ -15,6 +15,7 @@ import { ExecutorLoops } from "../src/internal/executor.ts"
 import { Journal } from "../src/internal/journal.ts"
 import { CurrentRun } from "../src/internal/run.ts"
 import { Waiters } from "../src/internal/waiters.ts"
+import { Watching } from "../src/internal/watching.ts"
 import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
 
 /** The loop, on a store of which these answers are given; `ran` has the epochs of the runs. */
