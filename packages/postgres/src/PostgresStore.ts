@@ -38,11 +38,14 @@ import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
 import * as Messages from "./internal/messages.ts"
 import { migrate } from "./internal/migrate.ts"
+import * as Ours from "./internal/ours.ts"
+import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
 import * as Recovery from "./internal/recovery.ts"
 import * as Schedules from "./internal/schedules.ts"
 import * as Transaction from "./internal/transaction.ts"
 import * as Versions from "./internal/versions.ts"
+import * as Within from "./internal/within.ts"
 import * as Write from "./internal/write.ts"
 
 /** How to reach the database, and how the store behaves there. */
@@ -129,6 +132,12 @@ export const make = Effect.fnUntraced(function*(
 
   const now = Effect.map(database.query(`SELECT ${s}.now_ms()`), (rows) => Number(rows[0]![0]))
   const write = yield* Analyze.after(database, analyzed === true, Write.make(database))
+  const scope = yield* Effect.scope
+  const posted = Effect.suspend(() => Effect.asVoid(Effect.forkIn(Effect.ignore(drain), scope)))
+  const hints = pooler ? Hints.silent : yield* Hints.make(pulse, config, posted)
+  const drain = Outbox.make(database, write, hints.hint)
+  const sweep = Recovery.make(database)
+  const isOurs = Ours.make({ s, storeId: storeId as string, client })
   const service = {
     name: "postgres",
     now,
@@ -140,7 +149,7 @@ export const make = Effect.fnUntraced(function*(
     write,
     ...Executors.make(database, pulse),
     ...Claims.make(database),
-    sweep: Recovery.make(database),
+    sweep: (limit: number) => Effect.andThen(drain, sweep(limit)),
     ...Management.make(database),
     ...Queries.make(database),
     ...Listing.make(database),
@@ -150,8 +159,9 @@ export const make = Effect.fnUntraced(function*(
     ...Schedules.make(database),
     ...Messages.make(database),
     ...Events.make(database),
-    transaction: Transaction.make({ s, storeId: storeId as string, client }),
-    ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))
+    transaction: Transaction.make({ s, client, isOurs }),
+    within: Within.make({ s, isOurs, drain, scope }),
+    ...hints
   } as unknown as StoreService // WIP
   return Context.make(Store, service).pipe(
     Context.add(SqlClient, client),

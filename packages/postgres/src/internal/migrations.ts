@@ -6,9 +6,12 @@ import { setAttributes } from "./sql/attributes.ts"
 import { cancel } from "./sql/cancel.ts"
 import { claim, history } from "./sql/claim.ts"
 import { nowMs } from "./sql/clock.ts"
+import { enqueueWorkflow, sendMessage } from "./sql/entryPoints.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
 import { fork } from "./sql/fork.ts"
+import { jsonText, numberText } from "./sql/jsonText.ts"
+import { outboxTable } from "./sql/outbox.ts"
 import { position } from "./sql/position.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
@@ -26,6 +29,7 @@ export type Migration = (s: string) => ReadonlyArray<string>
 export const migrations: ReadonlyArray<Migration> = [
   (s) => [
     ...tables(s),
+    ...outboxTable(s),
     ...versionTables(s),
     ...scheduleTable(s),
     ...queueTables(s),
@@ -33,7 +37,11 @@ export const migrations: ReadonlyArray<Migration> = [
     nowMs(s),
     wake(s),
     tell(s),
+    numberText(s),
+    jsonText(s),
     flush(s),
+    ...enqueueWorkflow(s),
+    ...sendMessage(s),
     history(s),
     claim(s),
     cancel(s),

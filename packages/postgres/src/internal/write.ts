@@ -187,14 +187,12 @@ const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advanc
   advance.children.forEach((child, i) => pushStart(columns, op, i, child))
 }
 
-/** The parameters of one flush. Operations with owners have the same one. */
-export const encode = (operations: ReadonlyArray<Operation>, lock: number): ReadonlyArray<unknown> => {
+/** The columns of one flush, but for its first two parameters. Operations with owners have the same one. */
+const columnsOf = (operations: ReadonlyArray<Operation>): ReadonlyArray<Column> => {
   const columns: Array<Column> = types.map(() => [])
   const tellings = Tellings.make()
-  let owner: string | null = null
   for (let op = 0; op < operations.length; op++) {
     const operation = operations[op]!
-    owner ??= ownerOf(operation)
     if (operation._tag === "Start") pushStart(columns, op, null, operation)
     else if (operation._tag === "Deliver") Tellings.pushSends(tellings, op, operation.sends)
     else if (operation._tag === "Advance") {
@@ -205,13 +203,27 @@ export const encode = (operations: ReadonlyArray<Operation>, lock: number): Read
   Tellings.parametersOf(tellings).forEach((cells, i) => {
     columns[first.d + i] = cells
   })
-  return columns.map((column, i) =>
+  return columns
+}
+
+/** The parameters of one flush. */
+export const encode = (operations: ReadonlyArray<Operation>, lock: number): ReadonlyArray<unknown> => {
+  let owner: string | null = null
+  for (const operation of operations) owner ??= ownerOf(operation)
+  return columnsOf(operations).map((column, i) =>
     i === 0 ? PgTypes.int4(lock) : i === 1 ? PgTypes.text(owner) : column.length === 0 ? "{}" : Result.getOrThrow(
       // the type is one of the three: `flushParameters` has no others beyond the first two
       PgTypes.array(column, oids[types[i] as keyof typeof oids])
     )
   )
 }
+
+/** The same for the application's client, whichever driver that is: texts. Without an owner and without waiting. */
+export const encodeTexts = (operations: ReadonlyArray<Operation>): ReadonlyArray<string | null> =>
+  columnsOf(operations).map((column, i) => i < 2 ? null : `{${column.map(literal).join(",")}}`)
+
+const literal = (cell: Column[number]): string =>
+  typeof cell === "string" ? `"${cell.replaceAll(/["\\]/g, "\\$&")}"` : cell === null ? "NULL" : String(cell)
 
 /** The owner that a flush's starts have in common. */
 const ownerOf = (operation: Operation): string | null => {
@@ -279,6 +291,12 @@ const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray
 /** The workflow that an operation is of: a delivery is of none. */
 const idOf = (operation: Operation): string | null =>
   operation._tag === "Start" || operation._tag === "Advance" ? operation.workflowId : null
+
+/** The answers to operations, from what the function said of them. */
+export const decodeAnswers = (
+  operations: ReadonlyArray<Operation>,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>
+): ReadonlyArray<Answer> => decode(operations.map((operation, index) => ({ index, operation })), rows)
 
 const busy: Answer = { _tag: "Busy" }
 

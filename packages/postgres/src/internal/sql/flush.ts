@@ -6,6 +6,7 @@ import { createFunction, readCommitted } from "./function.ts"
 import { groupCounts, groupParameters } from "./groups.ts"
 import { lockMailboxes } from "./mailboxes.ts"
 import { checkSends, consumeMessages, insertMessages } from "./messages.ts"
+import { putInOutbox } from "./outbox.ts"
 import { appendEntries } from "./streams.ts"
 import { tellWaiters, told } from "./telling.ts"
 
@@ -201,11 +202,15 @@ DECLARE
   v_verdicts text[];
   v_there boolean;
   v_base bigint[];
+  v_send record;
 ${groupCounts}
   v_telling double precision[] := e_n[1:v_e] || g_n[1:v_g];
   v_delivers boolean := v_m > 0 AND NOT m_n[1:v_m] <@ a_op;
-BEGIN${readCommitted}
-  PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+BEGIN
+  -- null: in an application's transaction, whose settings and isolation level are its own
+  IF p_lock_ms IS NOT NULL THEN${readCommitted}
+    PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+  END IF;
 
   IF cardinality(s_id) > 0 THEN
     v_now := ${s}.now_ms();
@@ -226,6 +231,7 @@ BEGIN${readCommitted}
     END IF;
   END IF;
 
+${putInOutbox(s)}
   IF cardinality(a_id) = 0 AND v_m = 0 THEN
     RETURN;
   END IF;
