@@ -3,15 +3,17 @@ import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as Client from "perdure/Client"
 import * as Debouncer from "perdure/Debouncer"
+import * as Message from "perdure/Message"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { Gate, Task, unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
-import { eventually, reaches, reasonOf } from "./observing.ts"
+import { eventually, reaches, reasonOf, suspends } from "./observing.ts"
 import { twice } from "./twice.ts"
 
 const queue = WorkflowQueue.make("queue")
@@ -157,6 +159,28 @@ onBothStores("transactions of the application", (claim) => {
       assert.isTrue(
         Exit.isSuccess(live) && Exit.isFailure(live.value) && Cause.pretty(live.value.cause).includes("body")
       )
+    })
+  )
+
+  claim(
+    "a message is sent with the commit, wakes whoever waits for it, and is not sent otherwise",
+    Effect.fnUntraced(function*(given) {
+      const Approval = Message.make("approval", { payload: Schema.Struct({ by: Schema.String }) })
+      const Asking = Workflow.make("Asking", { success: Schema.String })
+      const live = Asking.toLayer(() => Effect.map(Approval.receive(), ({ by }) => by))
+      const { use } = yield* given.engine(live, unpolled)
+      const client = yield* given.client
+      const handle = yield* use(Asking.start(undefined, { workflowId: "asking" }))
+      yield* use(suspends("asking"))
+      const lost = Transaction.within(Effect.andThen(Approval.send("asking", { by: "nobody" }), Effect.fail("no")))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(client.use(lost))))
+      yield* client.use(Transaction.within(Approval.send("asking", { by: "ada" })))
+      assert.strictEqual(yield* client.use(handle.result), "ada")
+      for (const [to, why] of [["asking", "ended"], ["nobody", "unknown"]] as const) {
+        const send = Transaction.within(Approval.send(to, { by: "ada" }))
+        const reason = yield* reasonOf(client.use(Effect.mapError(send, (error) => error as any)))
+        assert.deepStrictEqual([reason._tag, reason.why], ["MessageUndeliverable", why])
+      }
     })
   )
 

@@ -51,8 +51,6 @@ export interface Executor {
   /** Looks whether something that runs here has been ended from outside. Writes nothing. */
   readonly lookAtRunning: () => void
   readonly claimNow: () => void
-  /** Looks for what is lost, expired or left over now. */
-  readonly sweepNow: () => void
 }
 
 /** A fresh workflow, as its starter knows it. */

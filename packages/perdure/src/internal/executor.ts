@@ -89,7 +89,7 @@ export class ExecutorLoops implements Executor {
     !this.stopping && this.mayStart() && this.executions.size < this.core.settings.maxRunning
   readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
   readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
-  readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)
+  private readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)
 
   readonly lookAtRunning = (): void => {
     if (this.executions.size === 0 || this.executions.size > 1000) return
@@ -322,6 +322,8 @@ export class ExecutorLoops implements Executor {
       hints.push({ _tag: "Queue", queue: execution.queue })
       this.claimNow()
     }
+    // Somebody else shall take it, at once.
+    if (why._tag === "Released") hints.push({ _tag: "Due", name: execution.name })
     if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
     if (why._tag === "Blocked") {
       this.core.fork(Effect.logError(

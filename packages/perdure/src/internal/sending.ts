@@ -1,7 +1,8 @@
 /**
  * Sending messages. From a body the messages and their record are one write, so they are sent exactly once. From a step
  * they are sent at least once, under ids that an attempt that is made again gives again. From outside they are sent
- * when the call returns, under the caller's idempotency key or one of their own.
+ * when the call returns, under the caller's idempotency key or one of their own; as a part of the application's
+ * transaction, when that commits.
  */
 import * as Effect from "effect/Effect"
 import type { Answer, Send } from "../Store.ts"
@@ -21,6 +22,8 @@ import type { Completed, Operation, Slot } from "./operation.ts"
 import { failed, replayed, succeeded } from "./outcomes.ts"
 import { placed, refuseInOwnTransaction, running } from "./placing.ts"
 import { byteLength } from "./text.ts"
+import { WithinTransaction } from "./transactions.ts"
+import { sendWithin } from "./within.ts"
 
 /** A message, checked and encoded. */
 export interface Outgoing {
@@ -41,6 +44,9 @@ export const send = (
       case "Body":
         return place.run.ask(sendOperation(topic, messages, key, place.run.workflowId))
       case "Step": {
+        if (fiber.getRef(WithinTransaction)) {
+          return sendPart(core, topic, messages, fiber.getRef(WorkflowContext.Current)?.workflowId ?? null)
+        }
         const refused = refuseInOwnTransaction(core, fiber.context, "a message")
         if (refused !== undefined) return Effect.fail(refused)
         const senderId = fiber.getRef(WorkflowContext.Current)?.workflowId ?? ""
@@ -50,12 +56,27 @@ export const send = (
         )
       }
       case "Outside": {
+        if (fiber.getRef(WithinTransaction)) return sendPart(core, topic, messages, null)
         const refused = refuseInOwnTransaction(core, fiber.context, "a message")
         if (refused !== undefined) return Effect.fail(refused)
         return deliver(core, messages.map((message) => sendOf(topic, message, crypto.randomUUID(), null)))
       }
     }
   })
+
+/** As a part of the application's transaction: see `Transaction.within`. */
+const sendPart = (
+  core: Core,
+  topic: string,
+  messages: ReadonlyArray<Outgoing>,
+  senderId: string | null
+): Effect.Effect<void, WorkflowError> => {
+  const sends = messages.map((message) => sendOf(topic, message, crypto.randomUUID(), senderId))
+  return Effect.flatMap(sendWithin(core, sends), (answers) => {
+    const index = answers.findIndex((why) => why !== null)
+    return index < 0 ? Effect.void : Effect.fail(refusal({ _tag: "SendRefused", index, why: answers[index]! }, sends))
+  })
+}
 
 const sendOf = (topic: string, message: Outgoing, messageId: string, senderId: string | null): Send => ({
   to: message.to,

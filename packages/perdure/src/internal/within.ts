@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import {
-  type Hint,
   type Send,
   type SendRefusal,
   type Start,
@@ -42,11 +41,7 @@ export const sendWithin = (
   Effect.gen(function*() {
     const sql = yield* client
     const answers = yield* write(core, sql, [], sends)
-    const hints = sends.map((send): Hint => ({ _tag: "Inbox", workflowId: send.to }))
-    yield* sql.afterCommit(Effect.suspend(() => {
-      core.executor?.sweepNow()
-      return core.store.hint(hints)
-    }))
+    yield* sql.afterCommit(Effect.sync(() => core.watching.wrote({ workflowId: "", sends, events: [], entries: [] })))
     return answers.sends
   })
 
