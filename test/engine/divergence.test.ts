@@ -270,7 +270,7 @@ onBothStores("divergence", (claim) => {
         const Other = Workflow.make("Other")
         const client = yield* given.client
         yield* client.use(Other.start(undefined, { workflowId: "other" }))
-        yield* client.use(Subject.start(undefined, { workflowId: "old" }))
+        yield* client.use(Subject.start(undefined, { workflowId: "old", version: "1" }))
         const newer = yield* given.engine(liveOf((log) => log.add("ran"), log), { version: "2" })
         yield* newer.use(Subject.execute(undefined, { workflowId: "new" }))
         for (const id of ["other", "old"]) {
@@ -279,7 +279,7 @@ onBothStores("divergence", (claim) => {
         }
         assert.deepStrictEqual(log.entries, ["ran"])
         yield* newer.close
-        const engine = yield* given.engine(liveOf((log) => log.add("ran old"), log))
+        const engine = yield* given.engine(liveOf((log) => log.add("ran old"), log), { version: "1" })
         assert.strictEqual(yield* engine.use(Subject.handle("old").result), "ended")
         assert.deepStrictEqual(log.entries, ["ran", "ran old"])
       }
