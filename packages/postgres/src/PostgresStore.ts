@@ -41,6 +41,7 @@ import { migrate } from "./internal/migrate.ts"
 import * as Ours from "./internal/ours.ts"
 import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
+import * as Queues from "./internal/queues.ts"
 import * as Recovery from "./internal/recovery.ts"
 import * as Schedules from "./internal/schedules.ts"
 import * as Transaction from "./internal/transaction.ts"
@@ -157,6 +158,7 @@ export const make = Effect.fnUntraced(function*(
     ...Erasing.make(database),
     ...Forking.make(database),
     ...Schedules.make(database),
+    ...Queues.make(database),
     ...Messages.make(database),
     ...Events.make(database),
     transaction: Transaction.make({ s, client, isOurs }),

@@ -37,17 +37,19 @@ export const make = (database: Database) => {
   const resume = (workflowIds: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError> =>
     Effect.map(
       retryLocks(database.run(
-        `SELECT id_, result_, status_ FROM ${s}.resume_1($1::integer, $2::text[])`,
+        `SELECT id_, result_, status_, holder_ FROM ${s}.resume_1($1::integer, $2::text[])`,
         [lockMs, workflowIds]
       )),
       (rows) =>
-        inOrder(workflowIds, rows, (workflowId, [, result, status]): ResumeAnswer => {
+        inOrder(workflowIds, rows, (workflowId, [, result, status, holder]): ResumeAnswer => {
           switch (result) {
             case "resumed":
               return { workflowId, result }
             case "refused":
             case "compensated":
               return { workflowId, result, status: status as WorkflowStatus }
+            case "duplicate":
+              return { workflowId, result, status: status as WorkflowStatus, holder: holder as string }
             default:
               return { workflowId, result: "unknown" }
           }

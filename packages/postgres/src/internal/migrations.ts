@@ -4,7 +4,8 @@
  */
 import { setAttributes } from "./sql/attributes.ts"
 import { cancel } from "./sql/cancel.ts"
-import { claim, history } from "./sql/claim.ts"
+import { claim, occupied } from "./sql/claim.ts"
+import { claimQueue, wakeQueue } from "./sql/claimQueue.ts"
 import { nowMs } from "./sql/clock.ts"
 import { enqueueWorkflow, sendMessage } from "./sql/entryPoints.ts"
 import { erase, retainable } from "./sql/erase.ts"
@@ -12,7 +13,22 @@ import { flush } from "./sql/flush.ts"
 import { fork } from "./sql/fork.ts"
 import { jsonText, numberText } from "./sql/jsonText.ts"
 import { outboxTable } from "./sql/outbox.ts"
+import { debounce } from "./sql/deduplicate.ts"
+import { history } from "./sql/history.ts"
+import { digest, partition, pickHeads, unkey } from "./sql/partition.ts"
 import { position } from "./sql/position.ts"
+import {
+  changeQueue,
+  deleteQueue,
+  leaveQueue,
+  moveItems,
+  promote,
+  rateLeft,
+  rateStarted,
+  rerank,
+  setDelay,
+  setPriority
+} from "./sql/queue.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
@@ -39,10 +55,23 @@ export const migrations: ReadonlyArray<Migration> = [
     tell(s),
     numberText(s),
     jsonText(s),
+    leaveQueue(s),
+    moveItems(s),
+    debounce(s),
     flush(s),
     ...enqueueWorkflow(s),
     ...sendMessage(s),
     history(s),
+    promote(s),
+    rateLeft(s),
+    rateStarted(s),
+    partition(s),
+    digest(s),
+    unkey(s),
+    pickHeads(s),
+    wakeQueue(s),
+    claimQueue(s),
+    occupied(s),
     claim(s),
     cancel(s),
     resume(s),
@@ -54,6 +83,11 @@ export const migrations: ReadonlyArray<Migration> = [
     setAttributes(s),
     position(s),
     fork(s),
+    changeQueue(s),
+    rerank(s),
+    deleteQueue(s),
+    setPriority(s),
+    setDelay(s),
     fired(s)
   ]
 ]

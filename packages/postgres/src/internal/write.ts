@@ -271,11 +271,36 @@ const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray
       case "SendRefused":
         answers[at] = { _tag: "SendRefused", index: Number(part), why: name as SendRefusal }
         break
+      case "NoQueue":
+        answers[at] = { _tag: "NoQueue", index: Number(part), queue: String(name) }
+        break
+      case "Duplicate":
+        answers[at] = { _tag: "Duplicate", workflowId: String(name), name: "" }
+        break
+      case "ChildDuplicate":
+        answers[at] = {
+          _tag: "ChildDuplicate",
+          index: Number(part),
+          workflowId: name as string | null,
+          name: null,
+          movable: same === true
+        }
+        break
+      // the name of who has the deduplication id, in a row after the one that tells its id
+      case "Holder": {
+        const answer = answers[at]!
+        if (answer._tag === "Duplicate") answers[at] = { ...answer, name: String(name) }
+        else if (answer._tag === "ChildDuplicate") answers[at] = { ...answer, name: name as string | null }
+        break
+      }
       case "ChildConflict":
         answers[at] = { _tag: "ChildConflict", index: Number(part), name: String(name) }
         break
-      case "Exists": {
-        const exists: StartAnswer = { _tag: "Exists", same: same === true, name: String(name) }
+      case "Exists":
+      case "Debounced": {
+        const exists: StartAnswer = tag === "Exists"
+          ? { _tag: "Exists", same: same === true, name: String(name) }
+          : { _tag: "Debounced", workflowId: String(name) }
         const answer = answers[at]!
         if (part === null) answers[at] = exists
         else if (answer._tag === "Recorded") {

@@ -14,8 +14,9 @@ export const enqueue = (s: string, filter: string): string => `
       ), x AS MATERIALIZED (
         SELECT x.*, coalesce(x.priority::bigint, 0) AS points, v_now + coalesce(x.delay::bigint, 0) AS at,
           (SELECT q.ageing FROM q WHERE q.name = x.queue) AS ageing
-        FROM unnest(s_op, s_child, s_id, s_name, s_version, s_queue, s_priority, s_partition, s_dedup, s_debounce, s_delay)
-          AS x(op, child, id, name, version, queue, priority, partition, dedup, debounce, delay)
+        FROM unnest(s_op, s_child, s_id, s_name, s_version, s_queue, s_priority, s_partition, s_dedup, s_debounce, s_expected,
+          s_delay)
+          AS x(op, child, id, name, version, queue, priority, partition, dedup, debounce, expected, delay)
         WHERE x.queue IS NOT NULL AND (v_new IS NULL OR x.id = ANY (v_new)) AND ${filter}
       ), items AS (
         INSERT INTO ${s}.queue_item (workflow_id, queue, name, version, state, rank, enqueued_at, due_at, partition_key,
@@ -32,7 +33,7 @@ export const enqueue = (s: string, filter: string): string => `
       UPDATE ${s}.mailbox m SET wake_at = v_now + x.delay
       FROM (
         SELECT p.tid, x.delay::bigint AS delay
-        FROM unnest(s_op, s_child, s_id, s_queue, s_delay) AS x(op, child, id, queue, delay)
+        FROM unnest(s_op, s_child, s_id, s_queue, s_expected, s_delay) AS x(op, child, id, queue, expected, delay)
         CROSS JOIN LATERAL (SELECT p.ctid AS tid FROM ${s}.mailbox p WHERE p.workflow_id = x.id OFFSET 0) p
         WHERE x.delay > 0 AND x.queue IS NULL AND (v_new IS NULL OR x.id = ANY (v_new)) AND ${filter}
       ) x WHERE m.ctid = x.tid;
@@ -40,7 +41,7 @@ export const enqueue = (s: string, filter: string): string => `
     IF v_count > 0 AND cardinality(s_attributes) > 0 THEN
       INSERT INTO ${s}.attribute (workflow_id, key, value)
       SELECT x.id, e.key, e.value::text
-      FROM unnest(s_op, s_child, s_id, s_attributes) AS x(op, child, id, attributes)
+      FROM unnest(s_op, s_child, s_id, s_expected, s_attributes) AS x(op, child, id, expected, attributes)
       CROSS JOIN LATERAL json_each(x.attributes::json) e
       WHERE x.attributes IS NOT NULL AND (v_new IS NULL OR x.id = ANY (v_new)) AND ${filter};
     END IF;`

@@ -1,4 +1,5 @@
 import { checkAwaits, checkInboxes } from "./awaits.ts"
+import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, moveExpected } from "./deduplicate.ts"
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
@@ -118,10 +119,10 @@ const insertStarts = (s: string, filter: string, all: string): string => `
         x.dedup, x.debounce IS NOT NULL, x.attributes, x.schedule, x.scheduled::bigint, x.trace
       FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
         s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
-        s_dedup, s_debounce, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
+        s_dedup, s_debounce, s_expected, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
         AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles, assumed, parent,
-          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, delay, attributes,
-          schedule, scheduled, trace)
+          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
+          attributes, schedule, scheduled, trace)
       WHERE ${filter}
       ORDER BY x.id COLLATE "C"
       ON CONFLICT (workflow_id) DO NOTHING
@@ -147,9 +148,10 @@ const exclusive = "a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') OR a.op = ANY (
 /** The starts, children included, each with the workflow that has its id now (columns null: none). */
 const taken = (s: string): string =>
   `(
-            SELECT x.op, x.child, x.token, x.name, x.payload, w.workflow_id AS found, w.token AS found_token,
-              w.name AS found_name, w.payload AS found_payload
-            FROM unnest(s_op, s_child, s_id, s_token, s_name, s_payload) AS x(op, child, id, token, name, payload)
+            SELECT x.op, x.child, x.token, x.name, x.payload, x.expected, w.workflow_id AS found,
+              w.token AS found_token, w.name AS found_name, w.payload AS found_payload
+            FROM unnest(s_op, s_child, s_id, s_token, s_name, s_payload, s_expected)
+              AS x(op, child, id, token, name, payload, expected)
             LEFT JOIN LATERAL (
               SELECT * FROM ${s}.workflow w WHERE w.workflow_id = x.id OFFSET 0
             ) w ON true
@@ -182,6 +184,16 @@ DECLARE
   v_executor text;
   v_count bigint;
   v_new text[];
+  -- starts of their own that are not to be; those of them that are duplicates
+  v_refused double precision[] := '{}';
+  v_held double precision[];
+  -- advances that are there already
+  v_before double precision[] := '{}';
+  v_unregistered text[];
+  v_start record;
+  v_tag text;
+  v_queued text[];
+  v_parked text[];
   v_known bigint := 0;
   v_all boolean := true;
   v_settling boolean := a_end && ARRAY['SUCCESS', 'ERROR', 'CANCELLED'];
@@ -217,16 +229,21 @@ BEGIN
     IF p_owner IS NOT NULL THEN
       SELECT e.executor_id INTO v_executor FROM ${s}.executor e WHERE e.incarnation = p_owner;
     END IF;
-    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${
-      insertStarts(s, "x.child IS NULL", "cardinality(array_positions(s_child, NULL))")
-    }
-      IF v_count < cardinality(array_positions(s_child, NULL)) THEN
+${findUnregistered(s)}
+    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${gateStarts(s)}${
+      insertStarts(
+        s,
+        "x.child IS NULL AND x.op <> ALL (v_refused)",
+        "cardinality(array_positions(s_child, NULL)) - cardinality(v_refused)"
+      )
+    }${answerHeld(s)}
+      IF v_count + cardinality(v_refused) < cardinality(array_positions(s_child, NULL)) THEN
         -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
         RETURN QUERY
           SELECT x.op::integer, NULL::integer, CASE WHEN x.found IS NULL THEN 'Busy' ELSE 'Exists' END,
             x.found_name::text, x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
           FROM ${taken(s)}
-          WHERE x.child IS NULL AND x.found_token IS DISTINCT FROM x.token;
+          WHERE x.child IS NULL AND x.found_token IS DISTINCT FROM x.token AND x.op <> ALL (v_refused);
       END IF;
     END IF;
   END IF;
@@ -283,18 +300,22 @@ ${dropOperations("v_busy")}
         WHERE x.op = ANY (v_busy) AND x.child IS NOT NULL AND x.found_token <> x.token
           AND (x.found_name <> x.name OR x.found_payload <> x.payload)
         ORDER BY x.op, x.child;
+    END IF;
+${gateChildren(s)}
+    IF v_known > 0 THEN
       SELECT count(*) INTO v_known
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     END IF;
-${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)", "cardinality(s_id)")}
+${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL", "cardinality(s_id)")}
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
     FROM ${taken(s)}
-    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token IS DISTINCT FROM x.token;
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL
+      AND x.found_token IS DISTINCT FROM x.token;
     IF v_count <> v_known THEN
       RAISE EXCEPTION 'a child was started elsewhere meanwhile' USING ERRCODE = 'PD002';
-    END IF;
+    END IF;${moveExpected(s)}
   END IF;
 
   IF cardinality(r_id) > 0 THEN
@@ -335,21 +356,36 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)", "cardinality(s_id
 
   IF 'suspend' = ANY (a_end) OR 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
     v_now := ${s}.now_ms();
+    IF 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
+      SELECT array_agg(a.id) FILTER (WHERE a.ending = 'release'), array_agg(a.id) FILTER (WHERE a.ending = 'block')
+      INTO v_queued, v_parked
+      FROM unnest(a_op, a_id, a_end) AS a(op, id, ending)
+      CROSS JOIN LATERAL (
+        SELECT o.queue FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+      ) o
+      WHERE a.ending IN ('release', 'block') AND a.op = ANY (v_ok) AND o.queue > '';
+      IF v_queued IS NOT NULL THEN
+        PERFORM ${s}.move_items_1(v_queued, 'waiting');
+      END IF;
+      IF v_parked IS NOT NULL THEN
+        PERFORM ${s}.move_items_1(v_parked, 'parked');
+      END IF;
+    END IF;
     WITH e AS MATERIALIZED (
-      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt, o.tid, o.name, o.version, o.phase
+      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt, o.tid, o.name, o.version, o.phase, o.queue
       FROM unnest(a_op, a_id, a_end, a_wake, a_text) AS a(op, id, ending, wake, txt)
       CROSS JOIN LATERAL (
-        SELECT o.ctid AS tid, o.name, o.version, o.phase FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+        SELECT o.ctid AS tid, o.name, o.version, o.phase, o.queue FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
       ) o
       WHERE a.ending IN ('suspend', 'release', 'block') AND a.op = ANY (v_ok)
     ), o AS (
       UPDATE ${s}.ownership o SET executor = NULL, ended_epoch = o.epoch, blocked = e.ending = 'block'
       FROM e WHERE o.ctid = e.tid
     ), m AS (
-      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits)
+      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits, queue)
       SELECT e.id, e.name, e.version,
-        CASE e.ending WHEN 'suspend' THEN e.wake WHEN 'release' THEN v_now END,
-        CASE e.ending WHEN 'suspend' THEN e.txt END
+        CASE WHEN e.ending = 'suspend' THEN e.wake WHEN e.ending = 'release' AND e.queue = '' THEN v_now END,
+        CASE e.ending WHEN 'suspend' THEN e.txt END, e.queue
       FROM e
       ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
     )
@@ -396,7 +432,13 @@ ${tellWaiters(s)}
     )
     SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
     IF v_settled IS NOT NULL THEN
-      DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled);
+      WITH d AS (
+        DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled) RETURNING o.workflow_id, o.queue
+      )
+      SELECT array_agg(d.workflow_id) INTO v_queued FROM d WHERE d.queue > '';
+      IF v_queued IS NOT NULL THEN
+        PERFORM ${s}.leave_queue_1(v_queued);
+      END IF;
       DELETE FROM ${s}.mailbox m WHERE m.workflow_id = ANY (v_settled);
       DELETE FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_settled);
       IF v_waiters IS NOT NULL OR cardinality(w_target) > 0 THEN
@@ -459,6 +501,6 @@ ${tellWaiters(s)}
         x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
-  END IF;
+  END IF;${movedBefore}
 END`
   })
