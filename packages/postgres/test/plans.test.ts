@@ -120,7 +120,7 @@ describe("plans", () => {
           yield* sql.unsafe(`ANALYZE ${schema}.${table}`)
         }
         const outside = [
-          ["claim", `SELECT count(*) FROM ${schema}.claim_1('i', '{Order}', '{1}', ${size})`],
+          ["claim", `SELECT count(*) FROM ${schema}.claim_1('i', '{Order}', '{1}', NULL, ${size})`],
           [
             "cancel",
             `SELECT count(*) FROM ${schema}.cancel_1(100, ARRAY(SELECT 'x' || n FROM generate_series(0, ${size}) n), '{}', '{}', true)`

@@ -27,6 +27,9 @@ const words = (error: SqlError): string => {
   return Predicate.hasProperty(cause, "message") && typeof cause.message === "string" ? cause.message : error.message
 }
 
+/** What a statement of ours refused, as it words it: nothing was written. */
+export const refusalOf = (error: SqlError): unknown => sqlState(error) === "PD005" ? JSON.parse(words(error)) : null
+
 const isCodecError = (error: SqlError): boolean => Predicate.isTagged(error.reason.cause, "PgTypesCodecError")
 
 /** Missing tables and functions of ours included: they were there when the layer was built. */

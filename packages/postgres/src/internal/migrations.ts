@@ -7,14 +7,14 @@ import { cancel } from "./sql/cancel.ts"
 import { claim, occupied } from "./sql/claim.ts"
 import { claimQueue, wakeQueue } from "./sql/claimQueue.ts"
 import { nowMs } from "./sql/clock.ts"
+import { debounce } from "./sql/deduplicate.ts"
 import { enqueueWorkflow, sendMessage } from "./sql/entryPoints.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { flush } from "./sql/flush.ts"
 import { fork } from "./sql/fork.ts"
+import { history } from "./sql/history.ts"
 import { jsonText, numberText } from "./sql/jsonText.ts"
 import { outboxTable } from "./sql/outbox.ts"
-import { debounce } from "./sql/deduplicate.ts"
-import { history } from "./sql/history.ts"
 import { digest, partition, pickHeads, unkey } from "./sql/partition.ts"
 import { position } from "./sql/position.ts"
 import {
@@ -34,6 +34,7 @@ import { expire, recover, release } from "./sql/recover.ts"
 import { resume } from "./sql/resume.ts"
 import { fired } from "./sql/schedules.ts"
 import { scheduleTable } from "./sql/scheduleTable.ts"
+import { startedMany } from "./sql/startMany.ts"
 import { tables } from "./sql/tables.ts"
 import { versionTables } from "./sql/versions.ts"
 import { tell, wake } from "./sql/wake.ts"
@@ -88,6 +89,7 @@ export const migrations: ReadonlyArray<Migration> = [
     deleteQueue(s),
     setPriority(s),
     setDelay(s),
+    startedMany(s),
     fired(s)
   ]
 ]

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { ScheduleDefinition, ScheduleRow, ScheduleStore, ScheduleWrite, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { encode, flushCall } from "./encoding.ts"
 import { retryLocks } from "./locks.ts"
 import { afterPrefix } from "./prefix.ts"
 import {
@@ -14,7 +15,6 @@ import {
   scheduleColumns,
   updateStatement
 } from "./sql/schedules.ts"
-import { encode, flushCall } from "./write.ts"
 
 /** How long a fire waits for an id that somebody's open transaction is inserting. */
 const lockMs = 100

@@ -19,8 +19,9 @@ import {
   type StoreService,
   TransactionAborted
 } from "perdure/Store"
+import { decode } from "./answers.ts"
+import { encodeTexts, flushStatement } from "./encoding.ts"
 import { misconfiguration, unavailable } from "./errors.ts"
-import { decodeAnswers, encodeTexts, flushStatement } from "./write.ts"
 
 /** How often a start is tried again whose id or deduplication id was in the middle of becoming free. */
 const tries = 5
@@ -37,7 +38,7 @@ export const make = (options: {
   const startMany = Effect.fnUntraced(function*(client: SqlClient, starts: ReadonlyArray<Start>) {
     for (let again = 0; again < tries; again++) {
       const rows = yield* client.unsafe(statement, encodeTexts(starts)).values
-      const answers = decodeAnswers(starts, rows)
+      const answers = decode(starts, rows)
       if (!answers.some(({ _tag }) => _tag === "Busy")) return yield* Effect.forEach(answers, startAnswer)
     }
     return yield* unavailable("An id that is to be started is in the middle of a change; nothing was started under it")

@@ -102,7 +102,8 @@ export const answerHeld = (s: string): string => `
       LOOP
         v_tag := CASE
           WHEN v_start.holder_name IS NULL THEN 'Busy'
-          WHEN v_start.debounce IS NULL THEN 'Duplicate'
+          -- within an application's transaction nothing that was there before is locked
+          WHEN v_start.debounce IS NULL OR p_lock_ms IS NULL THEN 'Duplicate'
           ELSE ${s}.debounce_1(v_start.holder, v_start.token, v_start.name, v_start.payload, v_start.codec,
             v_start.delay::bigint, v_now) END;
         RETURN QUERY SELECT v_start.op::integer, NULL::integer, v_tag, v_start.holder::text, NULL::boolean, NULL::bigint;
@@ -153,7 +154,7 @@ ${dropOperations("v_late")}
                 AS holder_name,
               x.debounce IS NOT NULL AND CASE
                 WHEN u.workflow_id IS NOT NULL THEN coalesce(i.movable AND w.name = x.name, false)
-                ELSE coalesce(x.sibling_name = x.name AND x.sibling_debounce IS NOT NULL, false) END AS movable
+                ELSE x.sibling IS NOT NULL AND x.sibling_name = x.name AND x.sibling_debounce IS NOT NULL END AS movable
             FROM (
               SELECT x.*,
                 CASE WHEN first_value(x.child) OVER f < x.child THEN first_value(x.id) OVER f END AS sibling,
