@@ -253,4 +253,25 @@ export const partitions: Suite = (claim) => {
       yield* finish(store, "i", ["x0", "x1", "y0", "plain", "z0"])
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["z1"])
     }))
+
+  claim(
+    "a position counts those that wait before it with its key, by priority, and no others",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { partitioned: perKey() })
+        yield* enqueue(store, [
+          at("x0", "x"),
+          at("x1", "x"),
+          at("y0", "y"),
+          at("x2", "x"),
+          at("first", "x", { priority: 5 })
+        ])
+        const positions = (limit = 100) =>
+          Effect.forEach(["x0", "x1", "x2", "y0", "first", "nobody"], (id) => store.position(id, limit))
+        assert.deepStrictEqual(yield* positions(), [1, 2, 3, 0, 0, null])
+        assert.deepStrictEqual(yield* positions(2), [1, 2, 2, 0, 0, null])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["first", "y0"])
+        assert.deepStrictEqual(yield* positions(), [0, 1, 2, null, null, null])
+      })
+  )
 }

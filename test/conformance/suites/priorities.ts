@@ -111,4 +111,25 @@ export const priorities: Suite = (claim) => {
       yield* store.setQueue("q", { limits: null })
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["b", "a"])
     }))
+
+  claim(
+    "a position counts all that wait before it in the queue, of whatever name and version",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { concurrency: 1 })
+        yield* enqueue(store, [
+          queued("b1", {}, { name: "B" }),
+          queued("a1", {}, { name: "A" }),
+          queued("later", {}, { name: "A", version: "2" }),
+          queued("a2", { priority: 1 }, { name: "A" }),
+          queued("c1", {}, { name: "C" })
+        ])
+        yield* enqueue(store, [queued("delayed", {}, { delayMs: 60_000 })])
+        const positions = (limit: number) =>
+          Effect.forEach(["a2", "b1", "a1", "later", "c1", "delayed"], (id) => store.position(id, limit))
+        assert.deepStrictEqual(yield* positions(100), [0, 1, 2, 3, 4, null])
+        assert.deepStrictEqual(yield* positions(3), [0, 1, 2, 3, 3, null])
+        assert.deepStrictEqual(yield* positions(0), [0, 0, 0, 0, 0, null])
+      })
+  )
 }

@@ -108,7 +108,10 @@ export interface ManagementStore {
     queues: ReadonlyArray<string> | null
   ) => Effect.Effect<void, StoreError>
 
-  /** Where a waiting workflow stands in its queue: how many are before it, counted up to `limit`. Null: it does not wait. */
+  /**
+   * Where a waiting workflow stands in its queue (with a partition key: among those of its key): how many are before it,
+   * counted up to `limit`. Null: it does not wait.
+   */
   readonly position: (workflowId: string, limit: number) => Effect.Effect<number | null, StoreError>
 
   /** What a suspended workflow is entered for, and with whom. */

@@ -75,11 +75,13 @@ const heartbeatStatement = (s: string): string => `
 const farewellStatement = (s: string): string =>
   `UPDATE ${s}.executor SET state = 'leaving' WHERE incarnation = $1::text AND state = 'alive'`
 
-const removeStatement = (s: string): string => `
+/** Its lease is over. The row stays for people to see, until the sweep forgets it, as it does with all that have lapsed. */
+const endStatement = (s: string): string => `
   WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), d AS (
     DELETE FROM ${s}.revoked r WHERE r.incarnation = $1::text RETURNING r.workflow_id, r.epoch
   ), ${ended(s)}
-  DELETE FROM ${s}.executor WHERE incarnation = $1::text`
+  UPDATE ${s}.executor e SET state = 'dead', lease_until = least(e.lease_until, n.now) FROM n
+  WHERE e.incarnation = $1::text`
 
 export const make = (database: Database, pulse: Database) => {
   const s = database.s
@@ -139,7 +141,7 @@ export const make = (database: Database, pulse: Database) => {
         if (left !== true) break
         if (Number(released) === 0) yield* Effect.sleep(20)
       }
-      yield* database.query(removeStatement(s), [incarnation])
+      yield* database.query(endStatement(s), [incarnation])
       told.delete(incarnation)
     })
 

@@ -27,12 +27,12 @@ export const setPriority = (
   return "changed"
 }
 
-/** How many wait before it, counted up to `limit`; null: it does not wait. */
+/** How many wait before it, of its partition key, counted up to `limit`; null: it does not wait. */
 export const position = (database: Database, workflowId: string, limit: number): number | null =>
   database.get<{ n: number }>(
     `SELECT (SELECT count(*) FROM (
        SELECT 1 FROM perdure_queue_item b
-       WHERE b.queue = i.queue AND b.state = 'waiting' AND (b.rank, b.seq) < (i.rank, i.seq) LIMIT ?)) AS n
+       WHERE b.queue = i.queue AND b.partition_key IS i.partition_key AND b.state = 'waiting' AND (b.rank, b.seq) < (i.rank, i.seq) LIMIT ?)) AS n
      FROM perdure_queue_item i WHERE i.workflow_id = ? AND i.state = 'waiting'`,
     limit,
     workflowId
