@@ -132,7 +132,7 @@ export interface WorkflowSchedule {
    * *Details*
    *
    * The store's copy becomes what code says, also where a client had updated it, except that a pause stays. It stays
-   * when the layer closes, and when the code is gone: delete it then with `Client.schedules.remove`. Fails with
+   * when the layer closes, and when the code is gone: delete it then with `Client.schedules.delete`. Fails with
    * `WorkflowUnauthorized` where the principal may not start the workflow, and as an enqueue would.
    *
    * **Durability.** A declared schedule fires wherever an executor lives. Declaring it again in every process writes

@@ -97,8 +97,10 @@ export const resume = (name: string): Effect.Effect<void, WorkflowError, Engine>
   managed("resume", (core) => Schedules.resume(core, name))
 
 /** Deletes it. What it has started goes on. Fails with `ScheduleNotFound`. */
-export const remove = (name: string): Effect.Effect<void, WorkflowError, Engine> =>
-  managed("remove", (core) => Schedules.remove(core, name))
+const delete_ = (name: string): Effect.Effect<void, WorkflowError, Engine> =>
+  managed("delete", (core) => Schedules.remove(core, name))
+
+export { delete_ as delete }
 
 /**
  * Starts its workflow now, beside its ticks, paused or not; succeeds with the workflow's id, a new one each time. Fails
