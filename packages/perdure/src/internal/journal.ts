@@ -75,6 +75,7 @@ export class Journal {
   private underWay = 0
   private free = 0
   private scheduled = false
+  private flushing = false
   private idle: Array<() => void> = []
   private readonly store: StoreService
   private readonly options: JournalOptions
@@ -125,9 +126,13 @@ export class Journal {
   private enqueue(line: Line): void {
     line.state = "ready"
     this.ready.push(line)
-    if (this.scheduled || this.underWay >= this.options.lanes) return
+    this.flushSoon()
+  }
+
+  /** After this turn of the event loop: what other workflows submit in it goes along. */
+  private flushSoon(): void {
+    if (this.scheduled || this.ready.length === 0 || this.underWay >= this.options.lanes) return
     this.scheduled = true
-    // After this turn of the event loop: what other workflows submit in it goes along.
     nextTurn(() => {
       this.scheduled = false
       this.flush()
@@ -135,11 +140,18 @@ export class Journal {
   }
 
   private flush(): void {
-    while (this.ready.length > 0 && this.underWay < this.options.lanes) {
+    // A store may answer before it returns, and the answer may lead to the next write: that one is not made within this
+    // one, or the stack would grow with every write of a loop, and nobody else would have a turn.
+    if (this.flushing) return
+    this.flushing = true
+    for (let left = this.ready.length; left > 0 && this.underWay < this.options.lanes;) {
       const { entries, lines } = this.takeBatch()
+      left -= lines.length
       this.underWay++
       this.run(this.write(lines, entries))
     }
+    this.flushing = false
+    this.flushSoon()
   }
 
   private takeBatch(): { readonly lines: ReadonlyArray<Line>; readonly entries: ReadonlyArray<Entry> } {
