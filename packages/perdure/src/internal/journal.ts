@@ -144,13 +144,16 @@ export class Journal {
     // one, or the stack would grow with every write of a loop, and nobody else would have a turn.
     if (this.flushing) return
     this.flushing = true
-    for (let left = this.ready.length; left > 0 && this.underWay < this.options.lanes;) {
-      const { entries, lines } = this.takeBatch()
-      left -= lines.length
-      this.underWay++
-      this.run(this.write(lines, entries))
+    try {
+      for (let left = this.ready.length; left > 0 && this.underWay < this.options.lanes;) {
+        const { entries, lines } = this.takeBatch()
+        left -= lines.length
+        this.underWay++
+        this.run(this.write(lines, entries))
+      }
+    } finally {
+      this.flushing = false
     }
-    this.flushing = false
     this.flushSoon()
   }
 
