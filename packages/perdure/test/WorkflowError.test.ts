@@ -27,7 +27,11 @@ const reasons: ReadonlyArray<Errors.Reason> = [
   new Errors.NotInBody({ operation: "Client.list" }),
   new Errors.NotDeletable({ workflowId: "w", status: "PENDING" }),
   new Errors.NotWaiting({ workflowId: "w", detail: "it has started" }),
-  new Errors.OutsideWorkflow({ operation: "Message.receive", detail: "this is a step", remedy: "Receive in the body." }),
+  new Errors.OutsideWorkflow({
+    operation: "Message.receive",
+    detail: "this is a step",
+    remedy: "Receive in the body."
+  }),
   new Errors.MessageUndeliverable({ workflowId: "w", topic: "t", why: "ended" }),
   new Errors.MessageConflict({ workflowId: "w", topic: "t", idempotencyKey: "k" }),
   new Errors.Undecodable({ what: "message", path: "a", detail: "not a number" }),

@@ -85,6 +85,39 @@ describe("enqueue_workflow", () => {
       ) assert.strictEqual((yield* refused(text)).code, "22023", text)
     }))
 
+  it.live("in a queue it waits like any other, once per deduplication id; a queue that is not there is an error", () =>
+    Effect.gen(function*() {
+      const { call, refused, store } = yield* given
+      yield* join(store, "i")
+      const limits = {
+        concurrency: null,
+        executorConcurrency: null,
+        rateLimit: null,
+        partitioned: null,
+        ageingMs: null
+      }
+      yield* store.registerQueue("plain", limits)
+      yield* store.registerQueue("keyed", {
+        ...limits,
+        partitioned: { concurrency: 1, executorConcurrency: null, rateLimit: null }
+      })
+      const enqueue = (id: string, more: string) =>
+        call(`enqueue_workflow('Order', '1', '${id}', version => '1', ${more})`)
+      yield* enqueue("low", "queue => 'plain', priority => 1")
+      yield* enqueue("high", "queue => 'plain', priority => 9, deduplication_id => 'd'")
+      assert.strictEqual(yield* enqueue("twice", "queue => 'plain', deduplication_id => 'd'"), "high")
+      assert.isNull(yield* store.get("twice"))
+      yield* enqueue("key", "queue => 'keyed', partition_key => 'k'")
+      const codes = yield* Effect.forEach([
+        "queue => 'none'",
+        "queue => 'keyed'",
+        "queue => 'plain', partition_key => 'k'"
+      ], (more) => Effect.map(refused(`enqueue_workflow('Order', ${more})`), ({ code }) => code))
+      assert.deepStrictEqual(codes, ["22023", "22023", "22023"])
+      assert.deepStrictEqual((yield* claimIds(store, "i")).toSorted(), ["high", "key", "low"])
+      assert.deepStrictEqual([(yield* store.get("high"))!.priority, (yield* store.get("key"))!.partitionKey], [9, "k"])
+    }))
+
   it.live("in a trigger, it is a part of the change that set it off, and tells the executors with the commit", () =>
     Effect.gen(function*() {
       const { other, schema, store } = yield* given
@@ -207,8 +240,11 @@ describe("JSON given in SQL", () => {
           "123456.789e3",
           "100000000000000000000"
         ],
-        ...["0.30000000000000004", "1.7976931348623157e308", "4.35", "2e-7", "12e-8"],
-        ...Array.from({ length: 200 }, () => String((Math.random() - 0.5) * 10 ** Math.floor(Math.random() * 60 - 30)))
+        ...["0.30000000000000004", "1.7976931348623157e308", "4.35", "2e-7", "12e-8", "41844623382035696", "-2e22"],
+        ...Array.from(
+          { length: 2_000 },
+          () => String((Math.random() - 0.5) * 10 ** Math.floor(Math.random() * 60 - 30))
+        )
       ]
       const { rows } = yield* other.query(
         `SELECT ${schema}.json_text(t::json) AS text FROM unnest($1::text[]) WITH ORDINALITY AS k(t, n) ORDER BY k.n`,
@@ -220,7 +256,7 @@ describe("JSON given in SQL", () => {
 })
 
 describe("hints", () => {
-  it.live("many are sent in a few notifications, and one alone at once", () =>
+  it.live("many at once all arrive", () =>
     Effect.gen(function*() {
       const { store } = yield* given
       const all = Array.from({ length: 500 }, (_, i): Hint => ({ _tag: "Inbox", workflowId: `w${i}` }))

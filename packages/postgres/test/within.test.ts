@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import type { StoreService } from "perdure/Store"
 import { advance, deliver, record, send, start, succeed } from "../../../test/conformance/builders.ts"
-import { join, recorded, rounds, startOwned, submit, sweep } from "../../../test/conformance/verbs.ts"
+import { claimIds, join, recorded, rounds, startOwned, submit, sweep } from "../../../test/conformance/verbs.ts"
 import { freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
@@ -83,6 +83,31 @@ describe("within the application's transaction", () => {
         assert.deepStrictEqual(yield* idsOf(store, "kept"), ["m"])
       }))
   }
+
+  it.live("enqueued starts wait in their queue when it commits, and duplicates are told", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* given
+      const limits = {
+        concurrency: null,
+        executorConcurrency: null,
+        rateLimit: null,
+        partitioned: null,
+        ageingMs: null
+      }
+      yield* store.registerQueue("q", limits)
+      const queued = (workflowId: string, deduplicationId: string | null = null, queue = "q") =>
+        start({ workflowId, queue: { queue, priority: 3, partitionKey: null, deduplicationId, debounce: null } })
+      const run = (starts: ReadonlyArray<ReturnType<typeof start>>) =>
+        Effect.provideService(sql.withTransaction(store.within(starts, [])), SqlClient, sql)
+      assert.deepStrictEqual((yield* run([queued("a", "d"), queued("b", "d"), queued("c")])).starts, [
+        { _tag: "Started" },
+        { _tag: "Duplicate", workflowId: "a", name: "Order" },
+        { _tag: "Started" }
+      ])
+      assert.include((yield* Effect.flip(run([queued("x", null, "none")]))).message, "not registered")
+      yield* join(store, "i")
+      assert.deepStrictEqual(yield* claimIds(store, "i"), ["a", "c"])
+    }))
 
   it.live("no row that was there before is locked while it is open", () =>
     Effect.gen(function*() {

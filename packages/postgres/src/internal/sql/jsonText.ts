@@ -51,7 +51,10 @@ BEGIN
 END`
   })
 
-/** A number as JavaScript shows the nearest double. Digits are PostgreSQL's, which are the fewest that tell it apart, too. */
+/**
+ * A number as JavaScript shows the nearest double. PostgreSQL's digits tell it apart as well, but where they are many they
+ * are not always the fewest: then one less is tried.
+ */
 export const numberText = (s: string): string =>
   createFunction({
     name: `${s}.number_text`,
@@ -65,6 +68,7 @@ DECLARE
   v_digits text;
   v_point integer;
   v_count integer;
+  v_fewer text;
 BEGIN
   -- sign, digits before and after the point, exponent
   v_parts := regexp_match(p_number::double precision::text, '^(-?)([0-9]+)\\.?([0-9]*)(?:e([+-]?[0-9]+))?$');
@@ -73,6 +77,14 @@ BEGIN
     - (length(v_digits) - length(ltrim(v_digits, '0')));
   v_digits := btrim(v_digits, '0');
   v_count := length(v_digits);
+  -- beyond 1e308 the one above may be none
+  WHILE v_count >= 16 AND v_point < 309 LOOP
+    v_fewer := round(v_digits::numeric / 10)::text;
+    EXIT WHEN (v_fewer || 'e' || v_point - v_count + 1)::double precision <> (v_digits || 'e' || v_point - v_count)::double precision;
+    v_point := v_point + length(v_fewer) - (v_count - 1);
+    v_digits := rtrim(v_fewer, '0');
+    v_count := length(v_digits);
+  END LOOP;
   RETURN v_parts[1] || CASE
     WHEN v_count = 0 THEN '0'
     WHEN v_count <= v_point AND v_point <= 21 THEN v_digits || repeat('0', v_point - v_count)

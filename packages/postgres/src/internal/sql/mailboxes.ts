@@ -44,17 +44,19 @@ export const lockMailboxes = (s: string): string => `
     END IF;
 
     PERFORM set_config('lock_timeout', '${waitMs}', true);
-    SELECT array_agg(k.id) INTO v_boxless
-    FROM (
-      SELECT d.id FROM unnest(d_id) d(id)
-      UNION
-      SELECT a.id FROM unnest(a_op, a_id, a_end) AS a(op, id, ending)
-      WHERE a.ending IN ('suspend', 'release', 'block') AND (v_all OR a.op = ANY (v_ok))
-    ) k
-    LEFT JOIN LATERAL (
-      SELECT true AS found FROM ${s}.mailbox m WHERE m.workflow_id = k.id OFFSET 0
-    ) m ON true
-    WHERE m.found IS NULL;
+    IF v_m > 0 OR a_end && ARRAY['suspend', 'release', 'block'] THEN
+      SELECT array_agg(k.id) INTO v_boxless
+      FROM (
+        SELECT d.id FROM unnest(d_id) d(id)
+        UNION
+        SELECT a.id FROM unnest(a_op, a_id, a_end) AS a(op, id, ending)
+        WHERE a.ending IN ('suspend', 'release', 'block') AND (v_all OR a.op = ANY (v_ok))
+      ) k
+      LEFT JOIN LATERAL (
+        SELECT true AS found FROM ${s}.mailbox m WHERE m.workflow_id = k.id OFFSET 0
+      ) m ON true
+      WHERE m.found IS NULL;
+    END IF;
     IF v_boxless IS NOT NULL THEN
       WITH l AS MATERIALIZED (
         SELECT o.workflow_id, o.name, o.version, o.queue
