@@ -124,7 +124,10 @@ export const firstHead = (
 const plain = "perdure_queue_item WHERE state = 'waiting' AND partition_key IS NULL AND queue ="
 const ready = "perdure_partition WHERE state = 'ready' AND queue ="
 
-/** The served ones of the pairs of name and version that wait: a loose scan, one probe for each pair that is there. */
+/**
+ * The served ones of the pairs of name and version that wait: a loose scan, two probes for each pair that is there. (As
+ * one comparison of the pair, SQLite reads everything of the same name.)
+ */
 const pairsIn = (
   database: Database,
   from: string,
@@ -133,19 +136,28 @@ const pairsIn = (
 ): ReadonlyArray<Served> => {
   const known = new Set(served.map(({ name, version }) => JSON.stringify([name, version])))
   const found: Array<Served> = []
-  let last: Served = { name: "", version: "" }
-  while (true) {
-    const next = database.get<Served>(
-      `SELECT name, version FROM ${from} ? AND (name, version) > (?, ?) ORDER BY name, version LIMIT 1`,
-      queue,
-      last.name,
-      last.version
-    )
-    if (next === undefined) return found
-    if (known.has(JSON.stringify([next.name, next.version]))) found.push(next)
-    last = next
+  let pair = nextName(database, from, queue, "")
+  while (pair !== undefined) {
+    if (known.has(JSON.stringify([pair.name, pair.version]))) found.push(pair)
+    pair = nextVersion(database, from, queue, pair) ?? nextName(database, from, queue, pair.name)
   }
+  return found
 }
+
+const nextName = (database: Database, from: string, queue: string, after: string): Served | undefined =>
+  database.get(
+    `SELECT name, version FROM ${from} ? AND name > ? ORDER BY name, version LIMIT 1`,
+    queue,
+    after
+  )
+
+const nextVersion = (database: Database, from: string, queue: string, { name, version }: Served): Served | undefined =>
+  database.get(
+    `SELECT name, version FROM ${from} ? AND name = ? AND version > ? ORDER BY version LIMIT 1`,
+    queue,
+    name,
+    version
+  )
 
 /** Whether something could be admitted. */
 export const hasAny = (

@@ -19,6 +19,7 @@ const batch = 1_000
  * after that time comes after them.
  */
 export const promote = (database: Database, now: number): void => {
+  if (!isDue(database, now)) return
   const due = database.all<Delayed>(
     `SELECT i.seq, i.workflow_id, i.queue, i.name, i.version, i.state, i.priority, i.partition_key, i.enqueued_at,
        i.due_at, i.executor, w.debounced

@@ -24,7 +24,7 @@ export const append = (
   if (wasAppended(database, workflowId, epoch, entry)) return undefined
   if (entry.supersedes) {
     database.run(
-      `UPDATE perdure_entry SET superseded = 1
+      `UPDATE perdure_entry INDEXED BY perdure_entry_writer SET superseded = 1
        WHERE workflow_id = ? AND key = ? AND step_id = ? AND superseded = 0 AND (epoch, attempt) <> (?, ?)`,
       workflowId,
       entry.key,

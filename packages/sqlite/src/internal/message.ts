@@ -96,9 +96,11 @@ export const messages = (
     conditions.push("topic = ?")
     params.push(options.topic)
   }
+  // The planner, which knows no sizes, would read the consumed ones too: there may be many, and few that are not.
+  const index = options.consumed === true ? "" : "INDEXED BY perdure_message_unread"
   return database.all<Columns>(
     `SELECT seq, message_id, topic, payload, codec, sender_id, sent_at, consumed_by
-     FROM perdure_message WHERE ${conditions.join(" AND ")} ORDER BY seq LIMIT ?`,
+     FROM perdure_message ${index} WHERE ${conditions.join(" AND ")} ORDER BY seq LIMIT ?`,
     ...params,
     options.limit
   ).map((row) => ({
