@@ -164,7 +164,7 @@ export const make = Effect.fnUntraced(function*(
     transaction: Transaction.make({ s, client, isOurs }),
     within: Within.make({ s, isOurs, drain, scope }),
     ...hints
-  } as unknown as StoreService // WIP
+  } satisfies StoreService
   return Context.make(Store, service).pipe(
     Context.add(SqlClient, client),
     Context.add(PgClient.PgClient, client)
