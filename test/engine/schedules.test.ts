@@ -383,4 +383,25 @@ onBothStores("managing schedules", (claim) => {
       assert.strictEqual((yield* given.store.queues(["again"]))[0]?.limits.concurrency, 3)
     })
   )
+
+  claim(
+    "a schedule that cannot be read is shown, holds up no other, and can be mended",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine(long)
+      yield* use(Client.schedules.create("good", { workflow: Long, interval: "1 hour" }))
+      const rule = JSON.stringify({ cron: "0 * * * *", timeZone: "Mars/Base" })
+      const tick = yield* nextHour(given)
+      yield* given.store.writeSchedule("create", { name: "bad", workflowName: "Long", rule, start: "{}" }, tick)
+      yield* moveTo(given, tick + 5)
+      yield* use(reaches(`good/${iso(tick)}`, "PENDING"))
+      const bad = (yield* use(Client.schedules.list()))[0]
+      assert.deepStrictEqual([bad?.name, bad?.timeZone, bad?.nextFire?.getTime()], ["bad", "Mars/Base", tick])
+      const reason = yield* reasonOf(use(Client.schedules.trigger("bad")))
+      assert.deepStrictEqual([reason._tag, reason.argument], ["InvalidArgument", "schedule"])
+      yield* use(Client.schedules.delete("bad"))
+      yield* use(Client.schedules.create("bad", { workflow: Long, interval: "1 hour" }))
+      yield* moveTo(given, tick + hour + 5)
+      yield* use(reaches(`bad/${iso(tick + hour)}`, "PENDING"))
+    })
+  )
 })

@@ -14,6 +14,7 @@ import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
 import type { WorkflowError } from "perdure/WorkflowError"
 import type { WorkflowHandle } from "perdure/WorkflowHandle"
+import * as WorkflowSchedule from "perdure/WorkflowSchedule"
 
 class Declared extends Schema.TaggedError<Declared>()("Declared", { n: Schema.Number }) {}
 class Undeclared extends Schema.TaggedError<Undeclared>()("Undeclared", {}) {}
@@ -154,6 +155,37 @@ describe("types", () => {
       Transaction.run("t", Effect.sync(() => new Date()))
       // @ts-expect-error the schema is of another type
       Step.run("s", Effect.succeed("text"), { success: Schema.Number })
+    })
+  })
+
+  it("of schedules and forks", () => {
+    compiles(() => {
+      const payload = { id: "1", at: new Date() }
+      WorkflowSchedule.make("s", { workflow: Order, payload, cron: "* * * * *" })
+      WorkflowSchedule.make("s", { workflow: Order, payload, interval: "1 hour", missed: { all: 3 } })
+      WorkflowSchedule.make("s", { workflow: Empty, interval: "1 hour" })
+      WorkflowSchedule.make("s", { workflow: "ByName", payload: { any: ["json"] }, interval: "1 hour" })
+      Client.schedules.create("s", { workflow: Order, payload, cron: "* * * * *", overlap: "skip" })
+      // @ts-expect-error no payload
+      WorkflowSchedule.make("s", { workflow: Order, cron: "* * * * *" })
+      // @ts-expect-error another payload
+      WorkflowSchedule.make("s", { workflow: Order, payload: { id: 1 }, cron: "* * * * *" })
+      // @ts-expect-error a payload where there is none
+      WorkflowSchedule.make("s", { workflow: Empty, payload: 1, cron: "* * * * *" })
+      // @ts-expect-error two rules
+      WorkflowSchedule.make("s", { workflow: Empty, cron: "* * * * *", interval: "1 hour" })
+      // @ts-expect-error no rule
+      WorkflowSchedule.make("s", { workflow: Empty })
+      // @ts-expect-error a zone of an interval
+      WorkflowSchedule.make("s", { workflow: Empty, interval: "1 hour", timeZone: "UTC" })
+      expectTypeOf(Client.fork(Order, "w", { payload })).toEqualTypeOf<
+        Effect.Effect<WorkflowHandle<{ readonly total: number }, Declared>, WorkflowError, Engine>
+      >()
+      expectTypeOf(Client.fork("w", { payload: { any: 1 } })).toEqualTypeOf<
+        Effect.Effect<string, WorkflowError, Engine>
+      >()
+      // @ts-expect-error another payload
+      Client.fork(Order, "w", { payload: { id: 1 } })
     })
   })
 

@@ -27,7 +27,7 @@ export interface ListOptions {
   readonly paused?: boolean
 }
 
-/** What is to change. A cron or an interval replaces the whole rule. */
+/** What is to change. A cron or an interval replaces the whole rule, a queue all that was said of the place in one. */
 export interface Changes extends StartOptions {
   readonly cron?: string
   readonly timeZone?: string

@@ -3,6 +3,7 @@
  * start its workflows, in one commit, so a tick is neither lost nor doubled whatever becomes of whom.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type { ScheduleRow, Start, StoreError } from "../Store.ts"
 import type { Core } from "./core.ts"
@@ -37,10 +38,13 @@ export class Scheduler {
   readonly fireDue: Effect.Effect<void, StoreError> = Effect.suspend(() =>
     Effect.flatMap(this.core.store.dueSchedules(batch), ({ due, nextDueAt, now }) =>
       Effect.flatMap(
-        Effect.forEach(due, (row) => this.fire(row, now)),
-        (fired) => {
+        // One that fails, for whatever reason, holds up no other.
+        Effect.forEach(due, (row) => Effect.exit(this.fire(row, now))),
+        (exits) => {
+          const failed = exits.find(Exit.isFailure)
+          if (failed !== undefined) return failed
           // A full round that got on may have left others.
-          if (due.length === batch && fired.includes(true)) return this.fireDue
+          if (due.length === batch && exits.some((exit) => exit._tag === "Success" && exit.value)) return this.fireDue
           this.lookAt(nextDueAt, now)
           return Effect.void
         }

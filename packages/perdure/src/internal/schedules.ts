@@ -200,7 +200,7 @@ const merged = (
       ? {}
       : { user: stored.user ?? undefined, roles: stored.roles }),
     ...(stored.timeoutMs === null ? {} : { timeout: stored.timeoutMs }),
-    ...(stored.queue === null ? {} : {
+    ...(stored.queue === null || changes.queue !== undefined ? {} : {
       queue: stored.queue.queue,
       ...(stored.queue.priority === 0 ? {} : { priority: stored.queue.priority }),
       ...(stored.queue.partitionKey === null ? {} : { partitionKey: stored.queue.partitionKey }),
@@ -246,7 +246,7 @@ const readRowOf = (row: ScheduleRow) =>
     try {
       return readRow(row)
     } catch (error) {
-      throw invalid("schedule", `"${row.name}" cannot be read here: ${String(error)}`, "Update it with a whole rule.")
+      throw invalid("schedule", `"${row.name}" cannot be read here: ${String(error)}`, "Delete it, and make it anew.")
     }
   })
 
