@@ -9,12 +9,13 @@ import { advance, record, send, start, suspend } from "../builders.ts"
 import { limits, place } from "../queues.ts"
 import { claimIds, historyOf, isDue, join, recorded, startDone, startOwned, submit, sweep } from "../verbs.ts"
 
-/** A table of the application. */
-const shop = ({ sql }: Client) => sql`CREATE TABLE IF NOT EXISTS payment (id TEXT NOT NULL)`
+/** A table of the application, which outlives a test where tests share a database. */
+const shop = ({ sql }: Client) =>
+  Effect.andThen(sql`CREATE TABLE IF NOT EXISTS paid (id TEXT NOT NULL)`, sql`DELETE FROM paid`)
 
-const pay = ({ sql }: Client) => sql`INSERT INTO payment (id) VALUES ('p')`
+const pay = ({ sql }: Client) => sql`INSERT INTO paid (id) VALUES ('p')`
 
-const payments = ({ sql }: Client) => Effect.map(sql`SELECT id FROM payment`, (rows) => rows.length)
+const payments = ({ sql }: Client) => Effect.map(sql`SELECT id FROM paid`, (rows) => rows.length)
 
 /** As a part of whatever transaction the client is in. */
 const within = ({ sql, store }: Client, starts: ReadonlyArray<Start>, sends: ReadonlyArray<Send> = []) =>
