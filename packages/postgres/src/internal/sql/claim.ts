@@ -87,14 +87,6 @@ ${own(s).replaceAll("p_version", "v_version")}
     END IF;
   END IF;
 
-  SELECT min(d.wake_at) INTO v_next
-  FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
-  CROSS JOIN LATERAL (
-    SELECT m.wake_at FROM ${s}.mailbox m
-    WHERE m.queue = '' AND m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
-    ORDER BY m.wake_at, m.workflow_id LIMIT 1
-  ) d;
-
   IF p_queues IS NULL OR cardinality(p_queues) > 0 THEN
     SELECT array_agg(q.queue ORDER BY random()) FILTER (WHERE q.admits),
       array_agg(q.queue ORDER BY random()) FILTER (WHERE q.wakes), least(v_next, min(q.next))
@@ -118,9 +110,7 @@ ${own(s).replaceAll("p_version", "v_version")}
     END IF;
   END IF;
 
-  IF cardinality(v_all) = 0 THEN
-    RETURN QUERY SELECT v_now, v_next, v_contended, NULL::json;
-  ELSE
+  IF cardinality(v_all) > 0 THEN
     -- waited for: one that gets messages without end would be skipped without end, and who holds a mailbox waits for
     -- nothing that is locked here
     PERFORM set_config('lock_timeout', '1000', true);
@@ -142,6 +132,20 @@ ${own(s).replaceAll("p_version", "v_version")}
     ) d WHERE x.ctid = d.tid;
     -- what it lost before and has again is not lost
     DELETE FROM ${s}.revoked r WHERE r.incarnation = p_incarnation AND r.workflow_id = ANY (v_all);
+  END IF;
+
+  -- when what was not taken is due: what was taken has no time any more
+  SELECT least(v_next, min(d.wake_at)) INTO v_next
+  FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
+  CROSS JOIN LATERAL (
+    SELECT m.wake_at FROM ${s}.mailbox m
+    WHERE m.queue = '' AND m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
+    ORDER BY m.wake_at, m.workflow_id LIMIT 1
+  ) d;
+
+  IF cardinality(v_all) = 0 THEN
+    RETURN QUERY SELECT v_now, v_next, v_contended, NULL::json;
+  ELSE
     RETURN QUERY
       SELECT v_now, v_next, v_contended, json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0),
         'page', ${s}.history_1(k.id, -1))
