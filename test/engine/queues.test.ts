@@ -520,6 +520,20 @@ onBothStores("bulk enqueues", (claim) => {
   )
 
   claim(
+    "in a body thousands that are all there already are attached to",
+    Effect.fnUntraced(function*(given) {
+      const Caller = Workflow.make("Caller", { success: Schema.Array(Schema.String) })
+      const all = plain.enqueueMany(Quick, payloads(3000), { each: ({ n }) => ({ deduplicationId: `d${n}` }) }).pipe(
+        Effect.map((handles) => handles.map((handle) => handle.workflowId))
+      )
+      const { use } = yield* given.engine(Caller.toLayer(() => all), { ...unpolled, queues: [] })
+      const before = yield* use(all)
+      assert.deepStrictEqual(yield* use(Caller.execute()), before)
+      assert.strictEqual(yield* counted(given), 3001)
+    })
+  )
+
+  claim(
     "in a body one that is refused refuses all, and the body gets the error, replayed too",
     Effect.fnUntraced(function*(given) {
       yield* (yield* given.client).use(plain.enqueue(Quick, { n: 0 }, { workflowId: "taken" }))

@@ -289,6 +289,16 @@ export type StartAnswer =
   /** The delayed workflow that has the deduplication id has got this payload, and starts later. */
   | { readonly _tag: "Debounced"; readonly workflowId: string }
 
+/** A child whose deduplication id is another workflow's, or is not whose it was expected to be. */
+export interface HeldChild {
+  /** Into `children`. */
+  readonly index: number
+  readonly workflowId: string | null
+  /** Of the workflow that has it. */
+  readonly name: string | null
+  readonly movable: boolean
+}
+
 /** What became of an operation of a batch. */
 export type Answer =
   | StartAnswer
@@ -311,16 +321,13 @@ export type Answer =
   | { readonly _tag: "ChildConflict"; readonly index: number; readonly name: string }
   /**
    * A child's deduplication id is another workflow's (null: is nobody's any more, and one was expected). Nothing was
-   * written. `movable`: it is delayed and would be debounced. `index` into `children`.
+   * written. `movable`: it is delayed and would be debounced. `more`: the same of children after it, so that many need not
+   * be told one by one.
    */
-  | {
+  | ({
     readonly _tag: "ChildDuplicate"
-    readonly index: number
-    readonly workflowId: string | null
-    /** Of the workflow that has it. */
-    readonly name: string | null
-    readonly movable: boolean
-  }
+    readonly more?: ReadonlyArray<HeldChild>
+  } & HeldChild)
   /** A message cannot be delivered. Nothing was written. `index` into `sends`. */
   | { readonly _tag: "SendRefused"; readonly index: number; readonly why: SendRefusal }
   /** A suspension came too late: look again. Nothing was written. */

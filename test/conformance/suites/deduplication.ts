@@ -172,6 +172,28 @@ export const deduplication: Suite = (claim) => {
       })
   )
 
+  claim("all children of one write whose ids are others' are told at once", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store)
+      yield* enqueue(store, [
+        one("a", { queue: place({ deduplicationId: "a" }) }),
+        one("b", { queue: place({ deduplicationId: "b" }) }),
+        start({ workflowId: "p", owner: "i" })
+      ])
+      const children = ["free", "a", "other", "b"].map((deduplicationId, step) =>
+        childOf("p", step, { queue: place({ deduplicationId }) })
+      )
+      const holder = { name: "Order", movable: false }
+      assert.deepStrictEqual(yield* submit(store, advance("p", 1, { children })), {
+        _tag: "ChildDuplicate",
+        index: 1,
+        workflowId: "a",
+        ...holder,
+        more: [{ index: 3, workflowId: "b", ...holder }]
+      })
+      assert.isNull(yield* store.get("p-0"))
+    }))
+
   claim("two children of one write with the same id are told apart, too", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store)

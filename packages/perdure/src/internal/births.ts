@@ -77,10 +77,12 @@ const write = (core: Core, slot: Slot, births: Births): Effect.Effect<Completed>
         slot.release(record)
         return completed
       }
-      const index = all.findIndex(({ start }) => start === children[answer.index])
-      const next = yield* amend(core, births, all[index].start, answer)
-      if (next instanceof WorkflowError) return yield* refuse(slot, next)
-      all[index] = next
+      for (const refusal of refusalsOf(answer)) {
+        const index = all.findIndex(({ start }) => start === children[refusal.index])
+        const next = yield* amend(core, births, all[index].start, refusal)
+        if (next instanceof WorkflowError) return yield* refuse(slot, next)
+        all[index] = next
+      }
     }
   })
 
@@ -91,6 +93,11 @@ type Refusal = Answer & { readonly _tag: "ChildConflict" | "ChildDuplicate" | "N
 
 const isRefusal = (answer: Answer): answer is Refusal =>
   answer._tag === "ChildConflict" || answer._tag === "ChildDuplicate" || answer._tag === "NoQueue"
+
+const refusalsOf = (answer: Refusal): ReadonlyArray<Refusal> =>
+  answer._tag === "ChildDuplicate"
+    ? [answer, ...(answer.more ?? []).map((held) => ({ _tag: answer._tag, ...held }))]
+    : [answer]
 
 /** What becomes of a start that was refused. */
 const amend = (

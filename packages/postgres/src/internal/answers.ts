@@ -1,5 +1,5 @@
 /** What a flush returned, as answers. */
-import type { Answer, Operation, SendRefusal, StartAnswer } from "perdure/Store"
+import type { Answer, HeldChild, Operation, SendRefusal, StartAnswer } from "perdure/Store"
 
 const started: StartAnswer = { _tag: "Started" }
 
@@ -18,6 +18,7 @@ export const decode = (
   rows: ReadonlyArray<ReadonlyArray<unknown>>
 ): Array<Answer> => {
   const answers = operations.map(plainAnswer)
+  const held: Array<{ readonly at: number; child: HeldChild }> = []
   for (const [op, part, tag, name, same, inbox] of rows) {
     const at = Number(op)
     switch (tag) {
@@ -38,19 +39,19 @@ export const decode = (
         answers[at] = { _tag: "Duplicate", workflowId: String(name), name: "" }
         break
       case "ChildDuplicate":
-        answers[at] = {
-          _tag: "ChildDuplicate",
-          index: Number(part),
-          workflowId: name as string | null,
-          name: null,
-          movable: same === true
-        }
+        held.push({
+          at,
+          child: { index: Number(part), workflowId: name as string | null, name: null, movable: same === true }
+        })
         break
       // the name of who has the deduplication id, in a row after the one that tells its id
       case "Holder": {
         const answer = answers[at]!
         if (answer._tag === "Duplicate") answers[at] = { ...answer, name: String(name) }
-        else if (answer._tag === "ChildDuplicate") answers[at] = { ...answer, name: name as string | null }
+        else {
+          const last = held.at(-1)!
+          last.child = { ...last.child, name: name as string | null }
+        }
         break
       }
       case "ChildConflict":
@@ -69,6 +70,12 @@ export const decode = (
         break
       }
     }
+  }
+  for (const { at, child } of held) {
+    const first = answers[at]!
+    answers[at] = first._tag === "ChildDuplicate"
+      ? { ...first, more: [...first.more ?? [], child] }
+      : { _tag: "ChildDuplicate", ...child }
   }
   return answers
 }

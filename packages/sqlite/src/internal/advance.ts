@@ -14,7 +14,7 @@ import * as Message from "./message.ts"
 import * as Ownership from "./ownership.ts"
 import { Refused } from "./refused.ts"
 import { makeDue } from "./release.ts"
-import { isStarted, startChild, taken } from "./start.ts"
+import { isStarted, startChildren, taken } from "./start.ts"
 import * as Step from "./step.ts"
 import * as Waiter from "./waiter.ts"
 
@@ -40,9 +40,7 @@ export const advance = (database: Database, op: Advance, now: number): Answer =>
     Step.insertAttempt(database, op.workflowId, attempt)
   }
   tell(database, op, now)
-  const children = op.children.map((child, index) =>
-    startChild(database, { ...child, parentId: op.workflowId }, index, now)
-  )
+  const children = startChildren(database, op, now)
   if (op.end !== null) leave(database, op, op.end, owner, now)
   return recorded(children)
 }

@@ -1,5 +1,5 @@
 /** Deduplication and debouncing: what becomes of a start whose deduplication id another workflow has. */
-import type { Answer, Enqueued, Start, StartAnswer } from "perdure/Store"
+import type { Enqueued, HeldChild, Start, StartAnswer } from "perdure/Store"
 import type { Database } from "./database.ts"
 import * as Item from "./item.ts"
 
@@ -82,18 +82,18 @@ export const refusal = (
   enqueued: Enqueued,
   index: number,
   now: number
-): Answer | undefined => {
+): HeldChild | undefined => {
   if (enqueued.deduplicationId === null) return undefined
   const holder = find(database, op, enqueued, now)
   const expected = enqueued.debounce?.expected ?? null
   if (holder === undefined) {
     return expected === null
       ? undefined
-      : { _tag: "ChildDuplicate", index, workflowId: null, name: null, movable: false }
+      : { index, workflowId: null, name: null, movable: false }
   }
   if (holder.movable && holder.workflowId === expected) return undefined
   const { movable, name, workflowId } = holder
-  return { _tag: "ChildDuplicate", index, workflowId, name, movable }
+  return { index, workflowId, name, movable }
 }
 
 const memoryMs = 3_600_000

@@ -1,5 +1,5 @@
 /** Creating a workflow, once per id. */
-import type { Answer, Start, StartAnswer, StartMany } from "perdure/Store"
+import type { Advance, Answer, HeldChild, Start, StartAnswer, StartMany } from "perdure/Store"
 import * as Attribute from "./attribute.ts"
 import type { Database } from "./database.ts"
 import * as Deadline from "./deadline.ts"
@@ -48,19 +48,28 @@ export const startMany = (database: Database, op: StartMany, now: number): Answe
 })
 
 /**
- * With its parent's write: a child that cannot be as the parent's record says refuses all of it. So a deduplication id
+ * With their parent's write: a child that cannot be as the parent's record says refuses all of it. So a deduplication id
  * that is taken, and a debounce that would move another than expected, is told before anything is recorded.
  */
-export const startChild = (database: Database, op: Start, index: number, now: number): StartAnswer => {
-  if (!exists(database, op.workflowId) && op.queue !== null) {
-    Delay.promote(database, now)
-    const answer = Duplicate.refusal(database, op, op.queue, index, now)
-    if (answer !== undefined) throw new Refused(answer)
-  }
-  const answer = startOne(database, op, now)
-  if (answer._tag === "NoQueue") throw new Refused({ ...answer, index })
-  if (answer._tag === "Exists" && !answer.same) throw new Refused({ _tag: "ChildConflict", index, name: answer.name })
-  return answer
+export const startChildren = (database: Database, parent: Advance, now: number): ReadonlyArray<StartAnswer> => {
+  const children = parent.children.map((child): Start => ({ ...child, parentId: parent.workflowId }))
+  return children.map((child, index) => {
+    const held = heldOf(database, child, index, now)
+    if (held !== undefined) {
+      const more = children.flatMap((other, at) => at > index ? heldOf(database, other, at, now) ?? [] : [])
+      throw new Refused({ _tag: "ChildDuplicate", ...held, ...(more.length === 0 ? {} : { more }) })
+    }
+    const answer = startOne(database, child, now)
+    if (answer._tag === "NoQueue") throw new Refused({ ...answer, index })
+    if (answer._tag === "Exists" && !answer.same) throw new Refused({ _tag: "ChildConflict", index, name: answer.name })
+    return answer
+  })
+}
+
+const heldOf = (database: Database, child: Start, index: number, now: number): HeldChild | undefined => {
+  if (child.queue === null || exists(database, child.workflowId)) return undefined
+  Delay.promote(database, now)
+  return Duplicate.refusal(database, child, child.queue, index, now)
 }
 
 const insert = (database: Database, op: Start, now: number): void => {

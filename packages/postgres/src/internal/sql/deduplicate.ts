@@ -147,7 +147,7 @@ ${dropOperations("v_late")}
       IF cardinality(s_dedup) > 0 THEN
         v_late := NULL;
         FOR v_start IN
-          SELECT DISTINCT ON (x.op) x.op, x.child, x.holder, x.holder_name, x.movable
+          SELECT x.op, x.child, x.holder, x.holder_name, x.movable
           FROM (
             SELECT x.op, x.child, x.expected, coalesce(u.workflow_id, x.sibling) AS holder,
               coalesce(w.name, CASE WHEN u.workflow_id IS NULL AND x.sibling IS NOT NULL THEN x.sibling_name END)
