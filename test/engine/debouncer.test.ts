@@ -9,7 +9,7 @@ import * as WorkflowId from "perdure/WorkflowId"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { Gate, unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
-import { failureOf, reasonOf } from "./observing.ts"
+import { failureOf, reaches, reasonOf } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
 const minute = 60_000
@@ -98,6 +98,7 @@ onBothStores("debouncers", (claim) => {
       yield* gate.has("0")
       const id = yield* use(call("doc", 1, queued))
       yield* given.store.adjustClock(minute)
+      yield* use(reaches(id, "ENQUEUED"))
       const row = yield* given.store.get(id)
       assert.deepStrictEqual([row?.queue, row?.priority], ["one", 3])
       // The same key again: the one that is no longer delayed has let it go.
