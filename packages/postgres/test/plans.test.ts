@@ -18,12 +18,18 @@ import {
   succeed,
   suspend
 } from "../../../test/conformance/builders.ts"
+import { limits, queued } from "../../../test/conformance/queues.ts"
 import { join, write } from "../../../test/conformance/verbs.ts"
 import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
 
 const size = 50
+
+const debounced = (workflowId: string, id: string) =>
+  queued(workflowId, { deduplicationId: `b${id}`, debounce: { limitMs: 9_000_000, expected: null } }, {
+    delayMs: 1_000_000
+  })
 
 /** Of each kind, `size` operations on workflows whose ids begin with `prefix`. */
 const flushes = (prefix: string): ReadonlyArray<readonly [string, ReadonlyArray<Operation>]> => {
@@ -76,6 +82,11 @@ const flushes = (prefix: string): ReadonlyArray<readonly [string, ReadonlyArray<
       each((id) => advance(`${id}-u`, 1, { events: [event("x", "1")], entries: [entry(0, { key: "x" })] }))
     ],
     ["tell, fenced", each((id) => advance(`${id}-0`, 1, { events: [event("x", "1")], entries: [entry(0)] }))],
+    ["enqueue", each((id) => queued(`${id}-q`, { deduplicationId: id, partitionKey: id }))],
+    ["enqueue again", each((id) => queued(`${id}-q`, { deduplicationId: id, partitionKey: id }))],
+    ["enqueue duplicates", each((id) => queued(`${id}-d`, { deduplicationId: id }))],
+    ["debounce", each((id) => debounced(`${id}-b`, id))],
+    ["debounce again", each((id) => debounced(`${id}-c`, id))],
     ["start others", each((id) => start({ workflowId: `${id}-r`, owner: "i" }))],
     [
       "release and block",
@@ -101,12 +112,18 @@ describe("plans", () => {
           "message",
           "event",
           "stream",
+          "queue_item",
+          "deduplication",
+          "debounced",
+          "partition",
+          "partition_mark",
           "executor",
           "revoked"
         ]
         // no new statistics for the plans to be made again with
         yield* sql.unsafe(`UPDATE ${schema}.meta SET analyzed = true`)
         yield* join(store, "i")
+        yield* store.registerQueue("q", limits())
         if (rows === "one row") {
           yield* write(store, [start({ workflowId: "one", owner: "i", timeoutMs: 3_600_000 })])
           yield* write(store, [advance("one", 1, {
@@ -174,6 +191,7 @@ describe("plans", () => {
             )
           )
           yield* write(store, ids.map((id) => start({ workflowId: `${id}-u`, name: "Unserved" })))
+          yield* write(store, ids.map((id) => queued(`${id}-q`, { deduplicationId: id })))
         }
         const full = yield* measure("large")
         // a few rows per operation, and nothing that grows with the ten thousand

@@ -2,7 +2,7 @@ import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
 
 /** Marks that one claim digests, and items that it gives or takes a key, at most. */
-const batch = 5_000
+const batch = 1_000
 
 /**
  * Writes the rows of these partitions anew: what is first, how many run, whether one may start. The caller holds the
