@@ -574,8 +574,8 @@ export interface StoreService extends QueueStore, MessageStore, ScheduleStore, M
    * executor has its code or not. `contended`: somebody else is at a queue, look again soon. `nextDueAt` includes
    * delayed ones, and when a rate limit lets the next one start.
    *
-   * A workflow whose executor is lost, or that is handed back, waits in its queue again, in its old place. A blocked one
-   * has no place until it is resumed.
+   * A workflow whose executor is lost, or that is handed back, waits in its queue again (`ENQUEUED`), in its old place. A
+   * blocked one has no place until it is resumed.
    */
   readonly claim: (options: {
     readonly incarnation: string
@@ -668,8 +668,9 @@ export interface StoreService extends QueueStore, MessageStore, ScheduleStore, M
   /**
    * Starts and sends within the transaction of the `SqlClient` in the context, which must be of the store's database:
    * all of it is there when that transaction commits, and nothing of it otherwise. No row that was there before stays
-   * locked by it. Starts have no owner. A message goes out after the commit, at the latest with the next sweep; one
-   * whose destination has ended by then is dropped.
+   * locked by it. Starts have no owner, and one that is debounced may be answered `Duplicate` instead of moving another. A
+   * message goes out after the commit, at the latest with the next sweep; one whose destination has ended by then is
+   * dropped.
    *
    * Fails with `TransactionAborted` (`foreign`; `nested`: there is no transaction) or with what the database says.
    */

@@ -55,6 +55,7 @@ export interface QueueLimits {
   /**
    * So much longer waiting is worth one point of priority, so that none starves: the order is by
    * `enqueuedAt - priority * ageingMs`. Null: strictly by priority. Ties, and equal priorities: first come, first served.
+   * A delayed one comes when its delay is over.
    */
   readonly ageingMs: number | null
 }
