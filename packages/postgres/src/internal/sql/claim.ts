@@ -87,7 +87,9 @@ ${own(s).replaceAll("p_version", "v_version")}
     END IF;
   END IF;
 
-  IF p_queues IS NULL OR cardinality(p_queues) > 0 THEN
+  -- who has no queues pays nothing for them
+  IF (p_queues IS NULL OR cardinality(p_queues) > 0)
+    AND (EXISTS (SELECT FROM ${s}.queue) OR EXISTS (SELECT FROM ${s}.queue_item)) THEN
     SELECT array_agg(q.queue ORDER BY random()) FILTER (WHERE q.admits),
       array_agg(q.queue ORDER BY random()) FILTER (WHERE q.wakes), least(v_next, min(q.next))
     INTO v_queues, v_waking, v_next
