@@ -233,6 +233,32 @@ onBothStores("divergence", (claim) => {
     })
   )
 
+  for (const place of ["first", "in the middle", "last"]) {
+    claim(
+      `a patch whose call was dropped is passed over: ${place}`,
+      Effect.fnUntraced(function*(given) {
+        const body = (call: boolean, end: Body): Body => (log) =>
+          Effect.gen(function*() {
+            const patch = (here: string) => call && here === place ? Effect.asVoid(Workflow.patch("one")) : Effect.void
+            yield* patch("first")
+            yield* step(log, "a")
+            yield* patch("in the middle")
+            yield* step(log, "b")
+            yield* patch("last")
+            yield* end(log)
+          })
+        const { engine, log } = yield* deploy(
+          given,
+          body(true, () => Step.run("under way", Effect.never)),
+          3,
+          body(false, (log) => step(log, "end"))
+        )
+        assert.strictEqual(yield* engine.use(Subject.handle("w").result), "ended")
+        assert.deepStrictEqual(log.entries, ["end"])
+      })
+    )
+  }
+
   claim(
     "a blocked workflow that is resumed with the same code blocks again; it can be cancelled",
     Effect.fnUntraced(

@@ -268,6 +268,10 @@ export const randomUUID = (options: { readonly key?: string } = {}): Effect.Effe
  * **Durability.** True is recorded. False needs no record: a history that goes on after this point without one is older
  * than the change. Outside a workflow it is true.
  *
+ * **Its end.** When no workflow is left that passed this point before the change, drop the call and keep what it guarded:
+ * `yield* Step.run("check fraud", checkFraud(order))`. Workflows that have its record go on; one that is older after all
+ * is `BLOCKED`, as it is over any insertion.
+ *
  * *Gotchas*
  *
  * A workflow that sleeps just after this point has no record yet that is later than it, so there it is true. What then

@@ -218,7 +218,9 @@ export class Run {
 
   private ended(exit: Exit.Exit<unknown, unknown>): void {
     if (!this.running || this.bodyOver) return
-    const left = this.history.bySeq.find((record) => record.kind !== "rollback" && !this.cursor.done.has(record.key))
+    const left = this.history.bySeq.find((record) =>
+      record.kind !== "rollback" && !Replay.isPassedOver(record) && !this.cursor.done.has(record.key)
+    )
     if (left !== undefined) {
       return this.diverge(
         describe(left),
@@ -258,6 +260,10 @@ export class Run {
       if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       if (this.askedKeys.has(named.key)) return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
+      // Asked for after all, when it was taken for dropped: it says the same as ever.
+      if (decision._tag === "Taken" && Replay.isPassedOver(decision.record) && operation.kind === "patch") {
+        return operation.replay(decision.record)
+      }
       if (decision._tag === "Taken") {
         this.diverge(
           describe(decision.record),
@@ -607,6 +613,10 @@ export class Run {
   }
 
   private verdict(record: StepRecord): void {
+    if (Replay.isPassedOver(record)) {
+      Replay.passOver(this.cursor, record)
+      return this.skip(record)
+    }
     const other = Replay.outOfOrder(this.history, this.cursor)
     const call = other === undefined ? undefined : this.callOf(other)
     if (other !== undefined && call !== undefined) return this.deliverRecord(call, other)
