@@ -408,6 +408,8 @@ export class ExecutorLoops implements Executor {
       if (registration === undefined || this.stopping || this.lease !== lease) {
         return this.giveBack(row.workflowId, row.epoch)
       }
+      // Nothing of it runs any more: whoever sweeps next cancels it, owned or not.
+      if (row.phase === "run" && row.deadlineAt !== null && row.deadlineAt <= now) return this.deadlinePassed()
       this.run(registration, {
         workflowId: row.workflowId,
         epoch: row.epoch,
