@@ -25,7 +25,7 @@ import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun, type Run } from "./internal/run.ts"
 import { attemptSync, isInTransaction } from "./internal/starting.ts"
 import { performTransaction, type Transacted } from "./internal/transacting.ts"
-import { asPart, InTransaction, refuseInTransaction } from "./internal/transactions.ts"
+import { asPart, InTransaction, nested, refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import * as Step from "./Step.ts"
 import { fromStoreError, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
@@ -214,7 +214,8 @@ const runTransaction = (
     const refused = refuseInTransaction(fiber, `transaction "${name}"`)
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
-    if (perform === performThere && isInTransaction(fiber.context)) return Effect.fail(nested(name))
+    // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
+    if (isInTransaction(fiber.context)) return Effect.fail(nested(`transaction "${name}"`))
     const { rollback } = options
     return run.ask({
       ...operation,
@@ -233,14 +234,6 @@ const runTransaction = (
     })
   })
 }
-
-const nested = (name: string): WorkflowError =>
-  new WorkflowError({
-    reason: new TransactionMisused({
-      why: "nested",
-      detail: `transaction "${name}" was asked for within an SqlClient transaction`
-    })
-  })
 
 /** Outside a workflow. */
 const plainly = (name: string, body: Effect.Effect<unknown, unknown>, options: Options): Effect.Effect<any, any, any> =>

@@ -20,6 +20,15 @@ export const WithinTransaction = Context.Reference<boolean>("perdure/WithinTrans
 export const asPart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(effect, WithinTransaction, true) as Effect.Effect<A, E, R>
 
+/** A durable operation of a body was asked for while the application's own transaction is open around it. */
+export const nested = (what: string): WorkflowError =>
+  new WorkflowError({
+    reason: new TransactionMisused({
+      why: "nested",
+      detail: `${what} was asked for within an SqlClient transaction`
+    })
+  })
+
 export const refuseInTransaction = (fiber: Fiber.Fiber<any, any>, what: string): WorkflowError | undefined => {
   const name = fiber.getRef(InTransaction)
   return name === undefined ? undefined : new WorkflowError({
