@@ -52,7 +52,7 @@ export interface Retention {
 export interface VersionRow {
   readonly version: string
   readonly createdAt: number
-  /** The greatest is the latest. */
+  /** The greatest is the latest; of two that are the same, the one with the greater name. */
   readonly latestAt: number
 }
 
