@@ -14,7 +14,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Limits against hanging only: nothing asserts a time.
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000
   }

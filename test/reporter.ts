@@ -17,7 +17,10 @@ export default class CountReporter implements Reporter {
       }
     }
     const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ""
-    const line = `${count.passed} passed, ${count.failed} failed${skipped}\n`
-    process.once("exit", () => process.stdout.write(line))
+    process.once("exit", (code) => {
+      // What failed before there was a test: the server could not be started.
+      const failed = code === 0 ? count.failed : Math.max(1, count.failed)
+      process.stdout.write(`${count.passed} passed, ${failed} failed${skipped}\n`)
+    })
   }
 }

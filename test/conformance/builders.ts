@@ -1,5 +1,16 @@
 /** Operations with everything that a test does not care about filled in. */
-import type { Advance, AttemptRecord, Reason, Start, StepRecord } from "perdure/Store"
+import type {
+  Advance,
+  AttemptRecord,
+  Await,
+  Deliver,
+  EventWrite,
+  Reason,
+  Send,
+  Start,
+  StepRecord,
+  StreamWrite
+} from "perdure/Store"
 
 let made = 0
 
@@ -20,6 +31,11 @@ export const start = (given: Partial<Omit<Start, "_tag">> & { readonly workflowI
   timeoutMs: null,
   deadlineAt: null,
   maxRecoveryAttempts: 100,
+  queue: null,
+  delayMs: null,
+  attributes: {},
+  schedule: null,
+  trace: null,
   startedAt: given.owner ? 1_000 : null,
   ...given
 })
@@ -68,6 +84,10 @@ export const advance = (
   records: [],
   attempts: [],
   children: [],
+  sends: [],
+  consumes: [],
+  events: [],
+  entries: [],
   end: null,
   ...given
 })
@@ -82,13 +102,44 @@ export const childOf = (parentId: string, stepId: number, given: Partial<Omit<St
     ...given
   })
 
+export const send = (to: string, messageId: string, given: Partial<Omit<Send, "to" | "messageId">> = {}): Send => ({
+  to,
+  messageId,
+  topic: "t",
+  payload: `"${messageId}"`,
+  codec: "json",
+  senderId: null,
+  ...given
+})
+
+export const deliver = (...sends: ReadonlyArray<Send>): Deliver => ({ _tag: "Deliver", sends })
+
+export const event = (key: string, value: string, stepId = 0): EventWrite => ({ key, value, codec: "json", stepId })
+
+/** What the body itself writes to the stream `s` in the step `stepId`. */
+export const entry = (stepId: number, given: Partial<StreamWrite> = {}): StreamWrite => ({
+  key: "s",
+  value: `"${stepId}"`,
+  codec: "json",
+  stepId,
+  attempt: null,
+  index: 0,
+  supersedes: false,
+  ...given
+})
+
 type Suspend = Extract<NonNullable<Advance["end"]>, { _tag: "Suspend" }>
 
-export const suspend = (given: Partial<Omit<Suspend, "_tag">> = {}): Suspend => ({
+/** `awaiting`: an id stands for that workflow's end. */
+export const suspend = (
+  { awaiting = [], ...given }: Partial<Omit<Suspend, "_tag" | "awaiting">> & {
+    readonly awaiting?: ReadonlyArray<string | Await>
+  } = {}
+): Suspend => ({
   _tag: "Suspend",
   inbox: 0,
   wakeAt: null,
-  awaiting: [],
+  awaiting: awaiting.map((one) => typeof one === "string" ? { workflowId: one, on: "end" } : one),
   waits: "{\"for\":\"something\"}",
   ...given
 })

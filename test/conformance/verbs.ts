@@ -59,8 +59,18 @@ export const startOwned = Effect.fnUntraced(function*(
 export const claim = (
   store: StoreService,
   incarnation: string,
-  options: { readonly limit?: number; readonly served?: ReadonlyArray<{ name: string; version: string }> } = {}
-) => store.claim({ incarnation, served: options.served ?? [order], limit: options.limit ?? 1_000 })
+  options: {
+    readonly limit?: number
+    readonly served?: ReadonlyArray<{ name: string; version: string }>
+    readonly queues?: ReadonlyArray<string> | null
+  } = {}
+) =>
+  store.claim({
+    incarnation,
+    served: options.served ?? [order],
+    queues: options.queues ?? null,
+    limit: options.limit ?? 1_000
+  })
 
 /** The ids of what one claim takes, in its order. */
 export const claimIds = (...args: Parameters<typeof claim>) =>

@@ -31,12 +31,12 @@ Lab.onBothStores(`${starts} starts of one id, from ${processes} processes at onc
         Array.from({ length: processes }),
         () => lab.run("executor", { engine })
       )
-      yield* Effect.forEach(programs, (program) => program.hear("ready", 100_000), { concurrency: "unbounded" })
+      yield* Effect.forEach(programs, (program) => program.hear("ready"), { concurrency: "unbounded" })
       const race = (payload: { readonly steps: number; readonly workMs: number }) =>
         Effect.gen(function*() {
           const command = { do: "execute", name: "Job", workflowId: "same", payload, times: starts / processes }
           for (const program of programs) program.tell(command)
-          const answers = yield* Effect.forEach(programs, (program) => program.hear("execute", 60_000))
+          const answers = yield* Effect.forEach(programs, (program) => program.hear("execute"))
           return answers.flatMap((answer: Message) => answer["outcomes"] as Array<string>)
         })
 

@@ -3,9 +3,17 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import * as Auth from "perdure/Auth"
 import * as Client from "perdure/Client"
+import type { Engine } from "perdure/Engine"
+import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as Workflow from "perdure/Workflow"
+import * as WorkflowContext from "perdure/WorkflowContext"
+import type { WorkflowError } from "perdure/WorkflowError"
+import * as WorkflowEvent from "perdure/WorkflowEvent"
+import * as WorkflowQueue from "perdure/WorkflowQueue"
+import * as WorkflowStream from "perdure/WorkflowStream"
 import { onBothStores } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, suspends } from "./observing.ts"
 
@@ -124,7 +132,15 @@ onBothStores("looking", (claim) => {
       ["from", { from: new Date(Number.NaN) }],
       ["cursor", { cursor: "nonsense" }],
       ["status", { status: "RUNNING" as any }],
-      ["order", { order: "sideways" as any }]
+      ["order", { order: "sideways" as any }],
+      ["status", { status: ["SUCCESS", "success" as any] }],
+      ["ids", { ids: Array.from({ length: 1001 }, (_, n) => `w${n}`) }],
+      ["name", { name: "a\u0000b" }],
+      ["user", { user: 7 as any }],
+      ["hasParent", { hasParent: "yes" as any }],
+      ["attribute \"a\"", { attributes: { a: Number.NaN } }],
+      ["completedTo", { completedTo: new Date(Number.NaN) }],
+      ["limit", { limit: 1e9 }]
     ] as const
   ) {
     claim(
@@ -136,6 +152,354 @@ onBothStores("looking", (claim) => {
       })
     )
   }
+})
+
+onBothStores("finding", (claim) => {
+  claim(
+    "list and count restrict by everything that a workflow has, and by all of it together",
+    Effect.fnUntraced(function*(given) {
+      const Parent = Workflow.make("Parent")
+      const parent = Parent.toLayer(() => Effect.asVoid(Quick.execute({ n: 1 })))
+      const queue = WorkflowQueue.make("q", { partitioned: true })
+      const other = WorkflowQueue.make("other")
+      const { use } = yield* given.engine([quick, slow, parent], { executorId: "here" })
+      const ada = Auth.layer({ user: "ada" })
+      yield* use(Quick.execute({ n: 1 }, { workflowId: "plain" }).pipe(Effect.provide(ada)))
+      yield* use(Parent.execute(undefined, { workflowId: "parent" }))
+      yield* given.store.adjustClock(day)
+      yield* use(
+        Effect.flatMap(
+          queue.enqueue(Quick, { n: 2 }, {
+            workflowId: "queued",
+            partitionKey: "k",
+            deduplicationId: "d",
+            attributes: { kind: "a", size: 3, big: true }
+          }),
+          (handle) => handle.result
+        )
+      )
+      yield* use(Effect.flatMap(other.enqueue(Quick, { n: 3 }, { workflowId: "other" }), (handle) => handle.result))
+      yield* use(Quick.start({ n: 4 }, { workflowId: "versioned", version: "9", attributes: { kind: "b", size: 3 } }))
+      const between = new Date((yield* given.store.now) - day / 2)
+      const cases: ReadonlyArray<readonly [Client.Filter, ReadonlyArray<string>]> = [
+        [{ ids: ["plain", "other", "nowhere"] }, ["other", "plain"]],
+        [{ name: ["Parent", "Slow"] }, ["parent"]],
+        [{ user: "ada" }, ["plain"]],
+        [{ version: "9" }, ["versioned"]],
+        [{ executorId: "here", hasParent: false }, ["other", "parent", "plain", "queued"]],
+        [{ executorId: "elsewhere" }, []],
+        [{ queue: "q" }, ["queued"]],
+        [{ queue: ["q", "other"] }, ["other", "queued"]],
+        [{ queued: true }, ["other", "queued"]],
+        [{ queued: false }, ["parent", "parent-0", "plain", "versioned"]],
+        [{ partitionKey: "k" }, ["queued"]],
+        [{ deduplicationId: "d" }, ["queued"]],
+        [{ hasParent: true }, ["parent-0"]],
+        [{ parentId: "parent" }, ["parent-0"]],
+        [{ attributes: { size: 3 } }, ["queued", "versioned"]],
+        [{ attributes: { size: 3, kind: "a" } }, ["queued"]],
+        [{ attributes: { size: "3" } }, []],
+        [{ attributes: { big: true } }, ["queued"]],
+        [{ schedule: "none" }, []],
+        [{ forkedFrom: "plain" }, []],
+        [{ wasForked: true }, []],
+        [{ from: between }, ["other", "queued", "versioned"]],
+        [{ to: between }, ["parent", "parent-0", "plain"]],
+        [{ startedFrom: between }, ["other", "queued"]],
+        [{ startedTo: between }, ["parent", "parent-0", "plain"]],
+        [{ completedFrom: between }, ["other", "queued"]],
+        [{ completedTo: between }, ["parent", "parent-0", "plain"]],
+        [{ status: "SUCCESS", from: between, name: "Quick", queue: "other" }, ["other"]]
+      ]
+      for (const [filter, ids] of cases) {
+        const page = yield* use(Client.list(filter))
+        assert.deepStrictEqual(
+          page.workflows.map((info) => info.workflowId).toSorted(),
+          ids,
+          JSON.stringify(filter)
+        )
+        assert.strictEqual(yield* use(Client.count(filter)), ids.length, JSON.stringify(filter))
+      }
+      assert.strictEqual(yield* use(Client.count({}, { limit: 2 })), 2)
+      for (const limit of [0, 1.5, 10_000_001]) {
+        assert.strictEqual((yield* reasonOf(use(Client.count({}, { limit }))))._tag, "InvalidArgument")
+      }
+    })
+  )
+
+  claim(
+    "messages, events and streams of a workflow are seen from outside",
+    Effect.fnUntraced(function*(given) {
+      const Note = Message.make("note", { payload: Schema.Number })
+      const Other = Message.make("other")
+      const Progress = WorkflowEvent.make("progress", { value: Schema.Number })
+      const Lines = WorkflowStream.make("lines", { value: Schema.String })
+      const live = Slow.toLayer(Effect.fnUntraced(function*() {
+        yield* Progress.set(1)
+        yield* Lines.write("a")
+        yield* Lines.write("b")
+        yield* Lines.close
+        yield* Note.receive()
+        yield* Effect.sleep("1 day")
+      }))
+      const { use } = yield* given.engine(live)
+      yield* use(Slow.start(undefined, { workflowId: "w" }))
+      for (const n of [1, 2]) yield* use(Note.send("w", n))
+      yield* use(Other.send("w"))
+      yield* use(suspends("w"))
+      const messages = yield* use(Client.messages("w"))
+      assert.deepStrictEqual(messages.map((one) => [one.topic, one.payload, one.receivedBy]), [
+        ["note", 2, undefined],
+        ["other", undefined, undefined]
+      ])
+      assert.lengthOf(yield* use(Client.messages("w", { received: true })), 3)
+      assert.lengthOf(yield* use(Client.messages("w", { topic: "other" })), 1)
+      assert.deepStrictEqual(yield* use(Client.streams("w")), [{ key: "lines", entries: 3, closed: true }])
+      assert.deepStrictEqual((yield* use(Client.events("w"))).map((one) => [one.key, one.value]), [["progress", 1]])
+      const looks: ReadonlyArray<(id: string) => Effect.Effect<unknown, WorkflowError, Engine>> = [
+        (id) => Client.messages(id),
+        Client.streams,
+        Client.events,
+        Client.explain
+      ]
+      for (const look of looks) {
+        assert.strictEqual((yield* reasonOf(use(look("nowhere"))))._tag, "WorkflowNotFound")
+        assert.strictEqual((yield* reasonOf(use(look("a\u0000"))))._tag, "InvalidArgument")
+      }
+    })
+  )
+})
+
+onBothStores("changing what waits", (claim) => {
+  claim(
+    "a delayed workflow's start is moved, to a duration, a time, or now",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine([quick, slow])
+      for (const id of ["a", "b", "c"]) yield* use(Quick.start({ n: 1 }, { workflowId: id, delay: "10 days" }))
+      yield* use(Client.setDelay("a", 0))
+      assert.strictEqual(yield* use(Quick.handle("a").result), 2)
+      yield* use(Client.setDelay("b", "1 hour"))
+      yield* use(Client.setDelay("c", new Date((yield* given.store.now) + day)))
+      yield* given.store.adjustClock(day / 2)
+      assert.strictEqual(yield* use(Quick.handle("b").result), 2)
+      assert.strictEqual((yield* use(Client.get("c"))).status, "DELAYED")
+      const reasons = yield* Effect.forEach(
+        [
+          Client.setDelay("a", 1),
+          Client.setDelay("nowhere", 1),
+          Client.setDelay("c", new Date(Number.NaN)),
+          Client.setDelay("c", -1)
+        ],
+        (operation) => reasonOf(use(operation))
+      )
+      assert.deepStrictEqual(reasons.map(({ _tag }) => _tag), [
+        "NotWaiting",
+        "WorkflowNotFound",
+        "InvalidArgument",
+        "InvalidArgument"
+      ])
+    })
+  )
+
+  claim(
+    "a waiting workflow overtakes others by its new priority",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const queue = WorkflowQueue.make("q", { concurrency: 1 })
+      const live = Quick.toLayer(({ n }) => Effect.as(log.add(`${n}`), n))
+      const { use } = yield* given.engine(live)
+      yield* use(queue.enqueue(Quick, { n: 0 }, { workflowId: "w0" }))
+      yield* use(Quick.handle("w0").result)
+      yield* use(Client.queues.pause("q"))
+      for (const n of [1, 2, 3]) yield* use(queue.enqueue(Quick, { n }, { workflowId: `w${n}` }))
+      yield* use(Client.setPriority("w3", 5))
+      assert.strictEqual((yield* use(Client.get("w3"))).priority, 5)
+      yield* use(Client.queues.resume("q"))
+      yield* use(Client.waitAll(["w1", "w2", "w3"]))
+      assert.deepStrictEqual(log.entries, ["0", "3", "1", "2"])
+      const reasons = yield* Effect.forEach(
+        [Client.setPriority("w1", 1), Client.setPriority("nowhere", 1), Client.setPriority("w1", 0)],
+        (operation) => reasonOf(use(operation))
+      )
+      assert.deepStrictEqual(reasons.map(({ _tag }) => _tag), ["NotWaiting", "WorkflowNotFound", "InvalidArgument"])
+    })
+  )
+
+  claim(
+    "attributes are replaced, in whatever state",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine(quick)
+      yield* use(Quick.execute({ n: 1 }, { workflowId: "w", attributes: { a: 1, b: "x" } }))
+      yield* use(Client.setAttributes("w", { c: true }))
+      assert.deepStrictEqual((yield* use(Client.get("w"))).attributes, { c: true })
+      assert.strictEqual(yield* use(Client.count({ attributes: { a: 1 } })), 0)
+      assert.strictEqual(yield* use(Client.count({ attributes: { c: true } })), 1)
+      assert.strictEqual((yield* reasonOf(use(Client.setAttributes("nowhere", {}))))._tag, "WorkflowNotFound")
+      assert.strictEqual((yield* reasonOf(use(Client.setAttributes("w", { a: null as any }))))._tag, "InvalidArgument")
+    })
+  )
+})
+
+onBothStores("queues, versions and executors, seen from outside", (claim) => {
+  claim(
+    "an operator's limits and pauses count at once, until they are given up",
+    Effect.fnUntraced(function*(given) {
+      const queue = WorkflowQueue.make("q", { concurrency: 1 })
+      const { use } = yield* given.engine([slow, queue.layer])
+      for (const id of ["a", "b", "c"]) yield* use(queue.enqueue(Slow, undefined, { workflowId: id }))
+      yield* use(suspends("a"))
+      const info = yield* use(Client.queues.get("q"))
+      assert.deepStrictEqual(
+        [info.limits.concurrency, info.overridden, info.paused, info.waiting, info.running],
+        [1, false, false, 2, 1]
+      )
+      assert.isDefined(info.oldest)
+      const client = yield* given.client
+      yield* client.use(Client.queues.setLimits("q", { concurrency: 2 }))
+      yield* use(suspends("b"))
+      assert.strictEqual((yield* use(Client.queues.get("q"))).overridden, true)
+      yield* client.use(Client.queues.pause("q"))
+      yield* client.use(Client.cancel("a"))
+      assert.strictEqual((yield* use(Client.get("c"))).status, "ENQUEUED")
+      yield* client.use(Client.queues.resume("q"))
+      yield* use(suspends("c"))
+      yield* client.use(Client.queues.resetLimits("q"))
+      assert.strictEqual((yield* use(Client.queues.get("q"))).overridden, false)
+      assert.include((yield* use(Client.queues.list)).map((one) => one.name), "q")
+
+      const occupied = yield* reasonOf(use(Client.queues.delete("q")))
+      assert.deepStrictEqual([occupied._tag, occupied.why], ["QueueRefused", "occupied"])
+      yield* use(Client.cancel(["b", "c"]))
+      yield* use(Client.queues.delete("q"))
+      for (
+        const operation of [
+          Client.queues.get("q"),
+          Client.queues.setLimits("q", {}),
+          Client.queues.resetLimits("q"),
+          Client.queues.pause("q"),
+          Client.queues.resume("q"),
+          Client.queues.delete("q")
+        ]
+      ) {
+        const reason = yield* reasonOf(use(operation as Effect.Effect<unknown, never, never>))
+        assert.deepStrictEqual([reason._tag, reason.why], ["QueueRefused", "unknown"])
+      }
+      // It is there again as soon as it is used.
+      assert.strictEqual(yield* use(Effect.map(queue.enqueue(Slow), (handle) => typeof handle.workflowId)), "string")
+    })
+  )
+
+  claim(
+    "limits that make no sense are refused, and whether a queue is partitioned stays with its code",
+    Effect.fnUntraced(function*(given) {
+      const queue = WorkflowQueue.make("q")
+      const { use } = yield* given.engine(queue.layer)
+      for (
+        const [argument, limits] of [
+          ["concurrency", { concurrency: 0 }],
+          ["executorConcurrency", { concurrency: 1, executorConcurrency: 2 }],
+          ["rateLimit.limit", { rateLimit: { limit: 0.5, period: "1 second" } }],
+          ["partitioned", { partitioned: true }]
+        ] as const
+      ) {
+        const reason = yield* reasonOf(use(Client.queues.setLimits("q", limits)))
+        assert.deepStrictEqual([reason._tag, reason.argument], ["InvalidArgument", argument])
+      }
+    })
+  )
+
+  claim(
+    "versions are listed, and one can be made the latest again",
+    Effect.fnUntraced(function*(given) {
+      const live = Quick.toLayer(() =>
+        Effect.map(WorkflowContext.current, (context) => Number(context.applicationVersion))
+      )
+      const first = yield* given.engine(live, { version: "1", executorId: "one" })
+      assert.strictEqual((yield* first.use(Client.versions.latest))?.version, "1")
+      const second = yield* given.engine(live, { version: "2", executorId: "two" })
+      assert.deepStrictEqual((yield* second.use(Client.versions.list)).map((one) => one.version), ["2", "1"])
+      yield* second.use(Client.versions.setLatest("1"))
+      assert.strictEqual((yield* second.use(Client.versions.latest))?.version, "1")
+      assert.strictEqual(yield* second.use(Quick.execute({ n: 0 }, { version: "" })), 1)
+      const unknown = yield* reasonOf(second.use(Client.versions.setLatest("3")))
+      assert.deepStrictEqual([unknown._tag, unknown.argument], ["InvalidArgument", "version"])
+
+      const executors = yield* second.use(
+        eventually(
+          "both to have said what they serve",
+          Client.executors,
+          (all) => all.filter((one) => one.served.some(({ name }) => name === "Quick")).length === 2
+        )
+      )
+      assert.deepStrictEqual(
+        executors.map((one) => [one.executorId, one.version, one.state, one.queues]).toSorted(),
+        [["one", "1", "alive", null], ["two", "2", "alive", null]]
+      )
+    })
+  )
+})
+
+onBothStores("in a body", (claim) => {
+  claim(
+    "looking and steering are refused, since nothing is recorded; in a step they work",
+    Effect.fnUntraced(function*(given) {
+      const Body = Workflow.make("Body", { success: Schema.Array(Schema.String) })
+      const body = Body.toLayer(() =>
+        Effect.gen(function*() {
+          const reasons: Array<string> = []
+          for (
+            const operation of [
+              Client.get("q"),
+              Client.list(),
+              Client.cancel("q"),
+              Client.cancelAll({ name: "Quick" }),
+              Client.explain("q"),
+              Client.queues.list,
+              Client.schedules.list(),
+              Client.versions.latest,
+              Quick.handle("q").status,
+              Quick.handle("q").cancel
+            ]
+          ) reasons.push((yield* reasonOf(operation as Effect.Effect<unknown, never, Engine>))._tag)
+          reasons.push(yield* Step.run("look", Effect.map(Client.get("q"), (info) => info.status)))
+          return reasons
+        })
+      )
+      const { use } = yield* given.engine([quick, body])
+      yield* use(Quick.execute({ n: 1 }, { workflowId: "q" }))
+      assert.deepStrictEqual(yield* use(Body.execute()), [...Array.from({ length: 10 }, () => "NotInBody"), "SUCCESS"])
+    })
+  )
+
+  claim(
+    "waitFirst and waitAll are recorded, and a replay sees the same",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const Body = Workflow.make("Body", { success: Schema.String })
+      const live = (end: Effect.Effect<void>) =>
+        Body.toLayer(() =>
+          Effect.gen(function*() {
+            const first = yield* Client.waitFirst(["s", "q", Quick.handle("bad")])
+            yield* Client.waitAll(["q", "bad"])
+            yield* Step.run("note", log.add(first))
+            yield* Step.run("end", end)
+            return first
+          })
+        )
+      const one = yield* given.engine([quick, slow, live(Effect.never)])
+      yield* one.use(Slow.start(undefined, { workflowId: "s" }))
+      yield* one.use(Effect.exit(Quick.execute({ n: -1 }, { workflowId: "bad" })))
+      yield* one.use(Quick.start({ n: 1 }, { workflowId: "q", delay: "1 hour" }))
+      yield* one.use(Body.start(undefined, { workflowId: "b" }))
+      yield* one.use(suspends("b"))
+      yield* one.use(Client.setDelay("q", 0))
+      yield* log.has("bad")
+      yield* one.close
+      const two = yield* given.engine([quick, slow, live(Effect.void)])
+      assert.strictEqual(yield* two.use(Body.handle("b").result), "bad")
+      assert.deepStrictEqual(log.entries, ["bad"])
+    })
+  )
 })
 
 onBothStores("cancelling and resuming", (claim) => {

@@ -233,6 +233,32 @@ onBothStores("divergence", (claim) => {
     })
   )
 
+  for (const place of ["first", "in the middle", "last"]) {
+    claim(
+      `a patch whose call was dropped is passed over: ${place}`,
+      Effect.fnUntraced(function*(given) {
+        const body = (call: boolean, end: Body): Body => (log) =>
+          Effect.gen(function*() {
+            const patch = (here: string) => call && here === place ? Effect.asVoid(Workflow.patch("one")) : Effect.void
+            yield* patch("first")
+            yield* step(log, "a")
+            yield* patch("in the middle")
+            yield* step(log, "b")
+            yield* patch("last")
+            yield* end(log)
+          })
+        const { engine, log } = yield* deploy(
+          given,
+          body(true, () => Step.run("under way", Effect.never)),
+          3,
+          body(false, (log) => step(log, "end"))
+        )
+        assert.strictEqual(yield* engine.use(Subject.handle("w").result), "ended")
+        assert.deepStrictEqual(log.entries, ["end"])
+      })
+    )
+  }
+
   claim(
     "a blocked workflow that is resumed with the same code blocks again; it can be cancelled",
     Effect.fnUntraced(
@@ -270,7 +296,7 @@ onBothStores("divergence", (claim) => {
         const Other = Workflow.make("Other")
         const client = yield* given.client
         yield* client.use(Other.start(undefined, { workflowId: "other" }))
-        yield* client.use(Subject.start(undefined, { workflowId: "old" }))
+        yield* client.use(Subject.start(undefined, { workflowId: "old", version: "1" }))
         const newer = yield* given.engine(liveOf((log) => log.add("ran"), log), { version: "2" })
         yield* newer.use(Subject.execute(undefined, { workflowId: "new" }))
         for (const id of ["other", "old"]) {
@@ -279,7 +305,7 @@ onBothStores("divergence", (claim) => {
         }
         assert.deepStrictEqual(log.entries, ["ran"])
         yield* newer.close
-        const engine = yield* given.engine(liveOf((log) => log.add("ran old"), log))
+        const engine = yield* given.engine(liveOf((log) => log.add("ran old"), log), { version: "1" })
         assert.strictEqual(yield* engine.use(Subject.handle("old").result), "ended")
         assert.deepStrictEqual(log.entries, ["ran", "ran old"])
       }

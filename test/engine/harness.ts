@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -45,6 +46,8 @@ export interface Given {
   ) => Effect.Effect<Running, WorkflowError, Scope.Scope>
   /** An engine that runs nothing. */
   readonly client: Effect.Effect<Running, WorkflowError, Scope.Scope>
+  /** How many rows each table of the store has. */
+  readonly rows: Effect.Effect<Readonly<Record<string, number>>>
   /** Another store, on empty tables in another database. */
   readonly elsewhere: Effect.Effect<Context.Context<Store | SqlClient>, never, Scope.Scope>
 }
@@ -67,7 +70,7 @@ export const options = {
 
 /** Declares the claims for SQLite and for PostgreSQL. */
 export const onBothStores = (concept: string, suite: (claim: Claim) => void): void => {
-  runOn("sqlite", concept, suite, () => sqlite, Effect.void)
+  runOn("sqlite", concept, suite, () => sqlite, rowsOfFile, Effect.void)
   const scope = Scope.makeUnsafe()
   let url = ""
   let schemas = 0
@@ -76,6 +79,7 @@ export const onBothStores = (concept: string, suite: (claim: Claim) => void): vo
     concept,
     suite,
     () => postgres(url, `perdure_${++schemas}`),
+    (sql) => rowsOfSchema(sql, `perdure_${schemas}`),
     Effect.suspend(() => Effect.provideService(freshDatabase, Scope.Scope, scope)).pipe(
       Effect.tap((address) => Effect.sync(() => (url = address)))
     ),
@@ -100,6 +104,29 @@ const postgres = (url: string, schema: string): Opened =>
     Layer.fresh(PostgresStore.layer({ url: Redacted.make(url), schema, storeConnections: 3, maxConnections: 4 }))
   )
 
+const countRows = (sql: SqlClient, tables: ReadonlyArray<string>) =>
+  Effect.map(
+    Effect.forEach(tables, (table) =>
+      Effect.map(
+        sql<{ n: number | string }>`SELECT count(*) AS n FROM ${sql.literal(table)}`,
+        ([row]) => [table, Number(row!.n)] as const
+      )),
+    Object.fromEntries
+  )
+
+const rowsOfFile = (sql: SqlClient) =>
+  Effect.flatMap(
+    sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY 1`,
+    (tables) => countRows(sql, tables.map(({ name }) => name))
+  )
+
+const rowsOfSchema = (sql: SqlClient, schema: string) =>
+  Effect.flatMap(
+    sql<{ name: string }>`SELECT table_name AS name FROM information_schema.tables
+      WHERE table_schema = ${schema} AND table_type = 'BASE TABLE' ORDER BY 1`,
+    (tables) => countRows(sql, tables.map(({ name }) => `${schema}.${name}`))
+  )
+
 const elsewhereOf: Record<Kind, Opened> = {
   sqlite,
   postgres: Effect.flatMap(freshDatabase, (url) => postgres(url, "perdure"))
@@ -110,6 +137,7 @@ const runOn = (
   concept: string,
   suite: (claim: Claim) => void,
   open: () => Opened,
+  rowsOf: (sql: SqlClient) => Effect.Effect<Readonly<Record<string, number>>, SqlError>,
   before: Effect.Effect<unknown>,
   after: Effect.Effect<unknown> = Effect.void
 ): void => {
@@ -122,12 +150,14 @@ const runOn = (
       it.live(name, () =>
         Effect.gen(function*() {
           const context = yield* open()
+          const rows = Effect.orDie(rowsOf(Context.get(context, SqlClient)))
           const build = (layer: Layer.Layer<Engine.Engine, WorkflowError, Store | SqlClient>) => running(context, layer)
           return yield* body({
             kind,
             number: ++number,
             sql: Context.get(context, SqlClient),
             store: Context.get(context, Store),
+            rows,
             engine: (live, given) =>
               build(workflows(live).pipe(Layer.provideMerge(Layer.fresh(Engine.layer({ ...options, ...given }))))),
             client: build(Layer.fresh(Engine.layerClient({ poll: options.poll }))),

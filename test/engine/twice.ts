@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Client from "perdure/Client"
 import * as Workflow from "perdure/Workflow"
+import type { InWorkflow } from "perdure/WorkflowContext"
 import type { Given, Needs } from "./harness.ts"
 import { eventually, stepsOf, suspends } from "./observing.ts"
 
@@ -18,7 +19,7 @@ const Subject = Workflow.make("Subject")
 const day = 86_400_000
 
 /** `body` must leave nothing behind that runs; what follows it is a day of sleep, in which the engine is changed. */
-export const twice = <A, E, R extends Needs>(
+export const twice = <A, E, R extends Needs | InWorkflow>(
   given: Given,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<Twice<A, E>, unknown, Scope.Scope> =>
@@ -49,7 +50,7 @@ export const twice = <A, E, R extends Needs>(
   })
 
 /** Like {@link twice}, for a body that succeeds both times. */
-export const twiceWell = <A, E, R extends Needs>(given: Given, body: Effect.Effect<A, E, R>) =>
+export const twiceWell = <A, E, R extends Needs | InWorkflow>(given: Given, body: Effect.Effect<A, E, R>) =>
   Effect.flatMap(
     twice(given, body),
     ({ live, replayed, steps }) => Effect.orDie(Effect.all({ live, replayed, steps: Effect.succeed(steps) }))

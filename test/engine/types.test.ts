@@ -6,14 +6,20 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
+import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import type { StepFailed } from "perdure/StepFailed"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
+import type { InWorkflow } from "perdure/WorkflowContext"
 import type { WorkflowError } from "perdure/WorkflowError"
+import * as WorkflowEvent from "perdure/WorkflowEvent"
 import type { WorkflowHandle } from "perdure/WorkflowHandle"
+import * as WorkflowSchedule from "perdure/WorkflowSchedule"
+import * as WorkflowStream from "perdure/WorkflowStream"
 
 class Declared extends Schema.TaggedError<Declared>()("Declared", { n: Schema.Number }) {}
 class Undeclared extends Schema.TaggedError<Undeclared>()("Undeclared", {}) {}
@@ -38,6 +44,17 @@ class ShopSteps extends Step.Service<ShopSteps>()("types/ShopSteps", Shop, {
   today: { success: Schema.Date },
   label: "plain"
 }) {}
+
+class Approval extends Message.make("approval", { payload: { by: Schema.String, at: Schema.Date } }) {}
+const Go = Message.make("go")
+class Progress extends WorkflowEvent.make("progress", { value: Schema.Date }) {}
+const Ready = WorkflowEvent.make("ready")
+class Words extends WorkflowStream.make("words", { value: Schema.Date }) {}
+
+interface Approved {
+  readonly by: string
+  readonly at: Date
+}
 
 /** Type-checked, never called. */
 const compiles = (_: () => unknown): void => {}
@@ -157,6 +174,37 @@ describe("types", () => {
     })
   })
 
+  it("of schedules and forks", () => {
+    compiles(() => {
+      const payload = { id: "1", at: new Date() }
+      WorkflowSchedule.make("s", { workflow: Order, payload, cron: "* * * * *" })
+      WorkflowSchedule.make("s", { workflow: Order, payload, interval: "1 hour", missed: { all: 3 } })
+      WorkflowSchedule.make("s", { workflow: Empty, interval: "1 hour" })
+      WorkflowSchedule.make("s", { workflow: "ByName", payload: { any: ["json"] }, interval: "1 hour" })
+      Client.schedules.create("s", { workflow: Order, payload, cron: "* * * * *", overlap: "skip" })
+      // @ts-expect-error no payload
+      WorkflowSchedule.make("s", { workflow: Order, cron: "* * * * *" })
+      // @ts-expect-error another payload
+      WorkflowSchedule.make("s", { workflow: Order, payload: { id: 1 }, cron: "* * * * *" })
+      // @ts-expect-error a payload where there is none
+      WorkflowSchedule.make("s", { workflow: Empty, payload: 1, cron: "* * * * *" })
+      // @ts-expect-error two rules
+      WorkflowSchedule.make("s", { workflow: Empty, cron: "* * * * *", interval: "1 hour" })
+      // @ts-expect-error no rule
+      WorkflowSchedule.make("s", { workflow: Empty })
+      // @ts-expect-error a zone of an interval
+      WorkflowSchedule.make("s", { workflow: Empty, interval: "1 hour", timeZone: "UTC" })
+      expectTypeOf(Client.fork(Order, "w", { payload })).toEqualTypeOf<
+        Effect.Effect<WorkflowHandle<{ readonly total: number }, Declared>, WorkflowError, Engine>
+      >()
+      expectTypeOf(Client.fork("w", { payload: { any: 1 } })).toEqualTypeOf<
+        Effect.Effect<string, WorkflowError, Engine>
+      >()
+      // @ts-expect-error another payload
+      Client.fork(Order, "w", { payload: { id: 1 } })
+    })
+  })
+
   it("of Step.Service", () => {
     compiles(() => {
       expectTypeOf(ShopSteps.layer).toEqualTypeOf<Layer.Layer<ShopSteps, never, Shop>>()
@@ -175,6 +223,92 @@ describe("types", () => {
       Step.Service<never>()("x", Shop, { today: {} })
       // @ts-expect-error no such member
       Step.Service<never>()("x", Shop, { refund: {} })
+    })
+  })
+
+  it("of messages", () => {
+    compiles(() => {
+      const value = { by: "ada", at: new Date() }
+      expectTypeOf(Approval.topic).toEqualTypeOf<"approval">()
+      expectTypeOf(Approval.send("w", value)).toEqualTypeOf<Effect.Effect<void, WorkflowError, Engine>>()
+      expectTypeOf(Approval.sendMany([{ workflowId: "w", value, idempotencyKey: "k" }])).toEqualTypeOf<
+        Effect.Effect<void, WorkflowError, Engine>
+      >()
+      expectTypeOf(Approval.receive()).toEqualTypeOf<Effect.Effect<Approved, WorkflowError, InWorkflow>>()
+      expectTypeOf(Approval.receive({ key: "k" })).toEqualTypeOf<Effect.Effect<Approved, WorkflowError, InWorkflow>>()
+      expectTypeOf(Approval.receive({ timeout: "1 hour" })).toEqualTypeOf<
+        Effect.Effect<Option.Option<Approved>, WorkflowError, InWorkflow>
+      >()
+      expectTypeOf(Go.receive()).toEqualTypeOf<Effect.Effect<void, WorkflowError, InWorkflow>>()
+      Go.send("w")
+      Go.sendMany([{ workflowId: "w" }])
+      // @ts-expect-error the payload is missing
+      Approval.send("w")
+      // @ts-expect-error a field has another type
+      Approval.send("w", { by: "ada", at: "today" })
+      // @ts-expect-error the payload is missing
+      Approval.sendMany([{ workflowId: "w" }])
+      // @ts-expect-error there is no such option
+      Approval.receive({ timeouts: "1 hour" })
+      // @ts-expect-error it has no payload
+      Go.send("w", 1)
+    })
+  })
+
+  it("of events and streams", () => {
+    compiles(() => {
+      expectTypeOf(Progress.key).toEqualTypeOf<"progress">()
+      expectTypeOf(Progress.set(new Date())).toEqualTypeOf<Effect.Effect<void, WorkflowError, InWorkflow>>()
+      expectTypeOf(Progress.get("w")).toEqualTypeOf<Effect.Effect<Date, WorkflowError, Engine>>()
+      expectTypeOf(Progress.get("w", { timeout: 1 })).toEqualTypeOf<
+        Effect.Effect<Option.Option<Date>, WorkflowError, Engine>
+      >()
+      expectTypeOf(Words.write(new Date())).toEqualTypeOf<Effect.Effect<void, WorkflowError, InWorkflow>>()
+      expectTypeOf(Words.close).toEqualTypeOf<Effect.Effect<void, WorkflowError, InWorkflow>>()
+      expectTypeOf(Words.read("w", { from: 3 })).toEqualTypeOf<Stream.Stream<Date, WorkflowError, Engine>>()
+      expectTypeOf(Words.readEntries("w")).toEqualTypeOf<
+        Stream.Stream<WorkflowStream.Entry<Date>, WorkflowError, Engine>
+      >()
+      Ready.set()
+      // @ts-expect-error the value is missing
+      Progress.set()
+      // @ts-expect-error another type
+      Words.write("word")
+    })
+  })
+
+  it("let what belongs in a workflow nowhere else", () => {
+    compiles(() => {
+      const all = Effect.all([Approval.receive(), Progress.set(new Date()), Words.write(new Date()), Words.close])
+      expectTypeOf(Empty.toLayer(() => Effect.asVoid(all))).toEqualTypeOf<Layer.Layer<never, WorkflowError, Engine>>()
+      expectTypeOf(Empty.toLayer(() => Effect.asVoid(Step.run("set", Effect.orDie(Progress.set(new Date()))))))
+        .toEqualTypeOf<
+          Layer.Layer<never, WorkflowError, Engine>
+        >()
+      const outside = (effect: Effect.Effect<unknown, unknown, Engine>) => effect
+      outside(Approval.send("w", { by: "ada", at: new Date() }))
+      outside(Progress.get("w"))
+      // @ts-expect-error only in a workflow
+      outside(Approval.receive())
+      // @ts-expect-error only in a workflow
+      outside(Progress.set(new Date()))
+      // @ts-expect-error only in a workflow
+      outside(Words.write(new Date()))
+      // @ts-expect-error only in a workflow
+      outside(Words.close)
+    })
+  })
+
+  it("of select: what was first, by its label", () => {
+    compiles(() => {
+      const first = Workflow.select({ approved: Approval.receive(), late: Effect.sleep("1 day"), tool: Tool })
+      expectTypeOf<Effect.Error<typeof first>>().toEqualTypeOf<WorkflowError>()
+      expectTypeOf<Effect.Services<typeof first>>().toEqualTypeOf<InWorkflow | Tool>()
+      Effect.map(first, (one) => {
+        if (one._tag === "approved") expectTypeOf(one.value).toEqualTypeOf<Approved>()
+        // @ts-expect-error there is no such label
+        return one._tag === "withdrawn"
+      })
     })
   })
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { createConnection } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -14,6 +14,11 @@ const accepts = (url: string): Promise<boolean> =>
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false)).once("close", () => resolve(false))
     socket.once("connect", () => socket.destroy())
   })
+
+/** The folders of the servers that this process has started. */
+const ofThisProcess = (): ReadonlyArray<string> =>
+  spawnSync("ps", ["-A", "-o", "ppid=,args="], { encoding: "utf8" }).stdout.split("\n")
+    .filter((line) => line.trim().startsWith(`${process.pid} `) && line.includes("perdure-postgres-"))
 
 describe("the tests' PostgreSQL", () => {
   it.live("keeps what was committed through an immediate restart and a kill, at the same address", () =>
@@ -49,6 +54,29 @@ describe("the tests' PostgreSQL", () => {
       holder.kill("SIGKILL")
       await waitFor("the end of the server", async () => !(await accepts(url)))
       await waitFor("the end of its data", () => !existsSync(folder))
+    }))
+
+  it.live("is not started, and says why, where the process that would end it cannot run", () =>
+    Effect.promise(async () => {
+      // What an old Node lacks.
+      const options = process.env["NODE_OPTIONS"]
+      process.env["NODE_OPTIONS"] = `${options ?? ""} --no-experimental-strip-types`
+      const before = ofThisProcess()
+      const failure = await startPostgres().then(
+        async (server) => {
+          await server.close()
+          return "it was started"
+        },
+        String
+      ).finally(() => {
+        if (options === undefined) delete process.env["NODE_OPTIONS"]
+        else process.env["NODE_OPTIONS"] = options
+      })
+      assert.include(failure, "No PostgreSQL was started")
+      assert.include(failure, process.version)
+      assert.include(failure, "npm test")
+      assert.include(failure, "ERR_UNKNOWN_FILE_EXTENSION")
+      assert.deepStrictEqual(ofThisProcess(), before)
     }))
 
   it.live("gives each caller an empty database of its own", () =>

@@ -131,6 +131,40 @@ const initialise = (account: Account, folder: string, password: string): void =>
   if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? stderr}`)
 }
 
+/**
+ * Starts the watchdog, and waits for its first word: without it nothing may be started that outlives a kill. `node` that
+ * cannot run TypeScript is what is wrong most of the time.
+ */
+const startWatchdog = async (folder: string): Promise<ChildProcess> => {
+  const log = join(folder, "watchdog")
+  const output = openSync(log, "w")
+  const watchdog = spawn(process.execPath, [fileURLToPath(new URL("watchdog.ts", import.meta.url)), folder], {
+    cwd: tmpdir(),
+    detached: true,
+    stdio: ["pipe", "pipe", output]
+  })
+  closeSync(output)
+  // Whether it is there is asked below, not by writing to it.
+  watchdog.stdin?.on("error", () => {})
+  const failure = await new Promise<string | null>((resolve) => {
+    watchdog.stdout?.once("data", () => resolve(null))
+    watchdog.once("error", (error) => resolve(error.message))
+    watchdog.once("exit", (code, signal) => resolve(`it ended with ${signal ?? code}`))
+    void setTimeout(startLimit, "it has not said that it runs", { ref: false }).then(resolve)
+  })
+  watchdog.stdout?.destroy()
+  watchdog.unref()
+  if (failure === null) return watchdog
+  watchdog.kill("SIGKILL")
+  const said = readFileSync(log, "utf8")
+  rmSync(folder, { recursive: true, force: true })
+  throw new Error(
+    `No PostgreSQL was started: the process that ends it after the tests does not run on ${process.execPath} ` +
+      `(${process.version}). It needs a Node that runs TypeScript: start the tests with npm (npm test -- <part of a ` +
+      `path>), which uses the repository's own. What happened: ${failure}; ${said}`
+  )
+}
+
 class Server implements Postgres {
   readonly #folder: string
   readonly #account: Account
@@ -140,18 +174,12 @@ class Server implements Postgres {
   #port = 0
   #child: ChildProcess | null = null
 
-  constructor(folder: string, account: Account, options: PostgresOptions) {
+  constructor(folder: string, account: Account, options: PostgresOptions, watchdog: ChildProcess) {
     this.#folder = folder
     this.#account = account
     this.#options = options
     this.#password = randomBytes(16).toString("hex")
-    this.#watchdog = spawn(process.execPath, [fileURLToPath(new URL("watchdog.ts", import.meta.url)), folder], {
-      cwd: tmpdir(),
-      detached: true,
-      stdio: ["pipe", "ignore", "ignore"]
-    })
-    this.#watchdog.unref()
-    initialise(account, folder, this.#password)
+    this.#watchdog = watchdog
   }
 
   get url(): string {
@@ -163,6 +191,8 @@ class Server implements Postgres {
   }
 
   log = (): string => readFileSync(join(this.#folder, "log"), "utf8")
+
+  initialise = (): void => initialise(this.#account, this.#folder, this.#password)
 
   start = async (): Promise<void> => {
     if (this.#child) return
@@ -234,7 +264,7 @@ class Server implements Postgres {
     const gone = new Promise<void>((resolve) => this.#watchdog.once("exit", () => resolve()))
     this.#watchdog.ref()
     this.#watchdog.stdin?.end()
-    if (this.#watchdog.exitCode === null) await gone
+    if (this.#watchdog.exitCode === null && this.#watchdog.signalCode === null) await gone
   }
 
   #signal(signal: NodeJS.Signals): Promise<void> {
@@ -273,8 +303,9 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
     const folder = folderFor(options.fsync === true)
     const account = findAccount(programs, folder)
     if (typeof account !== "string") {
-      const server = new Server(folder, account, options)
+      const server = new Server(folder, account, options, await startWatchdog(folder))
       try {
+        server.initialise()
         await server.start()
         return server
       } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * A process of its own that outlives the tests by a moment. When its standard input ends, because they are done or were
  * killed, it ends their server and removes its folders. Each line that it reads is the server's process id at that
- * time, 0 when there is none.
+ * time, 0 when there is none. It says one word when it runs: before that, nothing is started.
  */
 import { readFileSync, rmSync } from "node:fs"
 import { setTimeout } from "node:timers/promises"
@@ -31,6 +31,9 @@ const end = async (pid: number): Promise<void> => {
   while (isAlive(pid) && Date.now() < deadline) await setTimeout(5)
   if (isAlive(pid)) process.kill(pid, "SIGKILL")
 }
+
+process.stdout.on("error", () => {})
+process.stdout.write("watching\n")
 
 let said = ""
 process.stdin.setEncoding("utf8")

@@ -1,43 +1,63 @@
 /**
- * Workflows seen from outside, whatever their definition: look, list, wait, cancel, resume. The same from an engine that
- * runs workflows and from one that does not.
+ * Workflows seen and steered from outside, whatever their definition. The same from an engine that runs workflows and
+ * from one that does not.
+ *
+ * **In a workflow's body** nothing here is recorded, so a replay might see another answer: `result`, `waitFirst` and
+ * `waitAll` are durable operations there, everything else fails with `NotInBody`. In a step it works as anywhere:
+ *
+ * ```ts
+ * const status = yield* Step.run("look", Effect.map(Client.get(id), (info) => info.status))
+ * ```
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
+import * as Bulk from "./internal/bulkManaging.ts"
+import type { BulkResult } from "./internal/bulkManaging.ts"
 import * as Codec from "./internal/codec.ts"
+import type { Core } from "./internal/core.ts"
 import type { Definition } from "./internal/definition.ts"
+import * as Erasing from "./internal/erasing.ts"
+import type { RetainOptions } from "./internal/erasing.ts"
+import * as Events from "./internal/events.ts"
+import type { EventInfo } from "./internal/events.ts"
+import type { Explanation } from "./internal/explaining.ts"
+import { cursorOf, type Filter, listFilterOf, type PageOptions } from "./internal/filtering.ts"
+import * as Forking from "./internal/forking.ts"
+import { explainById } from "./internal/gathering.ts"
+import { outsideBody } from "./internal/inBody.ts"
 import * as Managing from "./internal/managing.ts"
 import type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
+import { checkTargetId } from "./internal/names.ts"
+import * as Placing from "./internal/replacing.ts"
 import { attemptSync } from "./internal/starting.ts"
-import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
-import { WorkflowStatus } from "./WorkflowStatus.ts"
+import * as Told from "./internal/told.ts"
+import type { MessageInfo, StreamInfo } from "./internal/told.ts"
+import * as Waiting from "./internal/waitingFor.ts"
+import type { Json } from "./Json.ts"
+import type { ExecutorRow } from "./Store.ts"
+import type { Workflow } from "./Workflow.ts"
+import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import * as WorkflowHandle from "./WorkflowHandle.ts"
 
 // -----------------------------------------------------------------------------
 // models
 // -----------------------------------------------------------------------------
 
+export * as queues from "./client/queues.ts"
+export * as schedules from "./client/schedules.ts"
+export * as versions from "./client/versions.ts"
+export type { BulkResult } from "./internal/bulkManaging.ts"
+export type { RetainOptions } from "./internal/erasing.ts"
+export type { EventInfo } from "./internal/events.ts"
+export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining.ts"
+export type { Filter } from "./internal/filtering.ts"
 export type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
+export type { MessageInfo, StreamInfo } from "./internal/told.ts"
 
-/** Which workflows. What is not given does not restrict. */
-export interface ListOptions {
-  readonly status?: WorkflowStatus | ReadonlyArray<WorkflowStatus>
-  readonly name?: string
-  readonly idPrefix?: string
-  readonly parentId?: string
-  /** Created at or after. */
-  readonly from?: Date
-  /** Created before. */
-  readonly to?: Date
-  /** By creation. Default: newest first. */
-  readonly order?: "asc" | "desc"
-  /** 1 to 1,000. Default: 100. */
-  readonly limit?: number
-  /** The `cursor` of the page before. */
-  readonly cursor?: string
-}
+/** Which workflows a list shows, and how it is cut. */
+export interface ListOptions extends Filter, PageOptions {}
 
 /** A page of workflows. */
 export interface Page {
@@ -54,28 +74,104 @@ export interface CancelOptions {
   readonly detail?: string
 }
 
+/** How to delete. */
+export interface DeleteOptions {
+  /** Also all children, however deep, detached ones too. Default: false. */
+  readonly children?: boolean
+}
+
+/** How something is done to many. */
+export interface BulkOptions {
+  /** Only counts. Default: false. */
+  readonly dryRun?: boolean
+}
+
+/** How a fork differs from its source. */
+export interface ForkOptions<Payload> {
+  /** The first step that it does for itself: the records of those before are copied. Default: 0, none. */
+  readonly fromStep?: number
+  /** Default: a random UUID. */
+  readonly workflowId?: string
+  /** Default: the source's; `""`: the latest when it starts. */
+  readonly version?: string
+  /** Another payload; only from step 0. Default: the source's. */
+  readonly payload?: Payload
+  /** From the fork's start to its end. Default: none. */
+  readonly timeout?: Duration.Input
+}
+
 // -----------------------------------------------------------------------------
-// operations
+// looking
 // -----------------------------------------------------------------------------
 
 /** One workflow. Fails with `WorkflowNotFound`. */
 export const get = (workflowId: string): Effect.Effect<WorkflowInfo, WorkflowError, Engine> =>
-  Effect.flatMap(Engine, ({ core }) => Managing.get(core, workflowId))
+  ofOne("get", workflowId, Managing.get)
 
 /** A page of workflows, by creation and id, so that a page is never cut or doubled by what is started meanwhile. */
 export const list = (options: ListOptions = {}): Effect.Effect<Page, WorkflowError, Engine> =>
-  Effect.gen(function*() {
-    const { core } = yield* Engine
-    const limit = options.limit ?? 100
-    const filter = yield* attemptSync(() => filterOf(options, limit))
-    const workflows = yield* Managing.list(core, filter)
-    const last = workflows[workflows.length - 1]
-    return { workflows, cursor: last === undefined || workflows.length < limit ? undefined : cursorOf(last) }
-  })
+  managed("list", (core) =>
+    Effect.gen(function*() {
+      const filter = yield* attemptSync(() => listFilterOf(options))
+      const workflows = yield* Managing.list(core, filter)
+      const last = workflows[workflows.length - 1]
+      return { workflows, cursor: last === undefined || workflows.length < filter.limit ? undefined : cursorOf(last) }
+    }))
+
+/** How many workflows fit, counted up to `limit`: 1 to 10,000,000. Default: 100,000. */
+export const count = (
+  filter: Filter = {},
+  options: { readonly limit?: number } = {}
+): Effect.Effect<number, WorkflowError, Engine> =>
+  managed("count", (core) =>
+    Effect.flatMap(
+      attemptSync(() => ({ ...listFilterOf({ ...filter, limit: 1 }), limit: countLimitOf(options.limit ?? 100_000) })),
+      (restricted) => Effect.mapError(core.store.count(restricted), fromStoreError)
+    ))
 
 /** The recorded steps of a workflow, in the order of calls. Fails with `WorkflowNotFound`. */
 export const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine> =>
-  Effect.flatMap(Engine, ({ core }) => Managing.steps(core, workflowId))
+  ofOne("steps", workflowId, Managing.steps)
+
+/**
+ * The events that a workflow has set, by key, whatever their definitions; with one at hand use its `get`. Fails with
+ * `WorkflowNotFound`.
+ */
+export const events = (workflowId: string): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError, Engine> =>
+  ofOne("events", workflowId, Events.all)
+
+/** The messages that a workflow has been sent, oldest first, at most 1,000. Fails with `WorkflowNotFound`. */
+export const messages = (
+  workflowId: string,
+  options: {
+    readonly topic?: string
+    /** Also those that it has received. Default: false. */
+    readonly received?: boolean
+  } = {}
+): Effect.Effect<ReadonlyArray<MessageInfo>, WorkflowError, Engine> =>
+  ofOne("messages", workflowId, (core, id) => Told.messages(core, id, options))
+
+/** The streams of a workflow, by key; their entries are read with `WorkflowStream`. Fails with `WorkflowNotFound`. */
+export const streams = (workflowId: string): Effect.Effect<ReadonlyArray<StreamInfo>, WorkflowError, Engine> =>
+  ofOne("streams", workflowId, Told.streams)
+
+/**
+ * What a workflow waits for, since when, and what would wake it: as data, and in words. Fails with `WorkflowNotFound`.
+ *
+ * It is put together from several reads, so it may be out of date by what happened between them.
+ */
+export const explain = (workflowId: string): Effect.Effect<Explanation, WorkflowError, Engine> =>
+  ofOne("explain", workflowId, explainById)
+
+/** The executors that are alive, and those that lapsed and still own something or lapsed within the hour. */
+export const executors: Effect.Effect<ReadonlyArray<ExecutorRow>, WorkflowError, Engine> = managed(
+  "executors",
+  (core) => Effect.mapError(core.store.executors, fromStoreError)
+)
+
+// -----------------------------------------------------------------------------
+// steering
+// -----------------------------------------------------------------------------
 
 /**
  * Cancels workflows: running steps are interrupted, wherever they run, nothing more of the body runs, rollbacks run.
@@ -91,22 +187,145 @@ export const cancel = (
   workflowIds: string | ReadonlyArray<string>,
   options: CancelOptions = {}
 ): Effect.Effect<void, WorkflowError, Engine> =>
-  Effect.asVoid(Effect.flatMap(Engine, ({ core }) => Managing.cancel(core, listOf(workflowIds), options)))
+  ofMany("cancel", workflowIds, (core, ids) => Effect.asVoid(Managing.cancel(core, ids, options)))
 
 /**
  * Makes cancelled, dead-lettered and blocked workflows due again; recorded steps are not run again.
  *
- * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state or whose rollbacks have run;
- * the others are resumed.
+ * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state, whose rollbacks have run, or
+ * whose deduplication id another has now; the others are resumed.
  */
 export const resume = (workflowIds: string | ReadonlyArray<string>): Effect.Effect<void, WorkflowError, Engine> =>
-  Effect.flatMap(Engine, ({ core }) => Managing.resume(core, listOf(workflowIds)))
+  ofMany("resume", workflowIds, Managing.resume)
+
+/**
+ * Deletes workflows that are done, with everything that is stored of them: their ids are free again.
+ *
+ * Fails with `WorkflowNotFound`, or with `NotDeletable` for one that is not done; the others are deleted.
+ */
+const delete_ = (
+  workflowIds: string | ReadonlyArray<string>,
+  options: DeleteOptions = {}
+): Effect.Effect<void, WorkflowError, Engine> =>
+  ofMany("delete", workflowIds, (core, ids) => Erasing.deleteAll(core, ids, options))
+
+export { delete_ as delete }
+
+/**
+ * Starts a new workflow from another's records up to a step: to try again from there with mended code, or in another
+ * version. The source stays as it is, in whatever state. Succeeds with the fork's handle, or, where no definition is given,
+ * with its id; without the definition a payload is given encoded.
+ *
+ * *Details*
+ *
+ * What the copied steps did is not done again. The fork is of the same name, user, roles and attributes; it has no
+ * parent, queue, deadline or messages. Rollbacks of copied steps are the source's. Fails with `WorkflowNotFound`, with
+ * `WorkflowConflict` where the id is taken, with `InvalidArgument` for a step that the source does not have.
+ *
+ * **Durability.** Its row and the copied records commit together.
+ */
+export const fork: {
+  <Payload, Success, Error>(
+    workflow: Workflow<string, Payload, Success, Error>,
+    workflowId: string,
+    options?: ForkOptions<NoInfer<Payload>>
+  ): Effect.Effect<WorkflowHandle.WorkflowHandle<Success, Error>, WorkflowError, Engine>
+  (workflowId: string, options?: ForkOptions<Json>): Effect.Effect<string, WorkflowError, Engine>
+} = Forking.dual((definition, workflowId, options) => {
+  const forked = managed("fork", (core) => Forking.fork(core, workflowId, options, definition))
+  return definition === undefined ? forked : Effect.map(forked, (id) => WorkflowHandle.make(id, definition))
+})
+
+/** Cancels all that fit and are not done. Those that are started meanwhile are left alone. */
+export const cancelAll = (
+  filter: Filter,
+  options: CancelOptions & BulkOptions = {}
+): Effect.Effect<BulkResult, WorkflowError, Engine> =>
+  inBulk(
+    "cancelAll",
+    filter,
+    options,
+    (core, ids) =>
+      Effect.map(
+        Managing.cancelEach(core, ids, options),
+        (answers) => answers.filter(({ result }) => result === "cancelled").length
+      )
+  )
+
+/** Resumes all that fit and can be resumed. */
+export const resumeAll = (
+  filter: Filter,
+  options: BulkOptions = {}
+): Effect.Effect<BulkResult, WorkflowError, Engine> =>
+  inBulk(
+    "resumeAll",
+    filter,
+    options,
+    (core, ids) =>
+      Effect.map(
+        Managing.resumeEach(core, ids),
+        (answers) => answers.filter(({ result }) => result === "resumed").length
+      )
+  )
+
+/** Deletes all that fit and are done. */
+export const deleteAll = (
+  filter: Filter,
+  options: DeleteOptions & BulkOptions = {}
+): Effect.Effect<BulkResult, WorkflowError, Engine> =>
+  inBulk(
+    "deleteAll",
+    filter,
+    options,
+    (core, ids) =>
+      Effect.map(
+        Erasing.deleteEach(core, ids, options),
+        (answers) => answers.filter(({ result }) => result === "deleted").length
+      )
+  )
+
+/**
+ * Deletes workflows that are done and older than an age, beyond the newest so many of each name, or both; in batches, until
+ * there are no more. Succeeds with how many. A child stays while its parent is not done.
+ */
+export const retain = (options: RetainOptions): Effect.Effect<number, WorkflowError, Engine> =>
+  managed("retain", (core) => Erasing.retain(core, options))
+
+/**
+ * Moves the start of a `DELAYED` workflow: to so long from now, or to a time; what is past is due at once. Fails with
+ * `NotWaiting` for one that is not delayed any more, with `WorkflowNotFound`.
+ */
+export const setDelay = (
+  workflowId: string,
+  delay: Duration.Input | Date
+): Effect.Effect<void, WorkflowError, Engine> =>
+  ofOne("setDelay", workflowId, (core, id) => Placing.setDelay(core, id, delay))
+
+/**
+ * Gives a workflow that waits in a queue, or is delayed for one, another priority: 1 to 2,147,483,647. Its place among
+ * equals stays by when it was enqueued. Fails with `NotWaiting`, with `WorkflowNotFound`.
+ */
+export const setPriority = (workflowId: string, priority: number): Effect.Effect<void, WorkflowError, Engine> =>
+  ofOne("setPriority", workflowId, (core, id) => Placing.setPriority(core, id, priority))
+
+/** Replaces the attributes of a workflow, in whatever state. Fails with `WorkflowNotFound`. */
+export const setAttributes = (
+  workflowId: string,
+  attributes: Readonly<Record<string, string | number | boolean>>
+): Effect.Effect<void, WorkflowError, Engine> =>
+  ofOne("setAttributes", workflowId, (core, id) => Placing.setAttributes(core, id, attributes))
+
+// -----------------------------------------------------------------------------
+// waiting
+// -----------------------------------------------------------------------------
 
 /**
  * The encoded result of a workflow whose definition is not at hand; with it, use its handle.
  *
  * Waits until it is done, or for `timeout`: then it fails with `ResultTimeout`. A workflow that ended otherwise than in
  * success fails as its handle would, with undeclared errors only.
+ *
+ * **Durability.** In a body it is recorded.
  */
 export const result = (
   workflowId: string,
@@ -117,23 +336,30 @@ export const result = (
       ? Awaiting.result(core, workflowId, untyped)
       : Awaiting.resultWithin(core, workflowId, untyped, options.timeout))
 
+/** A workflow, by its id or by its handle. */
+export type Reference = string | { readonly workflowId: string }
+
 /**
  * Waits until the first of the workflows is done, however it ended, and returns its id. One that is done already counts.
  * Fails with `InvalidArgument` for an empty list and for an id given twice, with `WorkflowNotFound` for an unknown one.
+ *
+ * **Durability.** In a body it is recorded which was the first.
  */
-export const waitFirst = (workflowIds: ReadonlyArray<string>): Effect.Effect<string, WorkflowError, Engine> =>
-  Effect.gen(function*() {
-    const { core } = yield* Engine
-    yield* attemptSync(() => distinct(workflowIds))
-    return yield* Effect.raceAllFirst(
-      workflowIds.map((workflowId) =>
-        Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) =>
-          awaited._tag === "Done" ?
-            Effect.succeed(workflowId) :
-            Effect.flatMap(Managing.get(core, workflowId), () => Effect.succeed(workflowId)))
-      )
-    )
-  })
+export const waitFirst = (workflows: ReadonlyArray<Reference>): Effect.Effect<string, WorkflowError, Engine> =>
+  Effect.flatMap(
+    Engine,
+    ({ core }) =>
+      Effect.flatMap(attemptSync(() => distinct(idsOf(workflows))), (ids) => Waiting.first(core, ids, untyped))
+  )
+
+/**
+ * Waits until all of the workflows are done, however they ended; what each came to is then its result. Fails with
+ * `WorkflowNotFound` for an unknown one.
+ *
+ * **Durability.** In a body it is recorded.
+ */
+export const waitAll = (workflows: ReadonlyArray<Reference>): Effect.Effect<void, WorkflowError, Engine> =>
+  Effect.flatMap(Engine, ({ core }) => Waiting.all(core, [...new Set(idsOf(workflows))], untyped))
 
 // -----------------------------------------------------------------------------
 // internal
@@ -149,57 +375,57 @@ const untyped: Definition = {
   timeoutMs: undefined
 }
 
-const listOf = (ids: string | ReadonlyArray<string>): ReadonlyArray<string> => typeof ids === "string" ? [ids] : ids
+function managed<A>(
+  operation: string,
+  f: (core: Core) => Effect.Effect<A, WorkflowError>
+): Effect.Effect<A, WorkflowError, Engine> {
+  return Effect.flatMap(Engine, ({ core }) => outsideBody(`Client.${operation}`, () => f(core)))
+}
+
+function ofOne<A>(
+  operation: string,
+  workflowId: string,
+  f: (core: Core, workflowId: string) => Effect.Effect<A, WorkflowError>
+): Effect.Effect<A, WorkflowError, Engine> {
+  return managed(operation, (core) => Effect.flatMap(attemptSync(() => checkTargetId(workflowId)), (id) => f(core, id)))
+}
+
+function ofMany(
+  operation: string,
+  workflowIds: string | ReadonlyArray<string>,
+  f: (core: Core, workflowIds: ReadonlyArray<string>) => Effect.Effect<void, WorkflowError>
+): Effect.Effect<void, WorkflowError, Engine> {
+  return managed(operation, (core) =>
+    Effect.flatMap(
+      attemptSync(() => (typeof workflowIds === "string" ? [workflowIds] : workflowIds).map(checkTargetId)),
+      (ids) => Managing.inBatches(ids, (batch) => f(core, batch))
+    ))
+}
+
+function inBulk(
+  operation: string,
+  filter: Filter,
+  options: BulkOptions,
+  act: (core: Core, workflowIds: ReadonlyArray<string>) => Effect.Effect<number, WorkflowError>
+): Effect.Effect<BulkResult, WorkflowError, Engine> {
+  return managed(operation, (core) => Bulk.each(core, filter, options.dryRun === true, (ids) => act(core, ids)))
+}
 
 const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
   new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
-const isStatus = Schema.is(WorkflowStatus)
+const countLimitOf = (limit: number): number => {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= Bulk.countLimit) return limit
+  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 10,000,000.")
+}
 
-const distinct = (workflowIds: ReadonlyArray<string>): void => {
+const idsOf = (workflows: ReadonlyArray<Reference>): ReadonlyArray<string> =>
+  workflows.map((workflow) => typeof workflow === "string" ? workflow : workflow.workflowId)
+
+const distinct = (workflowIds: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (workflowIds.length === 0) throw invalid("workflow ids", "there are none", "Give at least one.")
   if (new Set(workflowIds).size < workflowIds.length) {
     throw invalid("workflow ids", "one is there twice", "Give each once.")
   }
-}
-
-const filterOf = (options: ListOptions, limit: number) => {
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-    throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 1,000.")
-  }
-  const status = options.status === undefined || typeof options.status !== "string" ? options.status : [options.status]
-  for (const one of status ?? []) {
-    if (!isStatus(one)) {
-      throw invalid("status", `"${one}" is none`, `Give one of ${WorkflowStatus.literals.join(", ")}.`)
-    }
-  }
-  const order = options.order ?? "desc"
-  if (order !== "asc" && order !== "desc") throw invalid("order", `it is "${order}"`, "Give \"asc\" or \"desc\".")
-  const after = options.cursor === undefined ? undefined : parseCursor(options.cursor)
-  return {
-    order,
-    limit,
-    ...(status === undefined ? {} : { status }),
-    ...(options.name === undefined ? {} : { name: options.name }),
-    ...(options.idPrefix === undefined ? {} : { idPrefix: options.idPrefix }),
-    ...(options.parentId === undefined ? {} : { parentId: options.parentId }),
-    ...(options.from === undefined ? {} : { createdFrom: timeOf("from", options.from) }),
-    ...(options.to === undefined ? {} : { createdTo: timeOf("to", options.to) }),
-    ...(after === undefined ? {} : { after })
-  }
-}
-
-const timeOf = (argument: string, date: Date): number => {
-  const ms = date.getTime()
-  if (Number.isFinite(ms)) return ms
-  throw invalid(argument, "it is not a valid date", "Give a valid Date.")
-}
-
-const cursorOf = (last: WorkflowInfo): string => `${last.createdAt.getTime()}:${last.workflowId}`
-
-const parseCursor = (cursor: string): { readonly createdAt: number; readonly workflowId: string } => {
-  const colon = cursor.indexOf(":")
-  const createdAt = Number(cursor.slice(0, colon))
-  if (colon > 0 && Number.isSafeInteger(createdAt)) return { createdAt, workflowId: cursor.slice(colon + 1) }
-  throw invalid("cursor", "it is not the cursor of a page", "Give the cursor of the page before, unchanged.")
+  return workflowIds
 }

@@ -17,10 +17,15 @@ import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops, loop } from "./internal/executor.ts"
 import { Journal, untilItPasses } from "./internal/journal.ts"
 import { checkKey, positiveDurationMs } from "./internal/names.ts"
+import { checkQueueName, DEBOUNCER_QUEUE } from "./internal/queueDefinition.ts"
+import { Queues } from "./internal/queues.ts"
+import { Scheduler } from "./internal/scheduler.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
+import { Watching } from "./internal/watching.ts"
 import { type Hint, Store, type StoreError } from "./Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import type { WorkflowQueue } from "./WorkflowQueue.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -31,10 +36,20 @@ export interface Options {
   /** Names this process role in listings. Default: `"local"`. Each start of the process is its own incarnation anyway. */
   readonly executorId?: string
   /**
-   * The version of the application's code. A workflow is run only by executors of the version that it was started under.
-   * Default: `""`.
+   * The version of the application's code. A workflow is run only by executors of the version that it was started under,
+   * and by those that call themselves {@link Options.compatible} with it. Default: `""`: of no version.
    */
   readonly version?: string
+  /**
+   * Other versions of the application, mostly older ones, whose workflows this code can run and go on with. What has been
+   * started under them keeps its version. Default: none.
+   */
+  readonly compatible?: ReadonlyArray<string>
+  /**
+   * The queues that this executor takes workflows from: definitions, whose limits are then told to the store, or names of
+   * queues that others declare. What is started without a queue it runs in any case. Default: all queues.
+   */
+  readonly queues?: ReadonlyArray<WorkflowQueue | string>
   /**
    * How long this executor's right to its workflows lasts without renewal. When it lapses, others take over; so this is
    * most of the time that a killed process costs. Shorter recovers sooner and tolerates shorter pauses of the process.
@@ -129,7 +144,14 @@ const settingsOf = (options: Options): EngineSettings => {
     suspendAfterMs: positiveDurationMs("suspendAfter", given.suspendAfter),
     replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),
     shutdownMs: positiveDurationMs("shutdown", given.shutdown),
-    maxRunning: given.maxRunning
+    maxRunning: given.maxRunning,
+    compatible: (given.compatible ?? []).map((version) =>
+      version === "" ? "" : checkKey(version, "compatible version")
+    ),
+    queues: given.queues === undefined ? null : [
+      ...given.queues.map((queue) => typeof queue === "string" ? checkQueueName(queue) : queue.name),
+      DEBOUNCER_QUEUE.name
+    ]
   }
   if (settings.heartbeatMs * 2 > settings.leaseMs) {
     throw invalid("heartbeat", "it is more than half the lease", "Renew at least twice in a lease, better five times.")
@@ -157,6 +179,7 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
         Effect.sync(() => {
           journal.close()
           waiters.close()
+          watching.close()
         })
       )
     )
@@ -171,31 +194,52 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       patienceMs: 30_000
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
-    const waiters = new Waiters(store, run, (workflowId) => executor?.isRunning(workflowId) === true)
-    const base = { store, clock, journal, waiters, settings, context, fork }
+    const watching: Watching = new Watching({
+      store,
+      now: () => clock.now(),
+      fork: run,
+      isRunning: (workflowId) => executor?.isRunning(workflowId),
+      lookForEnd: (workflowId) => waiters.lookAt(workflowId),
+      claim: () => executor?.claimNow()
+    })
+    const waiters: Waiters = new Waiters(
+      store,
+      run,
+      (workflowId) => executor?.isRunning(workflowId) === true,
+      (workflowId) => watching.ended(workflowId)
+    )
+    const queues = new Queues(store, run)
+    const base = { store, clock, journal, waiters, watching, queues, settings, context, fork }
 
     if (!runs) {
       const sentAt = performance.now()
       clock.sync(yield* Effect.mapError(store.now, fromStoreError), sentAt)
-      const core: Core = { ...base, executor: undefined }
+      const core: Core = { ...base, executor: undefined, schedulesNow: () => {} }
       yield* listen(core, yield* signal)
       yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
       return serviceOf(core)
     }
 
-    const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal }
+    const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal, schedules: yield* signal }
     // The two know each other: the loops run what the core starts.
     const core: Core = {
       ...base,
       get executor() {
         return executor
-      }
+      },
+      schedulesNow: () => scheduler.lookNow()
     }
+    const scheduler = new Scheduler(core, signals.schedules)
     const loops = executor = new ExecutorLoops(core, signals)
     yield* Effect.mapError(loops.join, fromStoreError)
+    for (const queue of options.queues ?? []) {
+      if (typeof queue !== "string") yield* queues.registered(queue.definition)
+    }
     // In reverse: first the loops stop being needed, then the workflows are given back, then the journal is empty.
     yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
     for (const body of loops.loops) yield* Effect.forkIn(body, scope)
+    yield* Effect.forkIn(loop("schedule", signals.schedules, settings.pollMs, scheduler.fireDue), scope)
+    yield* Effect.addFinalizer(() => scheduler.close)
     yield* Effect.addFinalizer(() => loops.shutdown)
     yield* listen(core, yield* signal)
     return serviceOf(core)
@@ -211,7 +255,7 @@ const serviceOf = (core: Core): EngineService => ({
 /** Several signals before they are heard are one. */
 const signal = Queue.dropping<void>(1)
 
-/** Looks for outcomes at every poll, and acts on hints as long as the store has any. */
+/** Looks for what is waited for at every poll, and acts on hints as long as the store has any. */
 const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const hear = (hint: Hint) =>
@@ -219,6 +263,10 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
         switch (hint._tag) {
           case "Done":
             return core.waiters.lookAt(hint.workflowId)
+          case "Inbox":
+          case "Event":
+          case "Stream":
+            return core.watching.hear(hint)
           case "Due":
             core.executor?.claimNow()
             // The store cannot say more than that somebody wrote something.
@@ -227,6 +275,11 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
               Queue.offerUnsafe(polls, undefined)
             }
             return
+          case "Queue":
+            if (core.settings.queues?.includes(hint.queue) === false) return
+            return core.executor?.claimNow()
+          case "Schedule":
+            return core.schedulesNow()
           case "Revoked":
             if (hint.incarnation !== "*" && hint.incarnation !== core.executor?.incarnation()) return
             core.executor?.heartbeatNow()
@@ -237,9 +290,12 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
     const missed = Effect.sync(() => {
       core.executor?.claimNow()
       core.executor?.heartbeatNow()
+      core.schedulesNow()
       Queue.offerUnsafe(polls, undefined)
     })
     const listening: Effect.Effect<void, StoreError> = Effect.andThen(missed, Stream.runForEach(core.store.hints, hear))
     yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
-    yield* Effect.forkScoped(loop("result", polls, core.settings.pollMs, core.waiters.poll))
+    // Of two kinds of waiters, one must not keep the others from theirs.
+    const poll = Effect.flatMap(Effect.exit(core.waiters.poll), (exit) => Effect.andThen(core.watching.poll, exit))
+    yield* Effect.forkScoped(loop("poll", polls, core.settings.pollMs, poll))
   })

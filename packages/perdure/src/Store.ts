@@ -11,9 +11,19 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Stream from "effect/Stream"
+import type { ManagementStore } from "./store/management.ts"
+import type { Consume, Deliver, EventWrite, MessageStore, Send, SendRefusal, StreamWrite } from "./store/messages.ts"
+import type { Enqueued, QueueStore } from "./store/queues.ts"
+import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
+
+export type * from "./store/management.ts"
+export type * from "./store/messages.ts"
+export type * from "./store/queues.ts"
+export type * from "./store/schedules.ts"
 
 // -----------------------------------------------------------------------------
 // models: what is stored
@@ -36,6 +46,12 @@ export type RecordKind =
   | "now"
   | "uuid"
   | "rollback"
+  | "send"
+  | "receive"
+  | "event"
+  | "get event"
+  | "stream"
+  | "read stream"
 
 /** The recorded outcome of one durable operation of a workflow. Immutable. */
 export interface StepRecord {
@@ -112,11 +128,31 @@ export interface WorkflowRow {
   /** Lease losses since the start, the last new record, or the last resume. */
   readonly recoveryAttempts: number
   readonly maxRecoveryAttempts: number
-  /** When a suspended or unowned workflow is due to be claimed; null while owned, done, or waiting without a time. */
+  /**
+   * When a suspended, delayed or unowned workflow is due to be claimed; null while owned, done, waiting without a time,
+   * or waiting in a queue.
+   */
   readonly wakeAt: number | null
   /** JSON text describing what a suspended workflow waits for, else null. */
   readonly waits: string | null
+  /** The queue it was enqueued in, and how; it stays when the workflow has left it. */
+  readonly queue: string | null
+  readonly priority: number
+  readonly partitionKey: string | null
+  readonly deduplicationId: string | null
+  /** For people, and to search by. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** The schedule that started it, and the tick that it is of. */
+  readonly scheduleName: string | null
+  readonly scheduledAt: number | null
+  /** The workflow whose records it began with. */
+  readonly forkedFrom: string | null
+  /** The span that started it (W3C `traceparent`). */
+  readonly trace: string | null
 }
+
+/** The value of an attribute. */
+export type AttributeValue = string | number | boolean
 
 /** A step as users list it. `outcome` is null while only failed attempts are recorded. */
 export interface StepRow {
@@ -146,14 +182,24 @@ export interface Start {
   /** Made by the client for this very start. "Mine" is decided by it, never by equal values. */
   readonly token: string
   readonly name: string
+  /** `""`: of no version yet; the executor that claims it first gives it its own. */
   readonly version: string
   readonly payload: string
   readonly codec: string
   /**
    * The incarnation that runs it (status `PENDING`, epoch 1), or null: status `ENQUEUED`, epoch 0, to be claimed by
-   * whoever has the name and version.
+   * whoever has the name and version. Null where it is enqueued or delayed.
    */
   readonly owner: string | null
+  /** The queue it waits in; null: in none, due at once (or after its delay). */
+  readonly queue: Enqueued | null
+  /** Status `DELAYED` for so long on the database's clock, then `ENQUEUED`. Null: not delayed. */
+  readonly delayMs: number | null
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** The schedule that starts it, and the tick. */
+  readonly schedule: { readonly name: string; readonly at: number } | null
+  /** The span that starts it (W3C `traceparent`), so that its own spans join that trace wherever they are made. */
+  readonly trace: string | null
   /** Stored as given when `owner` is; null otherwise (the first claim sets it to the database's time). */
   readonly startedAt: number | null
   readonly user: string | null
@@ -173,20 +219,29 @@ export type End =
   /** Terminal. `status` is `CANCELLED` and `output` null when a `compensate` phase ends; the stored reason stays. */
   | { readonly _tag: "Settle"; readonly status: "SUCCESS" | "ERROR" | "CANCELLED"; readonly output: string | null }
   /**
-   * Out of memory until `wakeAt` (null: no time) or until one of `awaiting` is done, whichever comes first. Refused as
-   * `Stirred` when the inbox moved past `inbox` or one of `awaiting` is done already or does not exist.
+   * Out of memory until `wakeAt` (null: no time) or until one of `awaiting` happens, whichever comes first. Refused as
+   * `Stirred` when the inbox moved past `inbox` or one of `awaiting` has happened already, or never will since its
+   * workflow is done or does not exist.
    */
   | {
     readonly _tag: "Suspend"
     readonly inbox: number
     readonly wakeAt: number | null
-    readonly awaiting: ReadonlyArray<string>
+    readonly awaiting: ReadonlyArray<Await>
     readonly waits: string
   }
   /** Status `BLOCKED` (in phase `run`; a cancelled one keeps its status), unowned, never due: an operator resumes it. */
   | { readonly _tag: "Block"; readonly reason: string }
   /** Unowned and due at once: a clean hand-over. Not counted as a recovery attempt. */
   | { readonly _tag: "Release" }
+
+/** What a suspended workflow waits for at another one: the first of them wakes it, and so does the other one's end. */
+export type Await =
+  | { readonly workflowId: string; readonly on: "end" }
+  /** That the event has a value. */
+  | { readonly workflowId: string; readonly on: "event"; readonly key: string }
+  /** That the stream has an entry at `from` or later. */
+  | { readonly workflowId: string; readonly on: "stream"; readonly key: string; readonly from: number }
 
 /** Everything one owned workflow writes at once: all of it or nothing, under its epoch. */
 export interface Advance {
@@ -197,11 +252,31 @@ export interface Advance {
   readonly attempts: ReadonlyArray<AttemptRecord>
   /** Children, created with the parent's record. `parentId` is this workflow. */
   readonly children: ReadonlyArray<Start>
+  /** Messages to other workflows (or to itself). */
+  readonly sends: ReadonlyArray<Send>
+  /** Messages that it received. Only its owner consumes, so it names what is not consumed yet. */
+  readonly consumes: ReadonlyArray<Consume>
+  readonly events: ReadonlyArray<EventWrite>
+  readonly entries: ReadonlyArray<StreamWrite>
   readonly end: End | null
 }
 
+/**
+ * Creates workflows from outside: all of them or none, in one commit. Thousands at a time; their ids are distinct, none has
+ * an owner. Goes alone: a batch that has one has nothing else.
+ *
+ * A start whose id is taken by the same name and payload, and one whose deduplication id is taken (by an earlier one of
+ * these starts, too), starts nothing and does not stop the others.
+ */
+export interface StartMany {
+  readonly _tag: "StartMany"
+  readonly starts: ReadonlyArray<Start>
+  /** True: a deduplication id that is taken refuses all of them. */
+  readonly refuseDuplicates: boolean
+}
+
 /** What the journal writes. */
-export type Operation = Start | Advance
+export type Operation = Start | StartMany | Advance | Deliver
 
 /** What became of a start. */
 export type StartAnswer =
@@ -209,16 +284,52 @@ export type StartAnswer =
   | { readonly _tag: "Started" }
   /** The id was taken before. `same`: by the same name with the same payload. */
   | { readonly _tag: "Exists"; readonly same: boolean; readonly name: string }
+  /** Another workflow has the deduplication id: this one. Nothing was written. */
+  | { readonly _tag: "Duplicate"; readonly workflowId: string; readonly name: string }
+  /** The delayed workflow that has the deduplication id has got this payload, and starts later. */
+  | { readonly _tag: "Debounced"; readonly workflowId: string }
+
+/** A child whose deduplication id is another workflow's, or is not whose it was expected to be. */
+export interface HeldChild {
+  /** Into `children`. */
+  readonly index: number
+  readonly workflowId: string | null
+  /** Of the workflow that has it. */
+  readonly name: string | null
+  readonly movable: boolean
+}
 
 /** What became of an operation of a batch. */
 export type Answer =
   | StartAnswer
+  /** All of them are there, or another that the answer names. One answer per start, in order. */
+  | { readonly _tag: "StartedMany"; readonly starts: ReadonlyArray<StartAnswer> }
+  /** One of the starts cannot be (`Exists` with another name or payload; `Duplicate`). Nothing was written. */
+  | { readonly _tag: "StartRefused"; readonly index: number; readonly answer: StartAnswer }
+  /**
+   * The queue of a start, or of a child, is not registered (any more). Nothing was written. `index` into `children` or
+   * `starts`; 0 for a start of its own.
+   */
+  | { readonly _tag: "NoQueue"; readonly index: number; readonly queue: string }
   /** Written, now or by an earlier submission. One answer per child, in order. */
   | { readonly _tag: "Recorded"; readonly children: ReadonlyArray<StartAnswer> }
   /** This epoch is over: taken over, cancelled, deleted. Nothing was written. */
   | { readonly _tag: "Fenced" }
+  /** The messages are there, now or by an earlier submission. */
+  | { readonly _tag: "Delivered" }
   /** A child's id is taken by another name or payload. Nothing was written. `index` into `children`. */
   | { readonly _tag: "ChildConflict"; readonly index: number; readonly name: string }
+  /**
+   * A child's deduplication id is another workflow's (null: is nobody's any more, and one was expected). Nothing was
+   * written. `movable`: it is delayed and would be debounced. `more`: the same of children after it, so that many need not
+   * be told one by one.
+   */
+  | ({
+    readonly _tag: "ChildDuplicate"
+    readonly more?: ReadonlyArray<HeldChild>
+  } & HeldChild)
+  /** A message cannot be delivered. Nothing was written. `index` into `sends`. */
+  | { readonly _tag: "SendRefused"; readonly index: number; readonly why: SendRefusal }
   /** A suspension came too late: look again. Nothing was written. */
   | { readonly _tag: "Stirred"; readonly inbox: number }
   /** Somebody holds a row that this operation needs. Nothing was written: submit again. */
@@ -240,6 +351,8 @@ export interface ExecutorInfo {
 /** The answer to a renewal of the lease. */
 export interface Heartbeat {
   readonly now: number
+  /** The latest version of the application; `""`: none has joined with one. */
+  readonly latestVersion: string
   /** False: the lease had lapsed. This incarnation never gets it back and must stop. */
   readonly alive: boolean
   /** What was taken from this incarnation since the last heartbeat (cancelled, expired, taken over, deleted). */
@@ -299,6 +412,13 @@ export type ResumeAnswer =
   | { readonly workflowId: string; readonly result: "refused"; readonly status: WorkflowStatus }
   /** Some of its rollbacks have run: its records no longer describe the world. */
   | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
+  /** Another workflow of its queue has its deduplication id now. */
+  | {
+    readonly workflowId: string
+    readonly result: "duplicate"
+    readonly status: WorkflowStatus
+    readonly holder: string
+  }
   | { readonly workflowId: string; readonly result: "unknown" }
 
 /** A workflow that is done or blocked, as its waiters need it. */
@@ -312,14 +432,35 @@ export interface Outcome {
 
 /** Which workflows a list shows. What is absent does not restrict. */
 export interface ListFilter {
+  readonly ids?: ReadonlyArray<string>
   readonly status?: ReadonlyArray<WorkflowStatus>
-  readonly name?: string
+  readonly names?: ReadonlyArray<string>
   readonly idPrefix?: string
   readonly parentId?: string
+  readonly hasParent?: boolean
+  readonly forkedFrom?: string
+  /** Whether another was forked from it. */
+  readonly wasForked?: boolean
+  readonly user?: string
+  readonly versions?: ReadonlyArray<string>
+  readonly executorId?: string
+  /** Enqueued in one of them, whether they still wait or not. */
+  readonly queues?: ReadonlyArray<string>
+  /** True: only those that were enqueued in some queue. */
+  readonly queued?: boolean
+  readonly partitionKey?: string
+  readonly deduplicationId?: string
+  readonly scheduleName?: string
+  /** All of them, with these values. */
+  readonly attributes?: Readonly<Record<string, AttributeValue>>
   /** Inclusive. */
   readonly createdFrom?: number
   /** Exclusive. */
   readonly createdTo?: number
+  readonly startedFrom?: number
+  readonly startedTo?: number
+  readonly completedFrom?: number
+  readonly completedTo?: number
   readonly order: "asc" | "desc"
   readonly limit: number
   /** The last row of the page before: `(createdAt, workflowId)`. */
@@ -334,6 +475,14 @@ export type Hint =
   | { readonly _tag: "Done"; readonly workflowId: string }
   /** This incarnation lost workflows, `"*"`: some did: heartbeat now. */
   | { readonly _tag: "Revoked"; readonly incarnation: string }
+  /** A place in this queue became free, or it was changed. */
+  | { readonly _tag: "Queue"; readonly queue: string }
+  /** Something came in for this workflow. */
+  | { readonly _tag: "Inbox"; readonly workflowId: string }
+  | { readonly _tag: "Event"; readonly workflowId: string; readonly key: string }
+  | { readonly _tag: "Stream"; readonly workflowId: string; readonly key: string }
+  /** A schedule was made or changed. */
+  | { readonly _tag: "Schedule"; readonly name: string }
 
 // -----------------------------------------------------------------------------
 // errors
@@ -390,7 +539,7 @@ export interface TransactionOptions {
 }
 
 /** The operations of a store. */
-export interface StoreService {
+export interface StoreService extends QueueStore, MessageStore, ScheduleStore, ManagementStore {
   readonly name: "sqlite" | "postgres"
 
   /** The database's clock. */
@@ -401,8 +550,8 @@ export interface StoreService {
 
   /**
    * Writes a batch in one transaction, durable when it returns; one answer per operation, in order. At most one
-   * operation per workflow id. One bad operation fails alone. When the effect fails, the outcome is unknown: submit
-   * the same operations again, the keys make that safe.
+   * `Start` or `Advance` per workflow id; any number of `Deliver`s; or one `StartMany` and nothing else. One bad operation
+   * fails alone. When the effect fails, the outcome is unknown: submit the same operations again, the keys make that safe.
    */
   readonly write: (batch: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Answer>, StoreError>
 
@@ -419,13 +568,27 @@ export interface StoreService {
    * Takes up to `limit` due workflows that `served` covers, oldest due first: epoch raised, owner set, status
    * `PENDING` (a cancelled one keeps its status), history read in a later snapshot under the row's lock. Returns the
    * database's clock, and when the next one of these names is due (null: none known).
+   *
+   * First what is due outside of queues and what was admitted before; then from each queue of `queues` (null: from
+   * all) what its limits allow, in its order, unless it is paused. Of a partition only the first may start, whether this
+   * executor has its code or not. `contended`: somebody else is at a queue, look again soon. `nextDueAt` includes
+   * delayed ones, and when a rate limit lets the next one start.
+   *
+   * A workflow whose executor is lost, or that is handed back, waits in its queue again (`ENQUEUED`), in its old place. A
+   * blocked one has no place until it is resumed.
    */
   readonly claim: (options: {
     readonly incarnation: string
     readonly served: ReadonlyArray<Served>
+    readonly queues: ReadonlyArray<string> | null
     readonly limit: number
   }) => Effect.Effect<
-    { readonly now: number; readonly claimed: ReadonlyArray<Claimed>; readonly nextDueAt: number | null },
+    {
+      readonly now: number
+      readonly claimed: ReadonlyArray<Claimed>
+      readonly nextDueAt: number | null
+      readonly contended: boolean
+    },
     StoreError
   >
 
@@ -464,7 +627,10 @@ export interface StoreService {
     options: { readonly reason: string; readonly childReason: string; readonly children: boolean }
   ) => Effect.Effect<ReadonlyArray<CancelAnswer>, StoreError>
 
-  /** Makes cancelled (uncompensated), dead-lettered and blocked workflows due again. A deadline that has passed is dropped. */
+  /**
+   * Makes cancelled (uncompensated), dead-lettered and blocked workflows due again: one that was enqueued waits in its
+   * queue again, under its deduplication id, as if enqueued now. A deadline that has passed is dropped.
+   */
   readonly resume: (workflowIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError>
 
   readonly get: (workflowId: string) => Effect.Effect<WorkflowRow | null, StoreError>
@@ -498,6 +664,28 @@ export interface StoreService {
     record: (value: A) => Effect.Effect<StepRecord, E>,
     options: TransactionOptions
   ) => Effect.Effect<A, E | TransactionAborted | SqlError | StoreError, R>
+
+  /**
+   * Starts and sends within the transaction of the `SqlClient` in the context, which must be of the store's database:
+   * all of it is there when that transaction commits, and nothing of it otherwise. No row that was there before stays
+   * locked by it. Starts have no owner, and one that is debounced may be answered `Duplicate` instead of moving another. A
+   * message goes out after the commit, at the latest with the next sweep; one whose destination has ended by then is
+   * dropped.
+   *
+   * Fails with `TransactionAborted` (`foreign`; `nested`: there is no transaction) or with what the database says.
+   */
+  readonly within: (
+    starts: ReadonlyArray<Start>,
+    sends: ReadonlyArray<Send>
+  ) => Effect.Effect<
+    {
+      readonly starts: ReadonlyArray<StartAnswer>
+      /** Of each send, why it cannot be delivered; null: it can. */
+      readonly sends: ReadonlyArray<SendRefusal | null>
+    },
+    TransactionAborted | SqlError | StoreError,
+    SqlClient
+  >
 
   /** Sends hints to other processes, gathered, off the write path. Never fails: a hint may be lost. */
   readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>

@@ -6,24 +6,29 @@
  * the other is not.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { Engine } from "./Engine.ts"
 import { defaultPolicy } from "./internal/attempts.ts"
 import * as Codec from "./internal/codec.ts"
-import { CurrentCore } from "./internal/core.ts"
+import { type Core, CurrentCore } from "./internal/core.ts"
+import { performElsewhere, retain } from "./internal/elsewhere.ts"
 import * as Failure from "./internal/failure.ts"
-import { checkKey, checkStepName, positiveDurationMs } from "./internal/names.ts"
-import type { Operation } from "./internal/operation.ts"
+import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./internal/names.ts"
+import type { Call, Completed, Operation } from "./internal/operation.ts"
 import { rollbackOf } from "./internal/rollback.ts"
-import { CurrentRun } from "./internal/run.ts"
-import { performTransaction } from "./internal/transacting.ts"
-import { InTransaction, refuseInTransaction } from "./internal/transactions.ts"
+import { CurrentRun, type Run } from "./internal/run.ts"
+import { attemptSync, isInTransaction } from "./internal/starting.ts"
+import { performTransaction, type Transacted } from "./internal/transacting.ts"
+import { asPart, InTransaction, nested, refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import * as Step from "./Step.ts"
-import { WorkflowError } from "./WorkflowError.ts"
+import { fromStoreError, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -99,14 +104,107 @@ export const run: {
     : (effect: Effect.Effect<any, any, any>) =>
       runTransaction(name, effect, (second as Options | undefined) ?? {})) as any
 
+/**
+ * The same in **another** database than the store's: PostgreSQL, MySQL or SQLite, through whichever `SqlClient` is in the
+ * context. Exactly once there too.
+ *
+ * *Details*
+ *
+ * Its commit carries a row of a table `perdure_completion` in that database, made by the first use where there is none.
+ * The `SqlClient` must not be in a transaction already. With `isolation` the client's own default is left as it is.
+ *
+ * **Durability.** The effect commits there with its value; the record here comes after. A crash in between, a second
+ * executor, or a connection that dies in the commit runs the effect again only up to that row: then everything is rolled
+ * back, and the value of the first commit is recorded. A workflow that is cancelled while it commits may have committed.
+ *
+ * *Gotchas*
+ *
+ * The rows stay until {@link retainElsewhere} removes them.
+ */
+export const runElsewhere: typeof run =
+  ((name: string, second?: unknown, third?: Options): any =>
+    Effect.isEffect(second)
+      ? runTransaction(name, second as Effect.Effect<any, any, any>, third ?? {}, performThere)
+      : (effect: Effect.Effect<any, any, any>) =>
+        runTransaction(name, effect, (second as Options | undefined) ?? {}, performThere)) as any
+
+/**
+ * Deletes rows of `perdure_completion` in the database of the `SqlClient` that are older than so long and whose workflows
+ * have ended in `SUCCESS` or `ERROR`, or do not exist any more; in batches. Returns of how many workflows.
+ */
+export const retainElsewhere = (
+  options: { readonly olderThan: Duration.Input }
+): Effect.Effect<number, WorkflowError | SqlError, Engine | SqlClient.SqlClient> =>
+  Effect.gen(function*() {
+    const { core } = yield* Engine
+    const olderThanMs = yield* attemptSync(() => durationMs("olderThan", options.olderThan))
+    return yield* Effect.mapError(
+      retain(core, yield* SqlClient.SqlClient, olderThanMs),
+      (error) => error._tag === "StoreError" ? fromStoreError(error) : error
+    )
+  })
+
+/**
+ * Runs the effect in a transaction of the `SqlClient` in its context, of which everything that it starts, enqueues and
+ * sends is a part: there when the transaction commits, and never otherwise.
+ *
+ * ```ts
+ * Transaction.within(Effect.gen(function*() {
+ *   yield* sql`INSERT INTO orders ${sql.insert(order)}`
+ *   return yield* ProcessOrder.start(order)
+ * }))
+ * ```
+ *
+ * *Details*
+ *
+ * For code outside a workflow; the `SqlClient` must be of the store's database. Within a transaction that is open already
+ * it is a savepoint of that one. Ids, deduplication ids and refusals are as everywhere. Waiting for what was started is
+ * refused (`TransactionMisused`, `waits`), since it starts only after the commit; so is a body, where `Transaction.run`
+ * belongs, and a debounce. On SQLite a queue must have been registered before (`queue.layer`, or the engine's `queues`).
+ *
+ * **Durability.** The application's commit is the start's. Executors are told right after it; if this process dies before,
+ * they find it at their next poll. A message goes out after the commit, too; one whose destination has ended by then is
+ * dropped.
+ */
+export const within = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> => {
+    const refused = refuseInTransaction(fiber, "Transaction.within")
+    if (refused !== undefined) return Effect.fail(refused)
+    if (fiber.getRef(CurrentRun) !== undefined) return Effect.fail(withinBody)
+    return Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(asPart(effect)))
+  })
+
 // -----------------------------------------------------------------------------
 // internal
 // -----------------------------------------------------------------------------
 
+const withinBody = new WorkflowError({
+  reason: new TransactionMisused({
+    why: "nested",
+    detail: "Transaction.within was asked for in a workflow's body, where a replay would run it again"
+  })
+})
+
+type Perform = (
+  core: Core,
+  run: Run,
+  call: Call,
+  transaction: Transacted,
+  context: Context.Context<never>
+) => Effect.Effect<Completed>
+
+const performThere: Perform = (core, run, call, transaction, context) => {
+  const sql = Context.getUnsafe(context, SqlClient.SqlClient)
+  return performElsewhere(core, run, call, transaction, sql)
+}
+
 const runTransaction = (
   name: string,
   effect: Effect.Effect<any, any, any>,
-  options: Options
+  options: Options,
+  perform: Perform = performTransaction
 ): Effect.Effect<any, any, any> => {
   const operation = describe(name, options)
   const body: Effect.Effect<unknown, unknown> = Effect.provideService(effect, InTransaction, name) as any
@@ -116,13 +214,15 @@ const runTransaction = (
     const refused = refuseInTransaction(fiber, `transaction "${name}"`)
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
+    // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
+    if (isInTransaction(fiber.context)) return Effect.fail(nested(`transaction "${name}"`))
     const { rollback } = options
     return run.ask({
       ...operation,
       rollback: rollback !== undefined,
       ...(rollback === undefined ? {} : { onDelivered: rollbackOf(core, run, rollback, fiber.context) }),
       perform: (call) =>
-        performTransaction(core, run, call, {
+        perform(core, run, call, {
           name: operation.name,
           body,
           success: operation.success,
@@ -130,7 +230,7 @@ const runTransaction = (
           policy: operation.policy,
           isolation: options.isolation,
           timeoutMs: operation.timeoutMs
-        })
+        }, call.context)
     })
   })
 }

@@ -19,16 +19,19 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Engine } from "./Engine.ts"
-import { executeChild, startChild } from "./internal/children.ts"
+import { executeChild } from "./internal/children.ts"
 import * as Codec from "./internal/codec.ts"
 import type { Definition } from "./internal/definition.ts"
 import { checkKey, checkWorkflowId, checkWorkflowName, positiveDurationMs } from "./internal/names.ts"
 import type { Operation } from "./internal/operation.ts"
+import * as Queuing from "./internal/queuing.ts"
 import { CurrentRun } from "./internal/run.ts"
-import { attemptSync, startOf, submitStart } from "./internal/starting.ts"
+import { attemptSync } from "./internal/starting.ts"
 import * as Structure from "./internal/structure.ts"
+import { WithinTransaction } from "./internal/transactions.ts"
 import type { StepFailed } from "./StepFailed.ts"
-import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import type { InWorkflow } from "./WorkflowContext.ts"
+import { InvalidArgument, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
 
 // -----------------------------------------------------------------------------
@@ -48,6 +51,15 @@ export interface ExecuteOptions {
   readonly workflowId?: string
   /** From start to end, on the database's clock. Default: the scope's, else the definition's, else none. */
   readonly timeout?: Duration.Input
+  /** It starts only after so long, on the database's clock; until then it is `DELAYED`. Default: at once. */
+  readonly delay?: Duration.Input
+  /**
+   * The version of the application that is to run it; `""`: the one that is the latest when it starts. Default: that of
+   * the engine that starts it.
+   */
+  readonly version?: string
+  /** For people, and to search by: at most 64, text of at most 1,024 bytes. Not handed on to children. */
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>
   /** For a child: identity of the start in its branch. Needed where several forked fibers start the same workflow. */
   readonly key?: string
   /** For a child: it is not cancelled with its parent, and does not inherit the parent's deadline. Default: false. */
@@ -57,6 +69,12 @@ export interface ExecuteOptions {
 /** A workflow's definition. */
 export interface Workflow<Name extends string, Payload, Success, Error> {
   readonly name: Name
+  readonly payloadSchema: Schema.Codec<Payload, any>
+  readonly successSchema: Schema.Codec<Success, any>
+  readonly errorSchema: Schema.Codec<Error, any>
+
+  /** @internal */
+  readonly definition: Definition
 
   /**
    * Starts the workflow and waits for its result.
@@ -97,13 +115,29 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
    */
   readonly toLayer: <R>(
     body: (payload: Payload) => Effect.Effect<Success, Error | StepFailed | WorkflowError, R>
-  ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope>>
+  ) => Layer.Layer<never, WorkflowError, Engine | Exclude<R, Scope.Scope | InWorkflow>>
 }
 
-type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
+/** The payload's type, from its fields or schema. */
+export type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
   : P extends { readonly "Type": infer A } ? A
   : void
-type TypeOf<S, Default> = S extends { readonly "Type": infer A } ? A : Default
+/** The type of a schema, or another where there is none. */
+export type TypeOf<S, Default> = S extends { readonly "Type": infer A } ? A : Default
+
+/** What defines a workflow, besides its name. See {@link make}. */
+export interface Options<
+  P extends Storable | Schema.Struct.Fields | undefined,
+  S extends Storable | undefined,
+  E extends Storable | undefined
+> {
+  readonly payload?: P
+  readonly success?: S
+  readonly error?: E
+  readonly requiredRoles?: ReadonlyArray<string>
+  readonly maxRecoveryAttempts?: number
+  readonly timeout?: Duration.Input
+}
 
 // -----------------------------------------------------------------------------
 // constructors
@@ -133,14 +167,7 @@ export const make = <
   E extends Storable | undefined = undefined
 >(
   name: Name,
-  options: {
-    readonly payload?: P
-    readonly success?: S
-    readonly error?: E
-    readonly requiredRoles?: ReadonlyArray<string>
-    readonly maxRecoveryAttempts?: number
-    readonly timeout?: Duration.Input
-  } = {}
+  options: Options<P, S, E> = {}
 ): Workflow<Name, PayloadOf<P>, TypeOf<S, void>, TypeOf<E, never>> => {
   const definition: Definition = {
     name: checkWorkflowName(name),
@@ -151,7 +178,11 @@ export const make = <
     maxRecoveryAttempts: checkAttempts(options.maxRecoveryAttempts ?? defaultMaxRecoveryAttempts),
     timeoutMs: options.timeout === undefined ? undefined : positiveDurationMs("timeout", options.timeout)
   }
-  return fromDefinition(definition) as Workflow<any, any, any, any>
+  return fromDefinition(definition, {
+    payloadSchema: asCodec(options.payload === undefined ? Schema.Void : schemaOf(options.payload)),
+    successSchema: asCodec(options.success ?? Schema.Void),
+    errorSchema: asCodec(options.error ?? Schema.Never)
+  }) as Workflow<any, any, any, any>
 }
 
 // -----------------------------------------------------------------------------
@@ -237,6 +268,10 @@ export const randomUUID = (options: { readonly key?: string } = {}): Effect.Effe
  * **Durability.** True is recorded. False needs no record: a history that goes on after this point without one is older
  * than the change. Outside a workflow it is true.
  *
+ * **Its end.** When no workflow is left that passed this point before the change, drop the call and keep what it guarded:
+ * `yield* Step.run("check fraud", checkFraud(order))`. Workflows that have its record go on; one that is older after all
+ * is `BLOCKED`, as it is over any insertion.
+ *
  * *Gotchas*
  *
  * A workflow that sleeps just after this point has no record yet that is later than it, so there it is true. What then
@@ -288,6 +323,40 @@ export const race: <Eff extends Effect.Effect<any, any, any>>(
   options?: { readonly name?: string }
 ) => Effect.Effect<Effect.Success<Eff>, Effect.Error<Eff>, Effect.Services<Eff>> = Structure.race
 
+/** What {@link select} gives: the label of the first, and its value. */
+export type Selected<Effects extends Record<string, Effect.Effect<any, any, any>>> = {
+  readonly [Label in keyof Effects & string]: {
+    readonly _tag: Label
+    readonly value: Effect.Success<Effects[Label]>
+  }
+}[keyof Effects & string]
+
+/**
+ * The first of several waits, told by its label; the others are interrupted.
+ *
+ * ```ts
+ * const first = yield* Workflow.select({
+ *   approved: Approval.receive(),
+ *   withdrawn: Withdrawal.receive(),
+ *   late: Effect.sleep("3 days")
+ * })
+ * if (first._tag === "approved") yield* ship(first.value.by)
+ * ```
+ *
+ * Fails when the first to settle has failed. Without any it dies: of none, nothing is ever the first.
+ *
+ * **Durability.** Which one was first is recorded. What was interrupted has received, consumed and recorded nothing; the
+ * message that it waited for is there for the next receive.
+ */
+export const select: <const Effects extends Record<string, Effect.Effect<any, any, any>>>(
+  effects: Effects,
+  options?: { readonly name?: string }
+) => Effect.Effect<
+  Selected<Effects>,
+  Effect.Error<Effects[keyof Effects & string]>,
+  Effect.Services<Effects[keyof Effects & string]>
+> = Structure.select as any
+
 /** `Effect.timeout` on the workflow's clock, with the effect in a branch of its own. */
 export const timeout = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -310,6 +379,9 @@ const schemaOf = (payload: Storable | Schema.Struct.Fields): Storable =>
     ? payload as Storable
     : Schema.Struct(payload as Schema.Struct.Fields) as unknown as Storable
 
+// `any`: the constraint names only what storing needs; every schema is a codec.
+const asCodec = (schema: Storable): Schema.Codec<any, any> => schema as Schema.Codec<any, any>
+
 const checkAttempts = (value: number): number => {
   if (Number.isInteger(value) && value >= 0) return value
   throw new WorkflowError({
@@ -321,29 +393,35 @@ const checkAttempts = (value: number): number => {
   })
 }
 
-const fromDefinition = (definition: Definition): Workflow<string, any, any, any> => {
+const waitsWithin = (name: string): WorkflowError =>
+  new WorkflowError({
+    reason: new TransactionMisused({
+      why: "waits",
+      detail: `"${name}" was executed as a part of a transaction, before whose commit it does not start`
+    })
+  })
+
+const fromDefinition = (
+  definition: Definition,
+  schemas: Pick<Workflow<string, any, any, any>, "payloadSchema" | "successSchema" | "errorSchema">
+): Workflow<string, any, any, any> => {
   const handle = (workflowId: string) => WorkflowHandle.make<any, any>(workflowId, definition)
   const start = (payload?: unknown, options: ExecuteOptions = {}): Effect.Effect<string, WorkflowError, Engine> =>
-    Effect.flatMap(Engine, ({ core }) =>
-      Effect.withFiber((fiber) => {
-        const run = fiber.getRef(CurrentRun)
-        if (run !== undefined) return startChild(core, run, definition, payload, options)
-        return Effect.flatMap(
-          attemptSync(() => startOf(core, fiber.context, definition, payload, options, undefined)),
-          (start) => submitStart(core, start)
-        )
-      }))
+    Effect.flatMap(Engine, ({ core }) => Queuing.start(core, definition, payload, options))
   return {
+    ...schemas,
     name: definition.name,
+    definition,
     handle: (workflowId) => handle(checkWorkflowId(workflowId)),
     start: (payload?: unknown, options?: ExecuteOptions) => Effect.map(start(payload, options), handle),
     execute: (payload?: unknown, options: ExecuteOptions = {}) =>
       Effect.flatMap(Engine, ({ core }) =>
         Effect.withFiber((fiber) => {
           const run = fiber.getRef(CurrentRun)
-          return run === undefined
-            ? Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
-            : executeChild(core, run, definition, payload, options)
+          if (run !== undefined) return executeChild(core, run, definition, payload, options)
+          return fiber.getRef(WithinTransaction)
+            ? Effect.fail(waitsWithin(definition.name))
+            : Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
         })),
     toLayer: (body) =>
       Layer.effectDiscard(Effect.gen(function*() {

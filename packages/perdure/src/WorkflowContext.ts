@@ -19,6 +19,8 @@ export interface WorkflowContext {
   readonly step: StepStatus.StepStatus | undefined
   /** When the workflow is cancelled if it has not ended: milliseconds since 1970 on the database's clock. */
   readonly deadline: number | undefined
+  /** The schedule that started the workflow, and the time of the tick that it is of; the same after a recovery. */
+  readonly schedule: ScheduledFor | undefined
   readonly user: string | undefined
   readonly roles: ReadonlyArray<string>
   /** The role by which the workflow was allowed, where it asks for one. */
@@ -27,11 +29,25 @@ export interface WorkflowContext {
   readonly applicationVersion: string | undefined
 }
 
+/**
+ * Asked for by what only makes sense in a workflow: receiving a message, setting an event, writing to a stream. Only
+ * `Workflow.toLayer` provides it, to bodies and to what runs in them, so that elsewhere such code does not compile.
+ */
+export class InWorkflow extends Context.Service<InWorkflow, { readonly workflowId: string }>()("perdure/InWorkflow") {}
+
+/** A tick of a schedule. */
+export interface ScheduledFor {
+  readonly name: string
+  /** When the workflow was to start, by the rule. A workflow that was triggered: when that was. */
+  readonly scheduledAt: Date
+}
+
 /** What is fixed for a run. */
 export interface Fixed {
   readonly workflowId: string
   readonly workflowName: string
   readonly deadline: number | undefined
+  readonly schedule: ScheduledFor | undefined
   readonly executorId: string
   readonly applicationVersion: string
 }
@@ -50,6 +66,7 @@ export const current: Effect.Effect<WorkflowContext> = Effect.withFiber((fiber) 
     workflowName: fixed?.workflowName,
     step: fiber.getRef(StepStatus.Current),
     deadline: fixed?.deadline,
+    schedule: fixed?.schedule,
     user,
     roles,
     assumedRole,

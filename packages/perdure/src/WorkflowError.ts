@@ -208,6 +208,105 @@ export class NameRepeated extends Schema.TaggedError<NameRepeated>()("NameRepeat
   }
 }
 
+/** The deduplication id is taken in the queue by a workflow that has not ended. Nothing was enqueued. */
+export class DuplicateEnqueued extends Schema.TaggedError<DuplicateEnqueued>()("DuplicateEnqueued", {
+  queue: Schema.String,
+  deduplicationId: Schema.String,
+  /** The workflow that has it, and its name. */
+  workflowId: Schema.String,
+  name: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The deduplication id ${quote(this.deduplicationId)} is taken in the queue ${quote(this.queue)} by ${
+      quote(this.workflowId)
+    }${this.detail === "" ? "" : `, ${this.detail}`}. ` +
+      "Wait until that workflow has ended, use another id, or attach to it (onDuplicate: \"attach\")."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** There is no schedule of this name. Nothing was done. */
+export class ScheduleNotFound extends Schema.TaggedError<ScheduleNotFound>()("ScheduleNotFound", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `There is no schedule named ${quote(this.name)}. Check the name; it may have been deleted.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The name of a schedule is taken. Nothing was created. */
+export class ScheduleExists extends Schema.TaggedError<ScheduleExists>()("ScheduleExists", {
+  name: Schema.String
+}) {
+  override get message(): string {
+    return `There is a schedule named ${quote(this.name)} already. Choose another name, or update that one.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The queue does not exist, or is not empty where it has to be. Nothing was done. */
+export class QueueRefused extends Schema.TaggedError<QueueRefused>()("QueueRefused", {
+  name: Schema.String,
+  why: Schema.Literals(["unknown", "occupied"])
+}) {
+  override get message(): string {
+    return this.why === "unknown"
+      ? `There is no queue named ${quote(this.name)}. Check the name; it may have been deleted.`
+      : `The queue ${quote(this.name)} is not empty, so it was not deleted. Let its workflows end, or cancel them.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** Something that is neither recorded nor the same on a replay was asked for in a workflow's body. Nothing was done. */
+export class NotInBody extends Schema.TaggedError<NotInBody>()("NotInBody", {
+  operation: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation} was called in a workflow's body, where its answer would not be recorded. ` +
+      "Call it in a step: Step.run(name, ...)."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow is not done (or one of its children is not, where they were to go too), so it was not deleted. */
+export class NotDeletable extends Schema.TaggedError<NotDeletable>()("NotDeletable", {
+  workflowId: Schema.String,
+  status: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} or one of its family is ${this.status} and was not deleted. ` +
+      "Cancel it first, and wait until its rollbacks have run."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow does not wait for its start any more (or is in no queue), so its place in a queue cannot be changed. */
+export class NotWaiting extends Schema.TaggedError<NotWaiting>()("NotWaiting", {
+  workflowId: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The start of the workflow ${quote(this.workflowId)} cannot be changed: ${this.detail}.`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
 /** The workflow cannot be resumed from where it is. */
 export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumable", {
   workflowId: Schema.String,
@@ -224,14 +323,18 @@ export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumab
 
 /** A transaction was used in a way that would break the promise that its record commits with its SQL. */
 export class TransactionMisused extends Schema.TaggedError<TransactionMisused>()("TransactionMisused", {
-  /** `nested`: within another transaction; `foreign`: on another database than the store's; `timeout`: open too long. */
-  why: Schema.Literals(["nested", "foreign", "timeout"]),
+  /**
+   * `nested`: within another transaction; `foreign`: on another database than the store's; `timeout`: open too long;
+   * `waits`: for what happens only after its commit.
+   */
+  why: Schema.Literals(["nested", "foreign", "timeout", "waits"]),
   detail: Schema.String
 }) {
   override get message(): string {
     const remedy = {
+      waits: "Start it in the transaction, and wait for it after the commit.",
       nested: "Run one Transaction at a time, and none inside an SqlClient transaction of your own.",
-      foreign: "Provide the SqlClient of the store's own database, or use a Step for other databases.",
+      foreign: "Provide the SqlClient of the store's own database, or use Transaction.runElsewhere for another.",
       timeout: "Keep slow work out of the transaction, or raise its timeout."
     }[this.why]
     return `The transaction was refused and nothing of it is committed (${this.why}): ${this.detail}. ${remedy}`
@@ -248,6 +351,102 @@ export class AlreadyRegistered extends Schema.TaggedError<AlreadyRegistered>()("
   override get message(): string {
     return `A workflow named ${quote(this.name)} is registered with this engine already. ` +
       "Provide its layer once, or give one of the two another name."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** Something that belongs in a workflow's body, or in a step of it, was asked for elsewhere. Nothing was done. */
+export class OutsideWorkflow extends Schema.TaggedError<OutsideWorkflow>()("OutsideWorkflow", {
+  operation: Schema.String,
+  detail: Schema.String,
+  remedy: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation} was asked for where it cannot be done: ${this.detail}. ${this.remedy}`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+// -----------------------------------------------------------------------------
+// reasons: what workflows tell each other
+// -----------------------------------------------------------------------------
+
+/** Nobody will receive the message. Nothing was sent; of several messages sent together, none was. */
+export class MessageUndeliverable extends Schema.TaggedError<MessageUndeliverable>()("MessageUndeliverable", {
+  workflowId: Schema.String,
+  topic: Schema.String,
+  /** `unknown`: there is no such workflow. `ended`: it is done, or only its rollbacks are left. */
+  why: Schema.Literals(["unknown", "ended"])
+}) {
+  override get message(): string {
+    const [problem, remedy] = this.why === "unknown"
+      ? ["there is no such workflow", "Check the id, and start the workflow before sending to it."]
+      : ["it has ended", "Ask for its result, or start another workflow."]
+    return `The message of topic ${quote(this.topic)} cannot be delivered to the workflow ${quote(this.workflowId)}: ` +
+      `${problem}. ${remedy}`
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The destination has another message with this idempotency key. Nothing was sent. */
+export class MessageConflict extends Schema.TaggedError<MessageConflict>()("MessageConflict", {
+  workflowId: Schema.String,
+  topic: Schema.String,
+  idempotencyKey: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} has a message with the idempotency key ` +
+      `${quote(this.idempotencyKey)} already, and that one has another topic or another payload. ` +
+      "Use a key of its own for each message; the same key with the same message delivers it once."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** A stored value does not fit the schema with which it is read: it was written by other code, or in another language. */
+export class Undecodable extends Schema.TaggedError<Undecodable>()("Undecodable", {
+  what: Schema.String,
+  /** Where in the value, as in `items[0].at`; empty for the value as a whole. */
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `The ${this.what} does not fit its schema${this.path === "" ? "" : `, at ${this.path}`}: ${this.detail}. ` +
+      "Write it with the schema that reads it, or read it with one that takes both."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The workflow has ended without setting the event, so it never will be set. */
+export class EventNeverSet extends Schema.TaggedError<EventNeverSet>()("EventNeverSet", {
+  workflowId: Schema.String,
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `The workflow ${quote(this.workflowId)} has ended without setting the event ${quote(this.key)}. ` +
+      "Ask for its result to learn how it ended, and check the event's key."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
+/** The stream was closed: nothing is written after that. */
+export class StreamClosed extends Schema.TaggedError<StreamClosed>()("StreamClosed", {
+  key: Schema.String
+}) {
+  override get message(): string {
+    return `The stream ${quote(this.key)} is closed, so nothing more can be written to it. ` +
+      "Close it after its last entry, or write to another stream."
   }
   get isRetryable(): boolean {
     return false
@@ -314,11 +513,24 @@ export const Reason = Schema.Union([
   PayloadTooLarge,
   NameRepeated,
   ResultTimeout,
+  DuplicateEnqueued,
   NotResumable,
+  NotDeletable,
+  NotWaiting,
+  NotInBody,
+  QueueRefused,
+  ScheduleNotFound,
+  ScheduleExists,
   TransactionMisused,
   StoreFailed,
   EngineStopped,
-  AlreadyRegistered
+  AlreadyRegistered,
+  OutsideWorkflow,
+  MessageUndeliverable,
+  MessageConflict,
+  Undecodable,
+  EventNeverSet,
+  StreamClosed
 ])
 export type Reason = typeof Reason.Type
 

@@ -2,13 +2,16 @@
  * One workflow, by its id: what it is doing, how it ended, its steps.
  *
  * A handle holds nothing but the id and the definition's schemas. In a workflow's body `result` is a durable operation:
- * the outcome is recorded, and a replay gets the same.
+ * the outcome is recorded, and a replay gets the same. The others are not recorded and fail there with `NotInBody`: they
+ * belong in a step.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Engine } from "./Engine.ts"
 import * as Awaiting from "./internal/awaiting.ts"
+import type { Core } from "./internal/core.ts"
 import type { Definition } from "./internal/definition.ts"
+import { outsideBody } from "./internal/inBody.ts"
 import * as Managing from "./internal/managing.ts"
 import type { StepInfo, WorkflowInfo } from "./internal/managing.ts"
 import type { WorkflowError } from "./WorkflowError.ts"
@@ -59,7 +62,9 @@ export interface WorkflowHandle<out A, out E> {
 
 /** @internal */
 export const make = <A, E>(workflowId: string, definition: Definition): WorkflowHandle<A, E> => {
-  const info = Effect.flatMap(Engine, (engine) => Managing.get(engine.core, workflowId))
+  const managed = <B>(operation: string, f: (core: Core) => Effect.Effect<B, WorkflowError>) =>
+    Effect.flatMap(Engine, ({ core }) => outsideBody(`A handle's ${operation}`, () => f(core)))
+  const info = managed("info", (core) => Managing.get(core, workflowId))
   return {
     workflowId,
     info,
@@ -67,7 +72,7 @@ export const make = <A, E>(workflowId: string, definition: Definition): Workflow
     result: Effect.flatMap(Engine, (engine) => Awaiting.result(engine.core, workflowId, definition)),
     resultWithin: (timeout) =>
       Effect.flatMap(Engine, (engine) => Awaiting.resultWithin(engine.core, workflowId, definition, timeout)),
-    steps: Effect.flatMap(Engine, (engine) => Managing.steps(engine.core, workflowId)),
-    cancel: Effect.asVoid(Effect.flatMap(Engine, (engine) => Managing.cancel(engine.core, [workflowId], {})))
+    steps: managed("steps", (core) => Managing.steps(core, workflowId)),
+    cancel: managed("cancel", (core) => Effect.asVoid(Managing.cancel(core, [workflowId], {})))
   }
 }

@@ -28,14 +28,25 @@ import { Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
 import * as Claims from "./internal/claims.ts"
 import * as Database from "./internal/database.ts"
+import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
+import * as Events from "./internal/events.ts"
 import * as Executors from "./internal/executors.ts"
+import * as Forking from "./internal/forking.ts"
 import * as Hints from "./internal/hints.ts"
+import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
+import * as Messages from "./internal/messages.ts"
 import { migrate } from "./internal/migrate.ts"
+import * as Ours from "./internal/ours.ts"
+import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
+import * as Queues from "./internal/queues.ts"
 import * as Recovery from "./internal/recovery.ts"
+import * as Schedules from "./internal/schedules.ts"
 import * as Transaction from "./internal/transaction.ts"
+import * as Versions from "./internal/versions.ts"
+import * as Within from "./internal/within.ts"
 import * as Write from "./internal/write.ts"
 
 /** How to reach the database, and how the store behaves there. */
@@ -122,10 +133,16 @@ export const make = Effect.fnUntraced(function*(
 
   const now = Effect.map(database.query(`SELECT ${s}.now_ms()`), (rows) => Number(rows[0]![0]))
   const write = yield* Analyze.after(database, analyzed === true, Write.make(database))
-  const service: StoreService = {
+  const scope = yield* Effect.scope
+  const posted = Effect.suspend(() => Effect.asVoid(Effect.forkIn(Effect.ignore(drain), scope)))
+  const hints = pooler ? Hints.silent : yield* Hints.make(pulse, config, posted)
+  const drain = Outbox.make(database, write, hints.hint)
+  const sweep = Recovery.make(database)
+  const isOurs = Ours.make({ s, storeId: storeId as string, client })
+  const service = {
     name: "postgres",
     now,
-    adjustClock: (byMs) =>
+    adjustClock: (byMs: number) =>
       Effect.asVoid(database.query(
         `UPDATE ${s}.meta SET clock_offset_ms = clock_offset_ms + $1::bigint WHERE one`,
         [String(Math.round(byMs))]
@@ -133,12 +150,21 @@ export const make = Effect.fnUntraced(function*(
     write,
     ...Executors.make(database, pulse),
     ...Claims.make(database),
-    sweep: Recovery.make(database),
+    sweep: (limit: number) => Effect.andThen(drain, sweep(limit)),
     ...Management.make(database),
     ...Queries.make(database),
-    transaction: Transaction.make({ s, storeId: storeId as string, client }),
-    ...(pooler ? Hints.silent : yield* Hints.make(pulse, config))
-  }
+    ...Listing.make(database),
+    ...Versions.make(database),
+    ...Erasing.make(database),
+    ...Forking.make(database),
+    ...Schedules.make(database),
+    ...Queues.make(database),
+    ...Messages.make(database),
+    ...Events.make(database),
+    transaction: Transaction.make({ s, client, isOurs }),
+    within: Within.make({ s, isOurs, drain, scope }),
+    ...hints
+  } satisfies StoreService
   return Context.make(Store, service).pipe(
     Context.add(SqlClient, client),
     Context.add(PgClient.PgClient, client)

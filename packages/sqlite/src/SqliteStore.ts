@@ -71,7 +71,8 @@ export const defaults = {
  * `lockTimeout`, or the disk is full.
  *
  * **Hints.** Other processes' commits are noticed by polling, without knowing what changed: every hint is
- * `{ _tag: "Due", name: "*" }`, where `"*"` means that anything may have changed. Sending hints does nothing.
+ * `{ _tag: "Due", name: "*" }`, where `"*"` means that anything may have changed. A hint that is sent reaches
+ * the engines that use this very store.
  */
 export const layer = (options: Options): Layer.Layer<Store | SqlClient, StoreError> =>
   Layer.effectContext(Effect.gen(function*() {

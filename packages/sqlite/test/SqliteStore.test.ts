@@ -152,7 +152,7 @@ describe("the journal", () => {
       yield* store.write([advance("w", 1, { records: [record(0, { rollback: true })] })])
       yield* store.cancel(["w"], { reason, childReason: reason, children: true })
       yield* store.heartbeat("A", 60_000)
-      const { claimed } = yield* store.claim({ incarnation: "A", served, limit: 1 })
+      const { claimed } = yield* store.claim({ incarnation: "A", served, queues: null, limit: 1 })
       assert.deepStrictEqual(claimed.map(({ row }) => [row.status, row.phase, row.epoch]), [[
         "CANCELLED",
         "compensate",
@@ -163,7 +163,7 @@ describe("the journal", () => {
       assert.deepInclude(blocked, { status: "CANCELLED", phase: "compensate", reason, waits: "\"why\"", wakeAt: null })
       assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])
       assert.deepInclude(yield* store.get("w"), { status: "CANCELLED", phase: "compensate", reason, waits: null })
-      const again = yield* store.claim({ incarnation: "A", served, limit: 1 })
+      const again = yield* store.claim({ incarnation: "A", served, queues: null, limit: 1 })
       assert.deepStrictEqual(again.claimed.map(({ row }) => row.epoch), [5])
     }).pipe(Effect.provide(memory)))
 

@@ -20,6 +20,11 @@ export const start = (workflowId: string, given: Partial<Start> = {}): Start => 
   timeoutMs: null,
   deadlineAt: null,
   maxRecoveryAttempts: 3,
+  queue: null,
+  delayMs: null,
+  attributes: {},
+  schedule: null,
+  trace: null,
   ...given
 })
 
@@ -47,6 +52,10 @@ export const advance = (workflowId: string, epoch: number, given: Partial<Advanc
   records: [],
   attempts: [],
   children: [],
+  sends: [],
+  consumes: [],
+  events: [],
+  entries: [],
   end: null,
   ...given
 })

@@ -125,7 +125,7 @@ export const advancing: Suite = (claim) => {
       assert.deepStrictEqual(yield* submit(store, advance("w", 1, { records: [record(0)] })), fenced)
       assert.deepStrictEqual(yield* historyOf(store, "w"), [])
       const served = [{ name: "Order", version: "1" }]
-      assert.deepStrictEqual((yield* store.claim({ incarnation: "i", served, limit: 10 })).claimed, [])
+      assert.deepStrictEqual((yield* store.claim({ incarnation: "i", served, queues: null, limit: 10 })).claimed, [])
     }))
 
   claim(

@@ -19,17 +19,24 @@ export const outages: Suite = (claim) => {
         const other = yield* given.another
         yield* join(store, "i")
         let failures = 0
+        let written = 0
         const persist = (batch: ReadonlyArray<Operation>) =>
           persistently({
             ...store,
-            write: (operations) => Effect.tapError(store.write(operations), () => Effect.sync(() => failures++))
+            write: (operations) =>
+              store.write(operations).pipe(
+                Effect.tap(() => Effect.sync(() => written++)),
+                Effect.tapError(() => Effect.sync(() => failures++))
+              )
           }, batch)
-        const kill = Effect.forever(Effect.andThen(
-          other.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE datname = current_database() AND pid <> pg_backend_pid()`,
-          // Long enough for a new session to be opened and used, most times.
-          Effect.suspend(() => Effect.sleep(10 + 20 * Math.random()))
-        ))
+        const kill = Effect.forever(Effect.gen(function*() {
+          yield* other.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()`
+          // A new session has been opened and used; then in the middle of anything.
+          const before = written
+          yield* Effect.repeat(Effect.sleep(1), { until: () => written > before, times: 2_000 })
+          yield* Effect.suspend(() => Effect.sleep(20 * Math.random()))
+        }))
         const work = Effect.gen(function*() {
           for (let round = 0; round < 60 || failures < 5; round++) {
             const ids = [`a${round}`, `b${round}`]

@@ -134,7 +134,7 @@ export const querying: Suite = (claim) => {
       yield* cancel(store, ["c"])
       assert.deepStrictEqual(yield* idsOf(store, { status: ["ENQUEUED"] }), ["a", "b", "p-0"])
       assert.deepStrictEqual(yield* idsOf(store, { status: ["CANCELLED", "SUCCESS"] }), ["p", "c"])
-      assert.deepStrictEqual(yield* idsOf(store, { name: "Other" }), ["b"])
+      assert.deepStrictEqual(yield* idsOf(store, { names: ["Other"] }), ["b"])
       assert.deepStrictEqual(yield* idsOf(store, { parentId: "p" }), ["p-0"])
       const b = (yield* store.get("b"))!.createdAt
       const c = (yield* store.get("c"))!.createdAt
@@ -143,7 +143,13 @@ export const querying: Suite = (claim) => {
       assert.deepStrictEqual(yield* idsOf(store, { createdFrom: b, createdTo: b }), [])
       assert.deepStrictEqual(yield* idsOf(store, { createdTo: first }), [])
       assert.deepStrictEqual(
-        yield* idsOf(store, { status: ["ENQUEUED"], name: "Order", idPrefix: "a", createdFrom: first, order: "desc" }),
+        yield* idsOf(store, {
+          status: ["ENQUEUED"],
+          names: ["Order"],
+          idPrefix: "a",
+          createdFrom: first,
+          order: "desc"
+        }),
         ["a"]
       )
       assert.deepStrictEqual(yield* idsOf(store, { limit: 2 }), ["a", "b"])

@@ -40,7 +40,16 @@ export const starting: Suite = (claim) => {
           executorId: null,
           recoveryAttempts: 0,
           maxRecoveryAttempts: 100,
-          waits: null
+          waits: null,
+          queue: null,
+          priority: 0,
+          partitionKey: null,
+          deduplicationId: null,
+          attributes: {},
+          scheduleName: null,
+          scheduledAt: null,
+          forkedFrom: null,
+          trace: null
         })
       })
   )

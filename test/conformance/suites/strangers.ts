@@ -2,9 +2,11 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { SqlClient } from "effect/sql/SqlClient"
 import { DatabaseSync } from "node:sqlite"
 import type { Suite } from "../Backend.ts"
 import { advance, record, start, succeed } from "../builders.ts"
+import { enqueue, finish, limits, perKey, queued, takeIds } from "../queues.ts"
 import { historyOf, join, startOwned, submit, write } from "../verbs.ts"
 
 export const strangers: Suite = (claim) => {
@@ -30,6 +32,44 @@ export const strangers: Suite = (claim) => {
           assert.deepStrictEqual(yield* historyOf(store, "held"), [])
         }))
         assert.strictEqual((yield* submit(store, operation("held")))._tag, "Recorded")
+      }),
+    "postgres"
+  )
+
+  claim(
+    "a stranger's open transaction that enqueues holds up no claim, no end and no start, and its own come when it commits",
+    (given) =>
+      Effect.gen(function*() {
+        const { store } = given
+        const other = yield* given.another
+        yield* join(store, "i")
+        yield* store.registerQueue("q", limits({ concurrency: 1 }))
+        yield* store.registerQueue("keys", limits({ concurrency: 10, partitioned: perKey() }))
+        const key = (id: string) => queued(id, { queue: "keys", partitionKey: "x" })
+        yield* enqueue(store, [queued("a"), key("x")])
+        yield* other.sql.withTransaction(Effect.gen(function*() {
+          yield* Effect.provideService(
+            other.store.within([queued("late", { deduplicationId: "d" }), key("late x")], []),
+            SqlClient,
+            other.sql
+          )
+          assert.sameMembers(yield* takeIds(store, "i"), ["a", "x"])
+          yield* finish(store, "i", ["a", "x"])
+          yield* enqueue(store, [queued("b"), key("y")])
+          assert.sameMembers(yield* takeIds(store, "i"), ["b", "y"])
+          yield* store.setQueue("keys", { paused: true })
+          yield* store.setQueue("keys", { paused: false })
+          // whoever wants the same deduplication id cannot be told yet; the rest of its batch is written
+          const answers = yield* store.write([queued("c"), queued("same", { deduplicationId: "d" }), queued("e")])
+          assert.deepStrictEqual(answers.map(({ _tag }) => _tag), ["Started", "Busy", "Started"])
+        }))
+        assert.deepStrictEqual(yield* submit(store, queued("same", { deduplicationId: "d" })), {
+          _tag: "Duplicate",
+          workflowId: "late",
+          name: "Order"
+        })
+        yield* finish(store, "i", ["b", "y"])
+        assert.sameMembers(yield* takeIds(store, "i"), ["late", "late x"])
       }),
     "postgres"
   )

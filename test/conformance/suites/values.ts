@@ -42,7 +42,7 @@ export const values: Suite = (claim) => {
         const children = [childOf(id, 0, { workflowId: `child ${text}`, payload: json })]
         yield* recorded(store, advance(id, 1, { records: written, attempts: failed, children, end: release }))
         const served = [{ name: given.name, version: given.version }]
-        const { claimed } = yield* store.claim({ incarnation: `i ${text}`, served, limit: 1 })
+        const { claimed } = yield* store.claim({ incarnation: `i ${text}`, served, queues: null, limit: 1 })
         assert.deepInclude(claimed[0]!.row, { ...given, workflowId: id, executorId: `e ${text}` })
         assert.deepStrictEqual([claimed[0]!.records, claimed[0]!.attempts], [written, failed])
         const [step] = yield* store.steps(id)
@@ -53,11 +53,11 @@ export const values: Suite = (claim) => {
         assert.strictEqual((yield* store.get(id))!.waits, json)
         yield* store.cancel(awaiting, { reason: json, childReason: json, children: true })
         assert.deepInclude((yield* store.outcomes(awaiting)).done[0], { workflowId: awaiting[0]!, reason: json })
-        const again = yield* store.claim({ incarnation: `i ${text}`, served, limit: 1 })
+        const again = yield* store.claim({ incarnation: `i ${text}`, served, queues: null, limit: 1 })
         assert.strictEqual(again.claimed[0]!.row.workflowId, id)
         yield* recorded(store, advance(id, 3, { end: { _tag: "Settle", status: "SUCCESS", output: json } }))
         assert.strictEqual((yield* store.outcomes([id])).done[0]!.output, json)
-        const found = yield* store.list({ idPrefix: id, name: given.name, order: "asc", limit: 10 })
+        const found = yield* store.list({ idPrefix: id, names: [given.name], order: "asc", limit: 10 })
         assert.deepStrictEqual(found.map(({ workflowId }) => workflowId), [id])
       }))
   }

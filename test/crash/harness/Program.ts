@@ -65,7 +65,7 @@ export class Program {
   }
 
   /** The next message with this tag that has not been heard yet. Dies when the program ends without it. */
-  hear(tag: string, withinMs = 30_000): Effect.Effect<Message> {
+  hear(tag: string): Effect.Effect<Message> {
     return Effect.promise(() =>
       waitFor(`${tag} from process ${this.pid}`, () => {
         this.complain()
@@ -77,24 +77,24 @@ export class Program {
         }
         this.heard.set(tag, index + 1)
         return this.said[index]
-      }, { withinMs, state: () => this.state })
+      }, { state: () => this.state })
     )
   }
 
   /** Asks, and hears the answer, whose tag is the command's. */
-  ask(command: { readonly do: string; readonly [field: string]: unknown }, withinMs?: number): Effect.Effect<Message> {
+  ask(command: { readonly do: string; readonly [field: string]: unknown }): Effect.Effect<Message> {
     return Effect.suspend(() => {
       this.tell(command)
-      return this.hear(command.do, withinMs)
+      return this.hear(command.do)
     })
   }
 
-  exit(withinMs = 30_000): Effect.Effect<Ended> {
+  exit(): Effect.Effect<Ended> {
     return Effect.promise(() =>
       waitFor(`the end of process ${this.pid}`, () => {
         this.complain()
         return this.ended
-      }, { withinMs, state: () => this.state })
+      }, { state: () => this.state })
     )
   }
 

@@ -84,7 +84,7 @@ const wrap = (store: StoreService, fault: Fault): StoreService => ({
 })
 
 const nameOf = (operation: Parameters<StoreService["write"]>[0][number]): string =>
-  operation._tag === "Start" ? "Start" : operation.end?._tag ?? operation._tag
+  operation._tag === "Advance" ? operation.end?._tag ?? operation._tag : operation._tag
 
 export const layer = (fault: Fault): Layer.Layer<Store, never, Store> =>
   Layer.effect(Store, Effect.map(Store, (store) => wrap(store, fault)))

@@ -48,7 +48,7 @@ export const allDone = Effect.gen(function*() {
       seen = now.filter((line) => !line.includes("SUCCESS"))
       return seen.length === 0
     }),
-    { state: () => seen, withinMs: 60_000 }
+    { state: () => seen }
   )
 })
 

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import * as StepStatus from "../StepStatus.ts"
+import { CurrentAttempt, makeAttemptScope } from "./attemptScope.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
@@ -97,8 +98,9 @@ const succeeded = (step: Attempted, value: unknown, attempts: number): Completed
   }
 }
 
-const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, any> =>
-  Effect.updateContext<any, any, never, never>(
+const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, any> => {
+  const scope = makeAttemptScope(call, failed)
+  return Effect.updateContext<any, any, never, never>(
     Effect.withSpan(
       step.timeoutMs === undefined ? step.effect : Effect.timeout(step.effect, step.timeoutMs),
       `step ${step.name}`,
@@ -106,6 +108,7 @@ const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, a
     ),
     (context: Context.Context<never>): Context.Context<never> =>
       context.pipe(
+        Context.add(CurrentAttempt, scope),
         Context.add(StepStatus.Current, {
           stepId: call.stepId,
           name: step.name,
@@ -118,4 +121,7 @@ const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, a
           step: step.name
         })
       )
-  )
+  ).pipe(Effect.ensuring(Effect.sync(() => {
+    scope.over = true
+  })))
+}

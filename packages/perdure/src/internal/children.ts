@@ -2,51 +2,62 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { EnqueueOptions } from "../EnqueueOptions.ts"
+import type { StepRecord } from "../Store.ts"
 import * as WorkflowContext from "../WorkflowContext.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import { resultOperation } from "./awaiting.ts"
-import * as Codec from "./codec.ts"
+import { errors, performBirths } from "./births.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
+import { placeOf } from "./enqueuing.ts"
 import { untilItPasses } from "./journal.ts"
 import { childWorkflowId } from "./names.ts"
-import type { Call, Completed, Slot } from "./operation.ts"
+import type { Call, Completed } from "./operation.ts"
+import type { QueueDefinition } from "./queueDefinition.ts"
 import type { Run } from "./run.ts"
-import { began, conflict, startOf, type StartOptions } from "./starting.ts"
+import { type Parent, startOf, type StartOptions } from "./starting.ts"
 
-export interface ChildOptions extends StartOptions {
+export interface ChildOptions extends StartOptions, EnqueueOptions {
   /** Identity of the start in its branch, where the workflow's name is not unique. */
   readonly key?: string | undefined
 }
 
-const errors = Codec.make(WorkflowError)
-
-const failed = (error: WorkflowError): Completed => ({
-  outcome: "failure",
-  value: errors.encode(error),
-  exit: Exit.fail(error),
-  attempts: 1
-})
-
-/** Starts the child; the answer is its id, once its row and this record are durable. */
+/** Starts the child, or enqueues it; the answer is its id, once its row and this record are durable. */
 export const startChild = (
   core: Core,
   run: Run,
   definition: Definition,
   payload: unknown,
-  options: ChildOptions
+  options: ChildOptions,
+  queue?: QueueDefinition
 ): Effect.Effect<string, WorkflowError> =>
   Effect.withFiber((fiber) => {
-    const given = idOf(definition, payload, options, fiber.context)
-    return ask(core, run, definition, payload, given === undefined ? options : { ...options, workflowId: given })
+    const given = takenId(definition, payload, options, fiber.context)
+    const identified = given === undefined ? options : { ...options, workflowId: given }
+    return run.ask({
+      ...describe(definition, options),
+      replay: replayOf<string>,
+      perform: (call) =>
+        performBirths(core, run, call, () => {
+          const place = queue === undefined ? undefined : placeOf(queue, call.context, options)
+          const parent = parentOf(run, call, childWorkflowId(run.workflowId, call.stepId))
+          return {
+            starts: [startOf(core, call.context, definition, payload, identified, parent, place)],
+            queue,
+            onDuplicate: place?.onDuplicate ?? "attach",
+            completed: ([workflowId]) => ({ ...succeeded(workflowId), childId: workflowId! })
+          }
+        })
+    })
   })
 
 /** The id that the call or its scope gives. Taken by recorded starts too: a replay must give the next one the same. */
-const idOf = (
+export const takenId = (
   definition: Definition,
   payload: unknown,
-  options: ChildOptions,
+  options: StartOptions,
   context: Context.Context<never>
 ): string | undefined => {
   const slot = Context.get(context, WorkflowId.Current)
@@ -59,80 +70,30 @@ const idOf = (
   }
 }
 
-const ask = (
-  core: Core,
-  run: Run,
-  definition: Definition,
-  payload: unknown,
-  options: ChildOptions
-): Effect.Effect<string, WorkflowError> =>
-  run.ask({
-    kind: "child",
-    name: definition.name,
-    identity: options.key ?? definition.name,
-    replay: (record) =>
-      record.outcome === "success"
-        ? Exit.succeed(JSON.parse(record.value) as string)
-        : Exit.fail(errors.decode(record.value)),
-    perform: (call) => perform(core, run, call, definition, payload, options)
-  })
+/** The operation of a start, as a step of its parent. */
+export const describe = (definition: Definition, options: { readonly key?: string | undefined }) => ({
+  kind: "child" as const,
+  name: definition.name,
+  identity: options.key ?? definition.name
+})
 
-const perform = (
-  core: Core,
-  run: Run,
-  call: Call,
-  definition: Definition,
-  payload: unknown,
-  options: ChildOptions
-): Effect.Effect<Completed> =>
-  Effect.suspend(() => {
-    let start
-    try {
-      start = startOf(core, call.context, definition, payload, options, {
-        workflowId: run.workflowId,
-        stepId: call.stepId,
-        deadlineAt: Context.get(call.context, WorkflowContext.Current)?.deadline,
-        childId: childWorkflowId(run.workflowId, call.stepId)
-      })
-      if (start.workflowId === run.workflowId) throw ownId(run.workflowId)
-    } catch (error) {
-      return error instanceof WorkflowError ? Effect.succeed(failed(error)) : Effect.die(error)
-    }
-    return Effect.flatMap(call.slot, (slot) => Effect.uninterruptible(write(core, slot, start)))
-  })
+/** The answer out of a record: an id, or the ids of many. */
+export const replayOf = <A>(record: StepRecord): Exit.Exit<A, WorkflowError> =>
+  record.outcome === "success" ? Exit.succeed(JSON.parse(record.value) as A) : Exit.fail(errors.decode(record.value))
 
-const ownId = (workflowId: string): WorkflowError =>
-  new WorkflowError({
-    reason: new InvalidArgument({
-      argument: "workflow id of a child",
-      detail: `"${workflowId}" is the id of the workflow that starts it`,
-      remedy: "Give the child another id, or none."
-    })
-  })
+export const succeeded = (answer: unknown): Completed => ({
+  outcome: "success",
+  value: JSON.stringify(answer),
+  exit: Exit.succeed(answer),
+  attempts: 1
+})
 
-const write = (core: Core, slot: Slot, start: ReturnType<typeof startOf>): Effect.Effect<Completed> =>
-  Effect.gen(function*() {
-    const { workflowId } = start
-    const started: Completed = {
-      outcome: "success",
-      value: JSON.stringify(workflowId),
-      exit: Exit.succeed(workflowId),
-      attempts: 1,
-      childId: workflowId
-    }
-    const record = slot.record(started)
-    const answer = yield* slot.write(record, [start])
-    if (answer._tag !== "ChildConflict") {
-      if (answer._tag === "Recorded" && answer.children[0]?._tag === "Started") began(core, start)
-      slot.release(record)
-      return started
-    }
-    const refused = failed(conflict(start, answer.name))
-    const refusal = slot.record(refused)
-    yield* slot.write(refusal, [])
-    slot.release(refusal)
-    return refused
-  })
+export const parentOf = (run: Run, call: Call, childId: string): Parent => ({
+  workflowId: run.workflowId,
+  stepId: call.stepId,
+  deadlineAt: Context.get(call.context, WorkflowContext.Current)?.deadline,
+  childId
+})
 
 /** Starts the child and waits for it. Interrupting the wait in a workflow that goes on cancels the child. */
 export const executeChild = (
@@ -152,7 +113,12 @@ const cancelChild = (core: Core, workflowId: string): void => {
   core.fork(
     core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
       Effect.retry(untilItPasses),
-      Effect.tap(() => Effect.sync(() => core.executor?.heartbeatNow())),
+      Effect.tap(() => {
+        core.executor?.heartbeatNow()
+        // Wherever it runs it ends at once; in a queue it leaves its place to the next.
+        core.executor?.claimNow()
+        return core.store.hint([{ _tag: "Revoked", incarnation: "*" }])
+      }),
       Effect.orDie
     )
   )

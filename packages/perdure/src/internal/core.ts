@@ -6,7 +6,9 @@ import type { StoreService } from "../Store.ts"
 import type { DatabaseClock } from "./databaseClock.ts"
 import type { Definition } from "./definition.ts"
 import type { Journal } from "./journal.ts"
+import type { Queues } from "./queues.ts"
 import type { Waiters } from "./waiters.ts"
+import type { Watching } from "./watching.ts"
 
 /** A workflow that this engine can run: its body and the services that `toLayer` captured. */
 export interface Registration {
@@ -26,6 +28,10 @@ export interface EngineSettings {
   readonly replayGraceMs: number
   readonly shutdownMs: number
   readonly maxRunning: number
+  /** Other versions that this code can run. */
+  readonly compatible: ReadonlyArray<string>
+  /** The queues that this executor serves; null: all. */
+  readonly queues: ReadonlyArray<string> | null
 }
 
 /** The side of an engine that runs workflows. Absent in one that only talks to the store. */
@@ -59,6 +65,7 @@ export interface Begun {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly parentId: string | null
+  readonly trace: string | null
 }
 
 export interface Core {
@@ -66,8 +73,12 @@ export interface Core {
   readonly clock: DatabaseClock
   readonly journal: Journal
   readonly waiters: Waiters
+  readonly watching: Watching
+  readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined
+  /** Looks for due schedules now, where this process does. */
+  readonly schedulesNow: () => void
   /** The context the engine was built in: the live clock, the logger, the tracer. */
   readonly context: Context.Context<never>
   /** Runs an effect in the engine's own scope. */

@@ -15,18 +15,24 @@ import * as References from "effect/References"
 import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 import * as Auth from "../Auth.ts"
+import * as EnqueueOptions from "../EnqueueOptions.ts"
 import * as StepStatus from "../StepStatus.ts"
 import type { Advance, Answer, AttemptRecord, Outcome, StepRecord } from "../Store.ts"
 import * as WorkflowContext from "../WorkflowContext.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
+import { CurrentAttempt } from "./attemptScope.ts"
 import * as BodyClock from "./bodyClock.ts"
 import { type Core, CurrentCore, type Registration } from "./core.ts"
 import * as Failure from "./failure.ts"
+import { CurrentInbox, type Inbox } from "./inbox.ts"
 import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
+import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
+import * as TraceParent from "./traceParent.ts"
+import { WithinTransaction } from "./transactions.ts"
 
 /** A workflow that this engine has come to own. */
 export interface Owned {
@@ -41,6 +47,12 @@ export interface Owned {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly parentId: string | null
+  /** The queue that it came from. */
+  readonly queue: string | null
+  /** The schedule that started it, and the tick. */
+  readonly schedule: { readonly name: string; readonly at: number } | null
+  /** The span that started it. */
+  readonly trace: string | null
   readonly records: ReadonlyArray<StepRecord>
   readonly attempts: ReadonlyArray<AttemptRecord>
   readonly inbox: number
@@ -59,7 +71,9 @@ export class Execution {
   readonly workflowId: string
   readonly name: string
   readonly parentId: string | null
-  inbox: number
+  readonly queue: string | null
+  readonly inbox: Inbox
+  private readonly streams: OwnStreams
   /** When it was first seen with nothing to do but wait, monotonic; 0: it had something to do. */
   idleSince = 0
   private outcome: Outcome | undefined
@@ -78,7 +92,9 @@ export class Execution {
     this.workflowId = owned.workflowId
     this.name = registration.definition.name
     this.parentId = owned.parentId
-    this.inbox = owned.inbox
+    this.queue = owned.queue
+    this.inbox = core.watching.inboxes.inboxOf(owned.workflowId, owned.inbox)
+    this.streams = new OwnStreams(core.store, owned.workflowId, owned.epoch)
     this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
   }
 
@@ -92,11 +108,12 @@ export class Execution {
     } catch (error) {
       return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
     }
+    const parent = TraceParent.parse(this.owned.trace)
     const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(
       Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)),
       `workflow ${this.name}`,
       {
-        root: true,
+        ...(parent === undefined ? { root: true } : { parent }),
         attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
       }
     )
@@ -125,6 +142,7 @@ export class Execution {
   private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
     journal.submit(advance, (answer) => {
       if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
+      if (answer._tag === "Recorded") this.core.watching.wrote(advance)
       answered(answer)
     })
   }
@@ -209,11 +227,17 @@ export class Execution {
       Context.add(Clock.Clock, BodyClock.make(this.run)),
       Context.add(Random.Random, seeded(owned.workflowId)),
       Context.add(CurrentRun, this.run),
+      Context.add(CurrentInbox, this.inbox),
+      Context.add(CurrentStreams, this.streams),
+      Context.add(CurrentAttempt, undefined),
+      Context.add(WorkflowContext.InWorkflow, { workflowId: owned.workflowId }),
       Context.add(CurrentBranch, undefined),
       Context.add(CurrentCore, core),
       Context.add(StepStatus.Current, undefined),
       Context.add(WorkflowId.Current, undefined),
       Context.add(WorkflowTimeout.Current, undefined),
+      Context.add(EnqueueOptions.Current, {}),
+      Context.add(WithinTransaction, false),
       Context.add(Auth.Current, {
         user: owned.user ?? undefined,
         roles: owned.roles,
@@ -223,6 +247,9 @@ export class Execution {
         workflowId: owned.workflowId,
         workflowName: this.name,
         deadline: owned.deadlineAt ?? undefined,
+        schedule: owned.schedule === null
+          ? undefined
+          : { name: owned.schedule.name, scheduledAt: new Date(owned.schedule.at) },
         executorId: settings.executorId,
         applicationVersion: settings.version
       }),

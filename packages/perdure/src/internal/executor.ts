@@ -7,12 +7,13 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
-import type { Claimed, Outcome, StoreError } from "../Store.ts"
+import type { Claimed, Hint, Outcome, Served, StoreError } from "../Store.ts"
 import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
 import type { Begun, Core, Executor, Registration } from "./core.ts"
 import { Execution, type Owned } from "./execution.ts"
 import { giveUpAfter } from "./journal.ts"
 import * as Metrics from "./metrics.ts"
+import { nothingOf } from "./operation.ts"
 import type { Stopped } from "./run.ts"
 
 /** Rows of one claim, and of one round of the sweep. */
@@ -36,8 +37,18 @@ export class ExecutorLoops implements Executor {
   private full = false
   /** The last beat told of workflows that were taken away. */
   private revoking = false
+  /** What is served has changed since the store was told. */
+  private untold = true
+  /** Of the application, as the last beat knew it. */
+  private latestVersion: string | undefined
+  /** Claims in a row that found somebody else at a queue. */
+  private contention = 0
   /** A claim has failed: it may have been made. */
   private doubtful = false
+  /** Of the claim loop. What an earlier one is told was given up: it may have been claimed again since. */
+  private round = 0
+  /** Claimed, and their histories are still being read: with their epochs. */
+  private readonly taking = new Map<string, number>()
   private reconciledAt = performance.now()
   private readonly suspects = new Map<string, number>()
   /** The lease has been given up. */
@@ -48,6 +59,7 @@ export class ExecutorLoops implements Executor {
   private readonly beats: Queue.Queue<void>
   private readonly sweeps: Queue.Queue<void>
   private claimTimer: ReturnType<typeof setTimeout> | undefined
+  private contentionTimer: ReturnType<typeof setTimeout> | undefined
   private claimAt = Infinity
   private readonly core: Core
 
@@ -77,6 +89,7 @@ export class ExecutorLoops implements Executor {
     !this.stopping && this.mayStart() && this.executions.size < this.core.settings.maxRunning
   readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
   readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
+  private readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)
 
   readonly lookAtRunning = (): void => {
     if (this.executions.size === 0 || this.executions.size > 1000) return
@@ -98,6 +111,7 @@ export class ExecutorLoops implements Executor {
       if (this.registry.has(name)) return Effect.fail(new WorkflowError({ reason: new AlreadyRegistered({ name }) }))
       this.registry.set(name, registration)
       this.claimNow()
+      this.servesOtherwise()
       return Effect.void
     })
 
@@ -105,8 +119,46 @@ export class ExecutorLoops implements Executor {
   readonly unregister = (name: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       this.registry.delete(name)
+      this.servesOtherwise()
       return this.drain((execution) => execution.name === name)
     })
+
+  // ---------------------------------------------------------------------------
+  // what it serves
+  // ---------------------------------------------------------------------------
+
+  /** Every name in every version that this code can run; and those of no version, where this is the latest. */
+  private get served(): ReadonlyArray<Served> {
+    const { compatible, version } = this.core.settings
+    const versions = new Set([version, ...compatible])
+    if (version === this.latestVersion) versions.add("")
+    return [...this.registry.keys()].flatMap((name) => [...versions].map((version) => ({ name, version })))
+  }
+
+  private latestIs(version: string): void {
+    if (version === this.latestVersion) return
+    this.latestVersion = version
+    this.claimNow()
+    this.servesOtherwise()
+  }
+
+  private servesOtherwise(): void {
+    this.untold = true
+    this.sweepNow()
+  }
+
+  /** For people to see, so it may fail, and be told later. */
+  private readonly tellServed: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.untold || this.stopping) return Effect.void
+    this.untold = false
+    return this.core.store.serve(this.lease.incarnation, this.served, this.core.settings.queues).pipe(
+      Effect.catchCause(() =>
+        Effect.sync(() => {
+          this.untold = true
+        })
+      )
+    )
+  })
 
   // ---------------------------------------------------------------------------
   // lease
@@ -144,6 +196,7 @@ export class ExecutorLoops implements Executor {
       this.renewed(lease, sentAt, wallSentAt)
       this.lease = lease
       this.claimNow()
+      this.servesOtherwise()
     })
   })
 
@@ -154,8 +207,9 @@ export class ExecutorLoops implements Executor {
     const wallSentAt = Date.now()
     return Effect.flatMap(
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
-      ({ alive, now, revoked }) => {
+      ({ alive, latestVersion, now, revoked }) => {
         this.read(now, sentAt)
+        this.latestIs(latestVersion)
         for (const { epoch, workflowId } of revoked) {
           // What was lost may have been claimed again since: only runs of that epoch, or before, are over.
           const run = this.executions.get(workflowId)?.run
@@ -194,6 +248,8 @@ export class ExecutorLoops implements Executor {
     }
     this.run(registration, {
       ...begun,
+      queue: null,
+      schedule: null,
       epoch: 1,
       phase: "run",
       liveAt: begun.startedAt,
@@ -205,9 +261,8 @@ export class ExecutorLoops implements Executor {
 
   /** Owned by this process, and not run by it: somebody else shall have it. */
   private giveBack(workflowId: string, epoch: number): void {
-    const end = { _tag: "Release" } as const
     this.core.journal.submit(
-      { _tag: "Advance", workflowId, epoch, records: [], attempts: [], children: [], end },
+      { ...nothingOf(workflowId, epoch), end: { _tag: "Release" } },
       () => this.claimNow()
     )
   }
@@ -233,13 +288,15 @@ export class ExecutorLoops implements Executor {
     const run = this.executions.get(workflowId)?.run
     if (run !== undefined && run.epoch >= epoch) return
     run?.stop({ _tag: "Fenced" })
-    // Something of it is on its way, its start or what an earlier run left: the next claim looks again.
-    if (this.core.journal.has(workflowId)) this.suspects.set(workflowId, epoch)
+    // Something of it is on its way, its start, its history or what an earlier run left: the next claim looks again.
+    if (this.core.journal.has(workflowId) || this.taking.has(workflowId)) this.suspects.set(workflowId, epoch)
     else this.giveBack(workflowId, epoch)
   }
 
   private run(registration: Registration, owned: Owned): void {
-    this.executions.get(owned.workflowId)?.run.stop({ _tag: "Fenced" })
+    const before = this.executions.get(owned.workflowId)?.run
+    if (before !== undefined && before.epoch >= owned.epoch) return
+    before?.stop({ _tag: "Fenced" })
     const execution = new Execution(this.core, registration, owned, {
       mayStart: this.mayStart,
       stopped: this.stopped,
@@ -254,11 +311,20 @@ export class ExecutorLoops implements Executor {
     if (this.executions.get(execution.workflowId) === execution) this.executions.delete(execution.workflowId)
     if (outcome !== undefined && why._tag === "Done") waiters.done(outcome)
     else waiters.lookAt(execution.workflowId)
+    const hints: Array<Hint> = []
     if (why._tag === "Done") {
-      this.core.fork(this.core.store.hint([{ _tag: "Done", workflowId: execution.workflowId }]))
+      hints.push({ _tag: "Done", workflowId: execution.workflowId })
       // Its parent may have been suspended until now.
       if (execution.parentId !== null && !this.executions.has(execution.parentId)) this.claimNow()
     }
+    if (execution.queue !== null) {
+      // Its place, in the queue or in this executor, is the next one's.
+      hints.push({ _tag: "Queue", queue: execution.queue })
+      this.claimNow()
+    }
+    // Somebody else shall take it, at once.
+    if (why._tag === "Released") hints.push({ _tag: "Due", name: execution.name })
+    if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
     if (why._tag === "Blocked") {
       this.core.fork(Effect.logError(
         `Workflow "${execution.workflowId}" is blocked: its code does not fit its history. ` +
@@ -288,7 +354,7 @@ export class ExecutorLoops implements Executor {
   }
 
   private readonly claiming: Effect.Effect<void, StoreError> = Effect.suspend(() =>
-    Effect.andThen(this.reconcile, this.claimAll)
+    Effect.andThen(this.reconcile, this.claimAll(++this.round))
   ).pipe(
     Effect.onExit((exit) =>
       Effect.sync(() => {
@@ -297,25 +363,38 @@ export class ExecutorLoops implements Executor {
     )
   )
 
-  private get claimAll(): Effect.Effect<void, StoreError> {
+  private claimAll(round: number): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       const free = this.core.settings.maxRunning - this.executions.size
       this.full = free <= 0
       if (this.stopping || free <= 0 || this.registry.size === 0 || !this.mayStart()) return Effect.void
       const limit = Math.min(free, claimBatch)
       const { lease } = this
-      const served = [...this.registry.keys()].map((name) => ({ name, version: this.core.settings.version }))
       const sentAt = performance.now()
       return Effect.flatMap(
-        this.core.store.claim({ incarnation: this.lease.incarnation, served, limit }),
-        ({ claimed, nextDueAt, now }) => {
+        this.core.store.claim({
+          incarnation: this.lease.incarnation,
+          served: this.served,
+          queues: this.core.settings.queues,
+          limit
+        }),
+        ({ claimed, contended, nextDueAt, now }) => {
           this.read(now, sentAt)
           this.wakeClaimAt(nextDueAt)
+          this.wakeClaimOnContention(contended)
+          if (round !== this.round) {
+            for (const { row } of claimed) this.giveBack(row.workflowId, row.epoch)
+            return Effect.void
+          }
+          for (const { row } of claimed) this.taking.set(row.workflowId, row.epoch)
           return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
+            Effect.ensuring(Effect.sync(() => {
+              for (const { row } of claimed) this.taking.delete(row.workflowId)
+            })),
             Effect.andThen(
               claimed.length === 0 ? Effect.void : Metrics.count(Metrics.workflowsClaimed, claimed.length)
             ),
-            Effect.andThen(claimed.length === limit ? this.claimAll : Effect.void)
+            Effect.andThen(claimed.length === limit ? this.claimAll(round) : Effect.void)
           )
         }
       )
@@ -329,6 +408,8 @@ export class ExecutorLoops implements Executor {
       if (registration === undefined || this.stopping || this.lease !== lease) {
         return this.giveBack(row.workflowId, row.epoch)
       }
+      // Nothing of it runs any more: whoever sweeps next cancels it, owned or not.
+      if (row.phase === "run" && row.deadlineAt !== null && row.deadlineAt <= now) return this.deadlinePassed()
       this.run(registration, {
         workflowId: row.workflowId,
         epoch: row.epoch,
@@ -341,6 +422,11 @@ export class ExecutorLoops implements Executor {
         roles: row.roles,
         assumedRole: row.assumedRole,
         parentId: row.parentId,
+        queue: row.queue,
+        schedule: row.scheduleName === null || row.scheduledAt === null
+          ? null
+          : { name: row.scheduleName, at: row.scheduledAt },
+        trace: row.trace,
         inbox: claimed.inbox,
         ...history
       })
@@ -366,7 +452,7 @@ export class ExecutorLoops implements Executor {
   private get sweepAll(): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
       if (this.stopping) return Effect.void
-      return Effect.flatMap(this.core.store.sweep(sweepBatch), (swept) => {
+      return Effect.flatMap(Effect.andThen(this.tellServed, this.core.store.sweep(sweepBatch)), (swept) => {
         if (swept.released > 0) this.claimNow()
         const ended = [...swept.expired, ...swept.deadLettered]
         for (const workflowId of ended) this.core.waiters.lookAt(workflowId)
@@ -375,7 +461,13 @@ export class ExecutorLoops implements Executor {
           this.claimNow()
         }
         return Effect.andThen(
-          swept.released > 0 ? Metrics.count(Metrics.workflowsReleased, swept.released) : Effect.void,
+          swept.released > 0
+            ? Effect.andThen(
+              Metrics.count(Metrics.workflowsReleased, swept.released),
+              // They, and the places that they had in queues, may be for others to take.
+              this.core.store.hint([{ _tag: "Due", name: "*" }])
+            )
+            : Effect.void,
           ended.length === 0 ? Effect.void : this.core.store.hint([
             { _tag: "Revoked", incarnation: "*" },
             ...ended.map((workflowId) => ({ _tag: "Done", workflowId } as const))
@@ -399,10 +491,10 @@ export class ExecutorLoops implements Executor {
       if (now - execution.idleSince < settings.suspendAfterMs) continue
       execution.idleSince = 0
       if (idle.until !== null) this.wakeClaimAt(idle.until)
-      execution.run.suspend(execution.inbox, (inbox) => {
-        execution.inbox = inbox
-        for (const workflowId of idle.awaiting) this.core.waiters.lookAt(workflowId)
-      })
+      execution.run.suspend(
+        execution.inbox.seen,
+        (inbox) => this.core.watching.stirred(execution.inbox, inbox, idle.awaiting)
+      )
     }
   }
 
@@ -420,6 +512,17 @@ export class ExecutorLoops implements Executor {
       this.claimAt = Infinity
       this.claimNow()
     }, delay)
+  }
+
+  /** Somebody else was at a queue: look again when it will have done, less often the more there are. */
+  private wakeClaimOnContention(contended: boolean): void {
+    if (!contended) {
+      this.contention = 0
+      return
+    }
+    const longest = Math.min(64, 4 * 2 ** this.contention++)
+    clearTimeout(this.contentionTimer)
+    this.contentionTimer = setTimeout(() => this.claimNow(), 1 + Math.random() * longest)
   }
 
   /** The database decides that it has passed; whoever sweeps first cancels, and the beat tells the owner. */
@@ -454,6 +557,7 @@ export class ExecutorLoops implements Executor {
   readonly shutdown: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true
     clearTimeout(this.claimTimer)
+    clearTimeout(this.contentionTimer)
     return this.drain(() => true).pipe(
       Effect.andThen(Effect.sync(() => {
         this.left = true

@@ -32,9 +32,9 @@ interface Entry {
   readonly answered: ReadonlyArray<(answer: Answer) => void>
 }
 
-/** The waiting operations of one workflow, in order. */
+/** The waiting operations of one workflow, in order; or one delivery, or one start of many. */
 interface Line {
-  readonly workflowId: string
+  readonly key: string
   waiting: Array<Entry>
   /** `held`: refused as busy, and to be tried again later. */
   state: "idle" | "ready" | "writing" | "held"
@@ -73,7 +73,9 @@ export class Journal {
   private readonly children = new Set<string>()
   private ready: Array<Line> = []
   private underWay = 0
+  private free = 0
   private scheduled = false
+  private flushing = false
   private idle: Array<() => void> = []
   private readonly store: StoreService
   private readonly options: JournalOptions
@@ -87,10 +89,14 @@ export class Journal {
 
   /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
   submit(operation: Operation, answered: (answer: Answer) => void): void {
-    let line = this.lines.get(operation.workflowId)
+    // Deliveries wait for nobody: the sender who cares for an order waits for the answer.
+    const key = operation._tag === "Deliver" || operation._tag === "StartMany"
+      ? `${operation._tag} ${this.free++}`
+      : operation.workflowId
+    let line = this.lines.get(key)
     if (line === undefined) {
-      line = { workflowId: operation.workflowId, waiting: [], state: "idle", refusals: 0 }
-      this.lines.set(operation.workflowId, line)
+      line = { key, waiting: [], state: "idle", refusals: 0 }
+      this.lines.set(key, line)
     }
     const children = operation._tag === "Advance" ? operation.children : []
     for (const child of children) this.children.add(child.workflowId)
@@ -120,9 +126,13 @@ export class Journal {
   private enqueue(line: Line): void {
     line.state = "ready"
     this.ready.push(line)
-    if (this.scheduled || this.underWay >= this.options.lanes) return
+    this.flushSoon()
+  }
+
+  /** After this turn of the event loop: what other workflows submit in it goes along. */
+  private flushSoon(): void {
+    if (this.scheduled || this.ready.length === 0 || this.underWay >= this.options.lanes) return
     this.scheduled = true
-    // After this turn of the event loop: what other workflows submit in it goes along.
     nextTurn(() => {
       this.scheduled = false
       this.flush()
@@ -130,11 +140,21 @@ export class Journal {
   }
 
   private flush(): void {
-    while (this.ready.length > 0 && this.underWay < this.options.lanes) {
-      const { entries, lines } = this.takeBatch()
-      this.underWay++
-      this.run(this.write(lines, entries))
+    // A store may answer before it returns, and the answer may lead to the next write: that one is not made within this
+    // one, or the stack would grow with every write of a loop, and nobody else would have a turn.
+    if (this.flushing) return
+    this.flushing = true
+    try {
+      for (let left = this.ready.length; left > 0 && this.underWay < this.options.lanes;) {
+        const { entries, lines } = this.takeBatch()
+        left -= lines.length
+        this.underWay++
+        this.run(this.write(lines, entries))
+      }
+    } finally {
+      this.flushing = false
     }
+    this.flushSoon()
   }
 
   private takeBatch(): { readonly lines: ReadonlyArray<Line>; readonly entries: ReadonlyArray<Entry> } {
@@ -146,13 +166,18 @@ export class Journal {
       const line = this.ready[taken]
       const count = foldable(line.waiting)
       const entry = fold(line.waiting.slice(0, count))
+      const alone = entry.operation._tag === "StartMany"
       const bytes = sizeOf(entry.operation)
-      if (taken > 0 && size + bytes > this.options.batchBytes) break
+      if (taken > 0 && (alone || size + bytes > this.options.batchBytes)) break
       size += bytes
       line.waiting = line.waiting.slice(count)
       line.state = "writing"
       lines.push(line)
       entries.push(entry)
+      if (alone) {
+        taken++
+        break
+      }
     }
     this.ready = this.ready.slice(taken)
     return { lines, entries }
@@ -211,7 +236,7 @@ export class Journal {
       line.refusals = 0
       for (const answered of entries[i].answered) this.tell(answered, answers[i])
       if (line.waiting.length > 0) this.enqueue(line)
-      else this.lines.delete(line.workflowId)
+      else this.lines.delete(line.key)
     }
     this.flush()
     if (this.lines.size === 0) { for (const resume of this.idle.splice(0)) resume() }
@@ -244,14 +269,14 @@ export class Journal {
   }
 }
 
-/** How many of the waiting operations make one: advances that only add, up to one that ends or starts children. */
+/** How many of the waiting operations make one: advances that only add, up to one that ends or may be refused. */
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
   let count = 0
   let epoch: number | undefined
   for (const { operation } of waiting) {
     if (operation._tag !== "Advance") return Math.max(1, count)
     if (epoch !== undefined && operation.epoch !== epoch) return count
-    if (operation.children.length > 0 || isConditional(operation)) return Math.max(1, count)
+    if (isConditional(operation)) return Math.max(1, count)
     epoch = operation.epoch
     count++
     if (operation.end !== null) return count
@@ -260,7 +285,8 @@ const foldable = (waiting: ReadonlyArray<Entry>): number => {
 }
 
 /** It may be refused as a whole, so nothing that must be written goes along. */
-const isConditional = (operation: Advance): boolean => operation.end?._tag === "Suspend"
+const isConditional = (operation: Advance): boolean =>
+  operation.end?._tag === "Suspend" || operation.children.length > 0 || operation.sends.length > 0
 
 const fold = (entries: ReadonlyArray<Entry>): Entry => {
   if (entries.length === 1) return entries[0]
@@ -270,7 +296,10 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
     operation: {
       ...last,
       records: advances.flatMap((advance) => advance.records),
-      attempts: advances.flatMap((advance) => advance.attempts)
+      attempts: advances.flatMap((advance) => advance.attempts),
+      consumes: advances.flatMap((advance) => advance.consumes),
+      events: advances.flatMap((advance) => advance.events),
+      entries: advances.flatMap((advance) => advance.entries)
     },
     answered: entries.flatMap((entry) => entry.answered)
   }
@@ -278,9 +307,20 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
 
 const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return 200 + operation.payload.length
+  if (operation._tag === "StartMany") return sizeOfAll(operation.starts, (start) => start.payload)
+  if (operation._tag === "Deliver") return sizeOfAll(operation.sends, (send) => send.payload)
   let size = 200 + (operation.end?._tag === "Settle" ? operation.end.output?.length ?? 0 : 0)
-  for (const record of operation.records) size += 200 + record.value.length
-  for (const attempt of operation.attempts) size += 200 + attempt.error.length
-  for (const child of operation.children) size += 200 + child.payload.length
+  size += sizeOfAll(operation.records, (record) => record.value)
+  size += sizeOfAll(operation.attempts, (attempt) => attempt.error)
+  size += sizeOfAll(operation.children, (child) => child.payload)
+  size += sizeOfAll(operation.sends, (send) => send.payload)
+  size += sizeOfAll(operation.events, (event) => event.value)
+  size += sizeOfAll(operation.entries, (entry) => entry.value ?? "")
+  return size
+}
+
+const sizeOfAll = <A>(items: ReadonlyArray<A>, textOf: (item: A) => string): number => {
+  let size = 0
+  for (const item of items) size += 200 + textOf(item).length
   return size
 }

@@ -2,7 +2,15 @@
 import * as Effect from "effect/Effect"
 import type { Json } from "../Json.ts"
 import type { FailureDetail } from "../StepFailed.ts"
-import type { CancelAnswer, ListFilter, RecordKind, ResumeAnswer, StepRow, WorkflowRow } from "../Store.ts"
+import type {
+  AttributeValue,
+  CancelAnswer,
+  ListFilter,
+  RecordKind,
+  ResumeAnswer,
+  StepRow,
+  WorkflowRow
+} from "../Store.ts"
 import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
@@ -26,6 +34,18 @@ export interface WorkflowInfo {
   /** What a suspended workflow waits for. */
   readonly waits: ReadonlyArray<{ readonly what: string; readonly until: Date | undefined }>
   readonly parentId: string | undefined
+  /** The queue that it was enqueued in, and how; also when it has left it. */
+  readonly queue: string | undefined
+  /** Undefined: none was given. */
+  readonly priority: number | undefined
+  readonly partitionKey: string | undefined
+  readonly deduplicationId: string | undefined
+  readonly attributes: Readonly<Record<string, AttributeValue>>
+  /** The schedule that started it, and the tick that it is of. */
+  readonly schedule: string | undefined
+  readonly scheduledAt: Date | undefined
+  /** The workflow that it was forked from. */
+  readonly forkedFrom: string | undefined
   readonly user: string | undefined
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | undefined
@@ -59,7 +79,7 @@ export interface StepInfo {
 const dateOf = (ms: number | null): Date | undefined => ms === null ? undefined : new Date(ms)
 
 /** One row that cannot be read must not break a list. */
-const readable = (text: string): unknown => {
+export const readable = (text: string): unknown => {
   try {
     return parse(text)
   } catch {
@@ -91,6 +111,14 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
       until: dateOf(wait.until)
     })),
   parentId: row.parentId ?? undefined,
+  queue: row.queue ?? undefined,
+  priority: row.priority === 0 ? undefined : row.priority,
+  partitionKey: row.partitionKey ?? undefined,
+  deduplicationId: row.deduplicationId ?? undefined,
+  attributes: row.attributes,
+  schedule: row.scheduleName ?? undefined,
+  scheduledAt: dateOf(row.scheduledAt),
+  forkedFrom: row.forkedFrom ?? undefined,
   user: row.user ?? undefined,
   roles: row.roles,
   assumedRole: row.assumedRole ?? undefined,
@@ -116,7 +144,7 @@ const stepOf = (row: StepRow): StepInfo => ({
   childId: row.childId ?? undefined
 })
 
-const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
+export const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
 
 export const find = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo | undefined, WorkflowError> =>
   Effect.mapError(core.store.get(workflowId), fromStoreError).pipe(
@@ -138,8 +166,8 @@ export const steps = (core: Core, workflowId: string): Effect.Effect<ReadonlyArr
     Effect.mapError(core.store.steps(workflowId), fromStoreError)
   ).pipe(Effect.map((rows) => rows.map(stepOf)))
 
-/** Cancels, and tells everybody who should know. Answers for the workflows that were named. */
-export const cancel = (
+/** Cancels, and tells everybody who should know. One answer per id. */
+export const cancelEach = (
   core: Core,
   workflowIds: ReadonlyArray<string>,
   options: { readonly children?: boolean | undefined; readonly detail?: string | undefined }
@@ -158,12 +186,19 @@ export const cancel = (
       )
       afterChange(core, answers.map((answer) => answer.workflowId))
       return core.store.hint([{ _tag: "Revoked", incarnation: "*" }, ...done])
-    }),
-    Effect.flatMap((answers) => {
-      const unknown = answers.find((answer) => answer.result === "unknown")
-      return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
     })
   )
+
+/** Like {@link cancelEach}; fails when one of them does not exist, and has cancelled the others. */
+export const cancel = (
+  core: Core,
+  workflowIds: ReadonlyArray<string>,
+  options: { readonly children?: boolean | undefined; readonly detail?: string | undefined }
+): Effect.Effect<ReadonlyArray<CancelAnswer>, WorkflowError> =>
+  Effect.flatMap(cancelEach(core, workflowIds, options), (answers) => {
+    const unknown = answers.find((answer) => answer.result === "unknown")
+    return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
+  })
 
 /** This process looks at once; others by a hint, or at their next beat. */
 const afterChange = (core: Core, workflowIds: ReadonlyArray<string>): void => {
@@ -172,28 +207,50 @@ const afterChange = (core: Core, workflowIds: ReadonlyArray<string>): void => {
   for (const workflowId of workflowIds) core.waiters.lookAt(workflowId)
 }
 
-export const resume = (
+/** Resumes, and tells everybody who should know. One answer per id. */
+export const resumeEach = (
   core: Core,
   workflowIds: ReadonlyArray<string>
-): Effect.Effect<void, WorkflowError> =>
+): Effect.Effect<ReadonlyArray<ResumeAnswer>, WorkflowError> =>
   core.store.resume(workflowIds).pipe(
     Effect.mapError(fromStoreError),
     Effect.tap(() => {
       afterChange(core, [])
       return core.store.hint([{ _tag: "Due", name: "*" }])
-    }),
-    Effect.flatMap((answers) => {
-      const refused = answers.find((answer) => answer.result !== "resumed")
-      return refused === undefined ? Effect.void : Effect.fail(notResumed(refused))
     })
   )
 
+/** Like {@link resumeEach}; fails when one of them cannot be, and has resumed the others. */
+export const resume = (core: Core, workflowIds: ReadonlyArray<string>): Effect.Effect<void, WorkflowError> =>
+  Effect.flatMap(resumeEach(core, workflowIds), (answers) => {
+    const refused = answers.find((answer) => answer.result !== "resumed")
+    return refused === undefined ? Effect.void : Effect.fail(notResumed(refused))
+  })
+
 const notResumed = (answer: Exclude<ResumeAnswer, { readonly result: "resumed" }>): WorkflowError => {
   if (answer.result === "unknown") return notFound(answer.workflowId)
-  const detail = answer.result === "compensated"
+  const detail = answer.result === "duplicate"
+    ? `"${answer.holder}" has its deduplication id now; wait until that one has ended`
+    : answer.result === "compensated"
     ? "its rollbacks have run, so its records no longer describe the world; start it again under another id"
     : "only a cancelled, dead-lettered or blocked workflow is"
   return new WorkflowError({
     reason: new NotResumable({ workflowId: answer.workflowId, status: answer.status, detail })
   })
+}
+
+/** Ids of one write. */
+const batch = 500
+
+/** Batch after batch: what fails stops it only after the others have been tried. */
+export const inBatches = (
+  workflowIds: ReadonlyArray<string>,
+  f: (workflowIds: ReadonlyArray<string>) => Effect.Effect<void, WorkflowError>
+): Effect.Effect<void, WorkflowError> => {
+  const batches: Array<ReadonlyArray<string>> = []
+  for (let i = 0; i < workflowIds.length; i += batch) batches.push(workflowIds.slice(i, i + batch))
+  return Effect.flatMap(
+    Effect.forEach(batches, (ids) => Effect.exit(f(ids))),
+    (exits) => exits.find((exit) => exit._tag === "Failure") ?? Effect.void
+  )
 }

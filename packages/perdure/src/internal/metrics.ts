@@ -26,6 +26,10 @@ export const leasesLost = Metric.counter("perdure_leases_lost", {
   description: "Times this process found its lease lapsed",
   incremental: true
 })
+export const scheduledStarts = Metric.counter("perdure_scheduled_starts", {
+  description: "Workflows that this process started for schedules",
+  incremental: true
+})
 const batchSize = Metric.histogram("perdure_journal_batch_size", {
   description: "Operations per write of the journal",
   boundaries: Metric.exponentialBoundaries({ start: 1, factor: 2, count: 12 })

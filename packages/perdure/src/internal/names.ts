@@ -57,6 +57,9 @@ const checkText = (argument: string, value: unknown, limitBytes: number): string
 /** Checks a workflow id given by a caller. Returns it, or throws a `WorkflowError`. */
 export const checkWorkflowId = (value: unknown): string => checkText("workflow id", value, WORKFLOW_ID_BYTES)
 
+/** Checks the id of a workflow that is there, maybe as a child. Returns it, or throws a `WorkflowError`. */
+export const checkTargetId = (value: unknown): string => checkText("workflow id", value, STORED_ID_BYTES)
+
 /** The id of a child that is not given one. Throws a `WorkflowError` when the family is too deep for its id to be stored. */
 export const childWorkflowId = (parentId: string, stepId: number): string => {
   const id = `${parentId}-${stepId}`

@@ -3,7 +3,8 @@ import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { Answer, AttemptRecord, RecordKind, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Await, RecordKind, Send, Start, StepRecord } from "../Store.ts"
+import type { Along } from "./unsaved.ts"
 
 /** An outcome, encoded for the record and as the body gets it. */
 export interface Completed {
@@ -12,6 +13,8 @@ export interface Completed {
   readonly exit: Exit.Exit<any, any>
   readonly attempts: number
   readonly childId?: string
+  /** What is written together with the record. */
+  readonly along?: Along
 }
 
 /** A durable operation, as its module describes it. */
@@ -27,6 +30,11 @@ export interface Operation {
   readonly replay: (record: StepRecord) => Exit.Exit<any, any>
   /** Runs it. An interruption means that nobody wants the outcome any more. */
   readonly perform: (call: Call) => Effect.Effect<Completed>
+  /**
+   * When it is over by itself, workflow time: an outcome counts as of then at the latest, and timers that are due later
+   * wait for it. It must come soon after that time has passed.
+   */
+  readonly due?: number | undefined
   /** What a replay answers without a record when recorded operations are still to come (a patch). */
   readonly passed?: Exit.Exit<any, any>
   /** Called when the outcome reaches the body, live and on replay. */
@@ -40,24 +48,31 @@ export interface Slot {
   readonly record: (completed: Completed) => StepRecord
   /** Written: the outcome is delivered next, with this record. Not written: the number is free again. */
   readonly release: (written: StepRecord | undefined) => void
-  /** Writes the record and these children; what was delivered before is part of the same write. */
-  readonly write: (record: StepRecord, children: ReadonlyArray<Start>) => Effect.Effect<Answer>
+  /** Writes the record, these children and messages; what was delivered before is part of the same write. */
+  readonly write: (
+    record: StepRecord,
+    children: ReadonlyArray<Start>,
+    sends?: ReadonlyArray<Send>
+  ) => Effect.Effect<Answer>
 }
 
 /** What an operation that waits is waiting for. */
 export interface Waiting {
   readonly until: number | undefined
-  readonly awaiting: string | undefined
+  readonly awaiting: Await | undefined
   readonly what: string
 }
 
 /** The run that an operation was asked of. */
 export interface CallOwner {
+  readonly epoch: number
   readonly attemptsOf: (key: string) => ReadonlyArray<AttemptRecord>
   readonly changed: () => void
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
   readonly slot: (call: Call) => Effect.Effect<Slot>
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
+  readonly alarm: (due: number, ring: () => void) => () => void
+  readonly writeAlong: (along: Along) => Effect.Effect<void>
   readonly permission: Effect.Effect<void>
 }
 
@@ -70,6 +85,8 @@ export class Call {
   startedAt = 0
   /** Outcomes received when it was asked. */
   askedAt = 0
+  /** Asked for by a replay: an earlier owner may have begun it. */
+  again = false
   record: StepRecord | undefined
   fiber: Fiber.Fiber<Completed> | undefined
   waiting: Waiting | undefined
@@ -98,6 +115,10 @@ export class Call {
     this.resume = resume
   }
 
+  /** Of the ownership under which it runs. */
+  get epoch(): number {
+    return this.run.epoch
+  }
   /** Failed attempts of it that are recorded. */
   get attempts(): ReadonlyArray<AttemptRecord> {
     return this.run.attemptsOf(this.key)
@@ -110,6 +131,14 @@ export class Call {
   /** Waits on the database's clock. The workflow may be suspended meanwhile: then this is interrupted, and asked again. */
   waitUntil(due: number, what: string): Effect.Effect<void> {
     return this.run.waitUntil(this, due, what)
+  }
+  /** Calls `ring` once the database's clock has reached this time. Returns how to take that back. */
+  alarm(due: number, ring: () => void): () => void {
+    return this.run.alarm(due, ring)
+  }
+  /** Writes without a record, fenced: what a step writes while it runs. Returns when it is durable. */
+  writeAlong(along: Along): Effect.Effect<void> {
+    return this.run.writeAlong(along)
   }
   /** Waits until another attempt may start: not while the lease may be over, nor in a run that is being given back. */
   get permission(): Effect.Effect<void> {
@@ -130,6 +159,21 @@ export interface Rollback {
   readonly effect: Effect.Effect<unknown, unknown>
   readonly context: Context.Context<never>
 }
+
+/** The write of an owner that writes nothing yet. */
+export const nothingOf = (workflowId: string, epoch: number): Advance => ({
+  _tag: "Advance",
+  workflowId,
+  epoch,
+  records: [],
+  attempts: [],
+  children: [],
+  sends: [],
+  consumes: [],
+  events: [],
+  entries: [],
+  end: null
+})
 
 /** The record of an outcome that is delivered as number `seq` at the time `at`. */
 export const recordOf = (call: Call, completed: Completed, seq: number, at: number): StepRecord => ({

@@ -27,7 +27,7 @@ export const makeHistory = (records: ReadonlyArray<StepRecord>): History => {
   }
 }
 
-/** How far a replay has come. Only {@link ask} and {@link delivered} change it. */
+/** How far a replay has come. Only {@link ask}, {@link passOver} and {@link delivered} change it. */
 export interface Cursor {
   /** Outcomes that the body has received. */
   received: number
@@ -73,6 +73,12 @@ export const delivered = (history: History, cursor: Cursor, record: StepRecord):
   cursor.done.add(record.key)
   while (cursor.next < history.bySeq.length && cursor.done.has(history.bySeq[cursor.next].key)) cursor.next++
 }
+
+/** Code that has dropped a patch goes the patched way without asking: its record says nothing else. */
+export const isPassedOver = (record: StepRecord): boolean => record.kind === "patch"
+
+/** It will not be asked for. */
+export const passOver = (cursor: Cursor, record: StepRecord): void => void cursor.asked.add(record.key)
 
 /** Whether every record has been delivered. */
 export const isUsedUp = (history: History, cursor: Cursor): boolean => cursor.next === history.bySeq.length

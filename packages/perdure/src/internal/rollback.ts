@@ -6,6 +6,7 @@ import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import * as StepStatus from "../StepStatus.ts"
 import { attempt, type Policy } from "./attempts.ts"
+import { CurrentAttempt } from "./attemptScope.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
@@ -71,6 +72,7 @@ const inPlaceOf = (captured: Context.Context<never>) => (current: Context.Contex
   const span = Context.getOption(current, Tracer.ParentSpan)
   const context = captured.pipe(
     Context.add(StepStatus.Current, Context.get(current, StepStatus.Current)),
+    Context.add(CurrentAttempt, Context.get(current, CurrentAttempt)),
     Context.add(References.CurrentLogAnnotations, {
       ...Context.get(captured, References.CurrentLogAnnotations),
       ...Context.get(current, References.CurrentLogAnnotations)

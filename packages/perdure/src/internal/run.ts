@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Advance, Answer, AttemptRecord, End, Start, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Await, End, StepRecord } from "../Store.ts"
 import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
 import {
@@ -26,6 +26,7 @@ import {
 } from "./operation.ts"
 import * as Replay from "./replay.ts"
 import { type Timer, Timers } from "./timers.ts"
+import { advanceOf, type Along, saysMore, type Unsaved, wasRefused, type Write } from "./unsaved.ts"
 
 // -----------------------------------------------------------------------------
 // what surrounds a run
@@ -134,7 +135,7 @@ export class Run {
   private readonly stepIds: Set<number>
   private readonly askedKeys = new Set<string>()
   private durable: number
-  private unsaved: Array<StepRecord> = []
+  private unsaved: Array<Unsaved> = []
   private root: Fiber.Fiber<unknown, unknown> | undefined
   private readonly options: RunOptions
   private readonly host: RunHost
@@ -170,6 +171,11 @@ export class Run {
 
   get running(): boolean {
     return this.state === "running"
+  }
+
+  /** It has left memory, or is being given back: what is not known of it is for the next owner to find out. */
+  get leaving(): boolean {
+    return !this.running || this.releasing
   }
 
   attemptsOf(key: string): ReadonlyArray<AttemptRecord> {
@@ -212,7 +218,9 @@ export class Run {
 
   private ended(exit: Exit.Exit<unknown, unknown>): void {
     if (!this.running || this.bodyOver) return
-    const left = this.history.bySeq.find((record) => record.kind !== "rollback" && !this.cursor.done.has(record.key))
+    const left = this.history.bySeq.find((record) =>
+      record.kind !== "rollback" && !Replay.isPassedOver(record) && !this.cursor.done.has(record.key)
+    )
     if (left !== undefined) {
       return this.diverge(
         describe(left),
@@ -252,6 +260,10 @@ export class Run {
       if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       if (this.askedKeys.has(named.key)) return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
       const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
+      // Asked for after all, when it was taken for dropped: it says the same as ever.
+      if (decision._tag === "Taken" && Replay.isPassedOver(decision.record) && operation.kind === "patch") {
+        return operation.replay(decision.record)
+      }
       if (decision._tag === "Taken") {
         this.diverge(
           describe(decision.record),
@@ -273,6 +285,7 @@ export class Run {
         const call = new Call(this, operation, named.key, fiber, branch.path.startsWith(compensationPath), resume)
         call.stepId = stepId
         call.askedAt = this.replaying ? this.cursor.received : this.lastSeq
+        call.again = this.replaying
         this.calls.add(call)
         if (decision._tag === "Recorded") call.record = decision.record
         else if (this.replaying) this.held.push(call)
@@ -357,10 +370,12 @@ export class Run {
 
   /**
    * Starts what was asked for, once everything delivered before is durable. Only when the body rests and no timer is
-   * due: a timer that has passed may take the operation back, and then it must not have been started.
+   * due: a timer that has passed may take the operation back, and then it must not have been started. `only`: those that
+   * were over before that timer.
    */
-  private startAll(): void {
+  private startAll(only: ReadonlyArray<Call> | undefined): void {
     if (!this.mayStart) return
+    if (only !== undefined) return this.startThese(only)
     for (const permit of this.permits) {
       this.permits.delete(permit)
       permit()
@@ -368,6 +383,14 @@ export class Run {
     while (this.starting.length > 0) {
       if (this.durable < this.starting[0].askedAt) return
       this.launch(this.starting.shift()!)
+    }
+  }
+
+  private startThese(calls: ReadonlyArray<Call>): void {
+    for (const call of calls) {
+      if (this.durable < call.askedAt || !this.starting.includes(call)) continue
+      remove(this.starting, call)
+      this.launch(call)
     }
   }
 
@@ -437,9 +460,9 @@ export class Run {
     const seq = this.lastSeq + 1
     return {
       record: (completed) => recordOf(call, completed, seq, at),
-      write: (record, children) =>
+      write: (record, children, sends = []) =>
         Effect.callback((resume) => {
-          this.submit({ records: [record], children }, (answer) => resume(Effect.succeed(answer)))
+          this.submit({ records: [record], children, sends }, (answer) => resume(Effect.succeed(answer)))
         }),
       release: (written) => {
         if (written === undefined) return this.unstall()
@@ -466,11 +489,18 @@ export class Run {
   /** An operation's wait between two attempts. */
   waitUntil(call: Call, due: number, what: string): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      const alarm = { due, ring: () => resume(Effect.void) }
-      this.alarms.add(alarm)
+      const silence = this.alarm(due, () => resume(Effect.void))
       call.wait({ until: due, awaiting: undefined, what })
-      return Effect.sync(() => this.alarms.delete(alarm))
+      return Effect.sync(silence)
     }).pipe(Effect.andThen(Effect.sync(() => call.wait(undefined))))
+  }
+
+  /** See {@link Call.alarm}. */
+  alarm(due: number, ring: () => void): () => void {
+    const alarm = { due, ring }
+    this.alarms.add(alarm)
+    this.changed()
+    return () => this.alarms.delete(alarm)
   }
 
   /** The body's sleep. */
@@ -548,7 +578,9 @@ export class Run {
     const next = Replay.next(this.history, this.cursor, timer?.due, this.options.liveAt)
     switch (next._tag) {
       case "Fire":
-        return this.fire()
+        return Replay.isUsedUp(this.history, this.cursor) && this.overdue(timer!.due).length > 0
+          ? this.goLive()
+          : this.fire()
       case "Live":
         return this.goLive()
       case "Deliver": {
@@ -581,6 +613,10 @@ export class Run {
   }
 
   private verdict(record: StepRecord): void {
+    if (Replay.isPassedOver(record)) {
+      Replay.passOver(this.cursor, record)
+      return this.skip(record)
+    }
     const other = Replay.outOfOrder(this.history, this.cursor)
     const call = other === undefined ? undefined : this.callOf(other)
     if (other !== undefined && call !== undefined) return this.deliverRecord(call, other)
@@ -631,10 +667,12 @@ export class Run {
   private pumpLive(): void {
     const now = this.host.now()
     const timer = this.timers.earliest
-    if (timer !== undefined && timer.due <= now) return this.fire()
-    this.startAll()
-    const event = this.ready.shift()
-    if (event === undefined) return this.host.wakeAt(this.ring(now, timer?.due))
+    const passed = timer !== undefined && timer.due <= now
+    const first = passed ? this.overdue(timer.due) : undefined
+    if (first?.length === 0) return this.fire()
+    this.startAll(first)
+    const event = this.takeEvent(first)
+    if (event === undefined) return this.host.wakeAt(this.ring(now, passed ? undefined : timer?.due))
     if (event._tag === "Slot") {
       if (this.durable < this.lastSeq) {
         // Records are gapless: what was delivered before is durable first.
@@ -644,10 +682,24 @@ export class Run {
       this.stalls++
       return event.take()
     }
-    const record = recordOf(event.call, event.completed, this.lastSeq + 1, Math.max(this.now, now))
+    const { call, completed } = event
+    const at = Math.max(this.now, Math.min(now, call.operation.due ?? now))
+    const record = recordOf(call, completed, this.lastSeq + 1, at)
     this.lastSeq = record.seq
-    this.unsaved.push(record)
-    this.deliver(event.call, record, event.completed.exit)
+    this.unsaved.push({ record, along: completed.along })
+    this.deliver(call, record, completed.exit)
+  }
+
+  /** Operations that were over by themselves before this time, and whose outcome has yet to be found out. */
+  private overdue(time: number): ReadonlyArray<Call> {
+    return [...this.calls].filter(({ operation }) => operation.due !== undefined && operation.due < time)
+  }
+
+  /** The next event; of these calls, where nothing else may come before them. */
+  private takeEvent(of: ReadonlyArray<Call> | undefined): Event | undefined {
+    if (of === undefined) return this.ready.shift()
+    const index = this.ready.findIndex((event) => of.includes(event.call))
+    return index < 0 ? undefined : this.ready.splice(index, 1)[0]
   }
 
   /** Ends the waits between attempts that are over. Returns when to look again. */
@@ -688,34 +740,18 @@ export class Run {
     this.submit({}, () => {})
   }
 
-  private submit(
-    write: {
-      readonly records?: ReadonlyArray<StepRecord>
-      readonly attempts?: ReadonlyArray<AttemptRecord>
-      readonly children?: ReadonlyArray<Start>
-      readonly end?: End
-    },
-    answered: (answer: Answer) => void
-  ): void {
+  private submit(write: Write, answered: (answer: Answer) => void): void {
+    // The store may not know yet that it is over, and would take it.
+    if (!this.running) return answered({ _tag: "Fenced" })
     const unsaved = this.unsaved
     const upTo = this.lastSeq
     this.unsaved = []
-    const advance: Advance = {
-      _tag: "Advance",
-      workflowId: this.workflowId,
-      epoch: this.epoch,
-      records: write.records === undefined ? unsaved : [...unsaved, ...write.records],
-      attempts: write.attempts ?? [],
-      children: write.children ?? [],
-      end: write.end ?? null
-    }
-    this.host.submit(advance, (answer) => {
+    this.host.submit(advanceOf(this.workflowId, this.epoch, unsaved, write), (answer) => {
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
       if (!this.running) return answered(answer)
-      const along = write.records !== undefined || write.children !== undefined || write.end !== undefined
-      if (answer._tag === "Rejected" && along) this.unsaved = [...unsaved, ...this.unsaved]
-      if (answer._tag === "ChildConflict" || answer._tag === "Stirred") {
-        // Nothing was written: what went along with it goes again.
+      if (answer._tag === "Rejected" && saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
+      if (wasRefused(answer)) {
+        // What went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]
         answered(answer)
         return this.save()
@@ -725,6 +761,11 @@ export class Run {
       answered(answer)
       this.happened()
     })
+  }
+
+  /** See {@link Call.writeAlong}. */
+  writeAlong(along: Along): Effect.Effect<void> {
+    return Effect.callback((resume) => this.submit({ along }, () => resume(Effect.void)))
   }
 
   private accepted(answer: Answer): boolean {
@@ -825,7 +866,7 @@ export class Run {
    * awaits. `undefined` when something runs, or might.
    */
   idle():
-    | { readonly until: number | null; readonly awaiting: ReadonlyArray<string>; readonly waits: string }
+    | { readonly until: number | null; readonly awaiting: ReadonlyArray<Await>; readonly waits: string }
     | undefined
   {
     if (!this.running || this.replaying || !this.resting || this.stalls > 0) return undefined
@@ -833,7 +874,7 @@ export class Run {
     if (this.ready.length > 0 || this.starting.length > 0 || this.permits.size > 0) return undefined
     if (this.durable < this.lastSeq) return undefined
     let until = Infinity
-    const awaiting: Array<string> = []
+    const awaiting: Array<Await> = []
     const waits: Array<{ readonly what: string; readonly until: number | null }> = []
     for (const call of this.calls) {
       if (call.waiting === undefined) return undefined
@@ -848,7 +889,7 @@ export class Run {
     if (waits.length === 0 || !this.onlyWaits(true)) return undefined
     return {
       until: Number.isFinite(until) ? until : null,
-      awaiting: [...new Set(awaiting)],
+      awaiting,
       waits: JSON.stringify(waits.slice(0, 100))
     }
   }

@@ -7,8 +7,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Auth from "../Auth.ts"
-import type { Answer, Start } from "../Store.ts"
+import type { Answer, Start, StartMany } from "../Store.ts"
 import {
+  DuplicateEnqueued,
   EngineStopped,
   InvalidArgument,
   TransactionMisused,
@@ -18,16 +19,23 @@ import {
 } from "../WorkflowError.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
+import { type Attributes, checkAttributes } from "./attributes.ts"
 import * as Codec from "./codec.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
-import { checkWorkflowId, positiveDurationMs } from "./names.ts"
+import type { Place } from "./enqueuing.ts"
+import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
+import * as TraceParent from "./traceParent.ts"
+import { InTransaction, WithinTransaction } from "./transactions.ts"
 
 /** What a call may say about a start. */
 export interface StartOptions {
   readonly workflowId?: string | undefined
   readonly timeout?: Duration.Input | undefined
   readonly detached?: boolean | undefined
+  readonly delay?: Duration.Input | undefined
+  readonly version?: string | undefined
+  readonly attributes?: Attributes | undefined
 }
 
 /** The parent of a child, as its start needs it. */
@@ -40,8 +48,8 @@ export interface Parent {
 }
 
 /**
- * The start that a call asks for, in this context. Throws a `WorkflowError` for what is refused: a bad id,
- * a timeout that is not positive, a payload that cannot be stored, a missing role.
+ * The start that a call asks for, in this context, in a queue where it has a place in one. Throws a `WorkflowError` for
+ * what is refused: a bad id, a timeout that is not positive, a payload that cannot be stored, a missing role.
  */
 export const startOf = (
   core: Core,
@@ -49,9 +57,10 @@ export const startOf = (
   definition: Definition,
   payload: unknown,
   options: StartOptions,
-  parent: Parent | undefined
+  parent: Parent | undefined,
+  place?: Place
 ): Start => {
-  if (core.store.name === "sqlite" && isInTransaction(context)) throw inTransaction()
+  refuseWithin(core, context)
   const encoded = definition.payload.encode(payload, `payload of workflow "${definition.name}"`)
   const principal = Context.get(context, Auth.Current)
   const assumedRole = assume(definition, principal)
@@ -60,17 +69,25 @@ export const startOf = (
   const workflowId = given === undefined ? parent?.childId ?? crypto.randomUUID() : checkWorkflowId(given)
   const timeout = options.timeout ?? Context.get(context, WorkflowTimeout.Current)
   const timeoutMs = timeout === undefined ? definition.timeoutMs : positiveDurationMs("timeout", timeout)
-  const runsHere = core.executor !== undefined && core.executor.accepting() &&
+  const version = versionOf(core, place === undefined ? options.version : place.version)
+  const delayMs = delayOf(place === undefined ? options.delay : place.delay)
+  const runsHere = place === undefined && delayMs === null && version === core.settings.version &&
+    !Context.get(context, WithinTransaction) && core.executor !== undefined && core.executor.accepting() &&
     core.executor.registered(definition.name) !== undefined
   return {
     _tag: "Start",
     workflowId,
     token: crypto.randomUUID(),
     name: definition.name,
-    version: core.settings.version,
+    version,
     payload: encoded,
     codec: Codec.CODEC,
     owner: runsHere ? core.executor!.incarnation() : null,
+    queue: place?.enqueued ?? null,
+    delayMs,
+    attributes: checkAttributes(options.attributes),
+    schedule: null,
+    trace: TraceParent.current(context),
     startedAt: runsHere ? core.clock.now() : null,
     user: principal.user ?? null,
     roles: principal.roles,
@@ -85,16 +102,33 @@ export const startOf = (
   }
 }
 
-/** SQLite has one writer: a start that waited for the transaction that waits for it would wait for ever. */
-const isInTransaction = (context: Context.Context<never>): boolean => {
+const versionOf = (core: Core, version: string | undefined): string =>
+  version === undefined ? core.settings.version : version === "" ? "" : checkKey(version, "version")
+
+const delayOf = (delay: Duration.Input | undefined): number | null => {
+  const ms = delay === undefined ? 0 : durationMs("delay", delay)
+  return ms === 0 ? null : ms
+}
+
+/**
+ * A start in somebody's transaction is refused, unless it is to be part of it: in a `Transaction` nothing else durable may
+ * happen, and SQLite has one writer, so that a start which waited for the transaction that waits for it would never end.
+ */
+const refuseWithin = (core: Core, context: Context.Context<never>): void => {
+  const transaction = Context.get(context, InTransaction)
+  if (transaction !== undefined) throw misused(`a workflow was started within the transaction "${transaction}"`)
+  if (Context.get(context, WithinTransaction) || core.store.name !== "sqlite" || !isInTransaction(context)) return
+  throw misused("a workflow was started within an SqlClient transaction, and not as a part of it (Transaction.within)")
+}
+
+/** Whether an SqlClient transaction of the context is open. */
+export const isInTransaction = (context: Context.Context<never>): boolean => {
   const sql = Context.getOption(context, SqlClient.SqlClient)
   return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
 }
 
-const inTransaction = (): WorkflowError =>
-  new WorkflowError({
-    reason: new TransactionMisused({ why: "nested", detail: "a workflow was started within an SqlClient transaction" })
-  })
+const misused = (detail: string): WorkflowError =>
+  new WorkflowError({ reason: new TransactionMisused({ why: "nested", detail }) })
 
 const assume = (definition: Definition, principal: Auth.Principal): string | null => {
   if (definition.requiredRoles.length === 0) return null
@@ -109,33 +143,58 @@ const assume = (definition: Definition, principal: Auth.Principal): string | nul
   })
 }
 
-/** Writes the start. Succeeds with its id when it is durable, or was already there. */
-export const submitStart = (core: Core, start: Start): Effect.Effect<string, WorkflowError> =>
+/** Writes the operation of a start; the answer, when it is durable. */
+export const submitted = (core: Core, operation: Start | StartMany): Effect.Effect<Answer> =>
   Effect.callback<Answer>((resume) => {
-    core.journal.submit(start, (answer) => {
+    core.journal.submit(operation, (answer) => {
       // Here, not after the caller has been told: an interrupted caller must not leave a workflow that nobody runs.
-      if (answer._tag === "Started") began(core, start)
+      if (answer._tag === "Started" && operation._tag === "Start") began(core, operation)
       resume(Effect.succeed(answer))
     })
-  }).pipe(
-    Effect.flatMap((answer) => {
-      switch (answer._tag) {
-        case "Started":
-          return Effect.as(
-            start.owner === null ? core.store.hint([{ _tag: "Due", name: start.name }]) : Effect.void,
-            start.workflowId
-          )
-        case "Exists":
-          return answer.same ? Effect.succeed(start.workflowId) : Effect.fail(conflict(start, answer.name))
-        case "Rejected":
-          return Effect.fail(refused(answer.detail))
-        default:
-          return Effect.fail(
-            new WorkflowError({ reason: new EngineStopped({ detail: `the store answered ${answer._tag}` }) })
-          )
-      }
-    })
-  )
+  })
+
+/** Writes the start. Succeeds with its id when it is durable, or was already there. */
+export const submitStart = (core: Core, start: Start): Effect.Effect<string, WorkflowError> =>
+  Effect.flatMap(submitted(core, start), (answer) => idFrom(core, start, answer, "attach"))
+
+/** What the answer to a start means for whoever asked for it: an id, or a refusal. */
+export const idFrom = (
+  core: Core,
+  start: Start,
+  answer: Answer,
+  onDuplicate: "attach" | "fail"
+): Effect.Effect<string, WorkflowError> => {
+  switch (answer._tag) {
+    case "Started":
+      return Effect.as(announce(core, [start]), start.workflowId)
+    case "Exists":
+      return answer.same ? Effect.succeed(start.workflowId) : Effect.fail(conflict(start, answer.name))
+    case "Duplicate":
+      return onDuplicate === "attach" && answer.name === start.name
+        ? Effect.succeed(answer.workflowId)
+        : Effect.fail(duplicate(start, answer.workflowId, answer.name))
+    case "Debounced":
+      // It may be due earlier than whoever waits for it knows.
+      return Effect.as(announce(core, [start]), answer.workflowId)
+    case "Rejected":
+      return Effect.fail(refused(answer.detail))
+    default:
+      return Effect.fail(unexpected(answer))
+  }
+}
+
+/** Somebody shall look at once for what was started without an owner: this process, and others. */
+export const announce = (core: Core, starts: ReadonlyArray<Start>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const names = new Set<string>()
+    for (const start of starts) if (start.owner === null) names.add(start.name)
+    if (names.size === 0) return Effect.void
+    const { executor } = core
+    if (executor !== undefined && [...names].some((name) => executor.registered(name) !== undefined)) {
+      executor.claimNow()
+    }
+    return core.store.hint([...names].map((name) => ({ _tag: "Due", name })))
+  })
 
 /** The engine runs what it has started, whatever becomes of the caller. */
 export const began = (core: Core, start: Start): void => {
@@ -152,7 +211,8 @@ export const began = (core: Core, start: Start): void => {
     user: start.user,
     roles: start.roles,
     assumedRole: start.assumedRole,
-    parentId: start.parentId
+    parentId: start.parentId,
+    trace: start.trace
   }
   core.executor.began(begun)
 }
@@ -166,7 +226,23 @@ export const conflict = (start: Start, name: string): WorkflowError =>
     })
   })
 
-const refused = (detail: string): WorkflowError =>
+/** The deduplication id is another workflow's. */
+export const duplicate = (start: Start, workflowId: string, name: string): WorkflowError =>
+  new WorkflowError({
+    reason: new DuplicateEnqueued({
+      queue: start.queue?.queue ?? "",
+      deduplicationId: start.queue?.deduplicationId ?? "",
+      workflowId,
+      name,
+      detail: name === start.name ? "" : `a workflow "${name}", while this is one of "${start.name}"`
+    })
+  })
+
+/** An answer that says that the store is not what it should be, or is there no more. */
+export const unexpected = (answer: Answer): WorkflowError =>
+  new WorkflowError({ reason: new EngineStopped({ detail: `the store answered ${answer._tag}` }) })
+
+export const refused = (detail: string): WorkflowError =>
   new WorkflowError({
     reason: new InvalidArgument({
       argument: "payload or id",

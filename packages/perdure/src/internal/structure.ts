@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
 import * as Branch from "./branch.ts"
 import type { Operation } from "./operation.ts"
 import { CurrentBranch, CurrentRun, type Run } from "./run.ts"
@@ -82,49 +83,91 @@ export const all = (
   )
 }
 
-/**
- * The first to settle wins; its index is recorded, so that a replay waits for that one, whatever plain asynchronous
- * work now comes first.
- */
+/** The first to settle, in success or failure. */
 export const race = (
   effects: ReadonlyArray<Effect.Effect<any, any, any>>,
   options: { readonly name?: string | undefined } = {}
 ): Effect.Effect<any, any, any> =>
   scoped(
     options.name ?? "race",
-    (key, run, fiber) => {
-      const known = run.peek(`${key}/winner`)
-      const expected = known === undefined ? undefined : (JSON.parse(known.value) as number)
-      return run.joining(fiber, raceOf(key, effects, expected)).pipe(
-        Effect.flatMap(({ exit, index }) => Effect.andThen(run.ask(winner(index), `${key}/winner`), exit))
-      )
-    },
+    (key, run, fiber) =>
+      Effect.flatMap(firstOf(key, effects.map((effect, index) => [index, effect]), run, fiber), ({ exit }) => exit),
     () => Effect.raceAllFirst(effects)
   )
 
-const winner = (index: number): Operation => ({
+/** The first to settle, told by its label. */
+export const select = (
+  effects: Record<string, Effect.Effect<any, any, any>>,
+  options: { readonly name?: string | undefined } = {}
+): Effect.Effect<any, any, any> => {
+  const labelled = Object.entries(effects)
+  if (labelled.length === 0) return Effect.die(nothingToSelect())
+  const tagged = (label: string | number, effect: Effect.Effect<any, any, any>) =>
+    Effect.map(effect, (value) => ({ _tag: label, value }))
+  return scoped(
+    options.name ?? "select",
+    (key, run, fiber) => Effect.flatMap(firstOf(key, labelled, run, fiber), ({ exit, label }) => tagged(label, exit)),
+    () => Effect.raceAllFirst(labelled.map(([label, effect]) => tagged(label, effect)))
+  )
+}
+
+const nothingToSelect = (): WorkflowError =>
+  new WorkflowError({
+    reason: new InvalidArgument({
+      argument: "effects of select",
+      detail: "there are none",
+      remedy: "Give at least one: of none, nothing is ever the first."
+    })
+  })
+
+type Labelled = readonly [label: string | number, effect: Effect.Effect<any, any, any>]
+
+interface Won {
+  readonly label: string | number
+  readonly exit: Exit.Exit<any, any>
+}
+
+/**
+ * The first to settle wins; its label is recorded, so that a replay waits for that one, whatever plain asynchronous work
+ * now comes first.
+ */
+const firstOf = (
+  key: string,
+  effects: ReadonlyArray<Labelled>,
+  run: Run,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<Won, never, any> => {
+  const known = run.peek(`${key}/winner`)
+  const expected = known === undefined ? undefined : (JSON.parse(known.value) as string | number)
+  return Effect.flatMap(
+    run.joining(fiber, raceOf(key, effects, expected)),
+    // It never fails.
+    (won) => Effect.as(run.ask(winner(won.label), `${key}/winner`) as Effect.Effect<unknown>, won)
+  )
+}
+
+const winner = (label: string | number): Operation => ({
   kind: "race",
   name: "race",
   identity: "race",
   replay: (record) => Exit.succeed(JSON.parse(record.value)),
   perform: () =>
-    Effect.succeed({ outcome: "success", value: JSON.stringify(index), exit: Exit.succeed(index), attempts: 1 })
+    Effect.succeed({ outcome: "success", value: JSON.stringify(label), exit: Exit.succeed(label), attempts: 1 })
 })
 
 const raceOf = (
   key: string,
-  effects: ReadonlyArray<Effect.Effect<any, any, any>>,
-  expected: number | undefined
-): Effect.Effect<{ readonly index: number; readonly exit: Exit.Exit<any, any> }, never, any> =>
+  effects: ReadonlyArray<Labelled>,
+  expected: string | number | undefined
+): Effect.Effect<Won, never, any> =>
   Effect.gen(function*() {
-    const won = yield* Deferred.make<{ readonly index: number; readonly exit: Exit.Exit<any, any> }>()
-    const racer = (effect: Effect.Effect<any, any, any>, index: number) =>
-      Effect.onExit(inBranch(key, index, effect), (exit) =>
-        expected === undefined || expected === index
-          ? Effect.asVoid(Deferred.succeed(won, { index, exit }))
+    const won = yield* Deferred.make<Won>()
+    const racer = ([label, effect]: Labelled) =>
+      Effect.onExit(inBranch(key, label, effect), (exit) =>
+        expected === undefined || expected === label
+          ? Effect.asVoid(Deferred.succeed(won, { label, exit }))
           : Effect.void)
-    const racers = yield* Effect.forEach(effects, (effect, index) =>
-      Effect.forkChild(racer(effect, index), { startImmediately: true }))
+    const racers = yield* Effect.forEach(effects, (one) => Effect.forkChild(racer(one), { startImmediately: true }))
     return yield* Effect.ensuring(Deferred.await(won), Fiber.interruptAll(racers))
   })
 

@@ -36,7 +36,8 @@ const timeoutOf = (core: Core, transaction: Transacted): number =>
   transaction.timeoutMs ??
     (core.store.name === "sqlite" ? Math.min(defaultTimeoutMs, core.settings.leaseMs / 2) : defaultTimeoutMs)
 
-const defaultTimeoutMs = 30_000
+/** Limit on the body of a transaction that is not given one. */
+export const defaultTimeoutMs = 30_000
 
 export const performTransaction = (
   core: Core,
@@ -101,8 +102,8 @@ export const performTransaction = (
   const commitInTurn = core.store.name === "sqlite" ? Effect.andThen(takeSlot, commit) : commit
 
   /**
-   * Ends a doubt, with a record that says `cause`. It has the key of the one that may be committed, so the database puts
-   * the two in an order, and whichever is there afterwards is the outcome.
+   * Ends a doubt, with a record that says `cause` unless there is one. It has the key of the one that may be committed
+   * yet, so the database puts the two in an order, and whichever is there afterwards is the outcome.
    */
   const settleDoubt = (cause: Cause.Cause<unknown>): Effect.Effect<Completed> =>
     Effect.gen(function*() {
@@ -114,8 +115,11 @@ export const performTransaction = (
         attempts: call.attempts.length + 1
       }
       const held = yield* takeSlot
-      yield* held.write(held.record(failed), [])
-      const found = yield* existing(core, run, call)
+      let found = yield* existing(core, run, call)
+      if (found === undefined) {
+        yield* held.write(held.record(failed), [])
+        found = yield* existing(core, run, call)
+      }
       release(found)
       return found === undefined ? failed : completedOf(found, transaction)
     })
@@ -124,7 +128,7 @@ export const performTransaction = (
     Effect.sleep(afterMs).pipe(Effect.andThen(call.permission), Effect.andThen(once(tries)))
 
   const once = (tries: number): Effect.Effect<Completed, unknown> =>
-    Effect.catch(commitInTurn, (error: unknown) => {
+    Effect.catch(Effect.catchDefect(commitInTurn, died), (error: unknown) => {
       if (isTag(error, "StoreError")) {
         // The database is away: nothing is recorded of that, and it is tried until it is back.
         if (!doubtful) release(undefined)
@@ -158,10 +162,12 @@ export const performTransaction = (
       }
     })
 
-  const refused = (error: unknown): Effect.Effect<Completed, unknown> => {
-    if (doubtful) return settleDoubt(Cause.fail(error))
+  const refused = (error: unknown): Effect.Effect<Completed, unknown> => ended(Cause.fail(error))
+  const died = (defect: unknown): Effect.Effect<Completed, unknown> => ended(Cause.die(defect))
+  const ended = (cause: Cause.Cause<unknown>): Effect.Effect<Completed, unknown> => {
+    if (doubtful) return settleDoubt(cause)
     release(undefined)
-    return Effect.fail(error)
+    return Effect.failCause(cause)
   }
 
   return Effect.gen(function*() {
@@ -178,9 +184,9 @@ export const performTransaction = (
     })
     return fresh.completed ?? done
   }).pipe(
-    // Taken back, or broken: the number must not be left behind.
+    // Taken back, or broken: the number must not be left behind. In a run that is over nothing is decided any more.
     Effect.onExit((exit) => {
-      if (slot === undefined) return Effect.void
+      if (slot === undefined || run.leaving) return Effect.void
       if (doubtful && Exit.isFailure(exit)) return Effect.asVoid(settleDoubt(exit.cause))
       return Effect.map(existing(core, run, call), release)
     })

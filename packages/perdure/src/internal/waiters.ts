@@ -27,15 +27,19 @@ export class Waiters {
   private readonly store: StoreService
   private readonly run: (effect: Effect.Effect<void>) => void
   private readonly runsHere: (workflowId: string) => boolean
+  private readonly ended: (workflowId: string) => void
 
+  /** `ended`: called for each workflow that has ended, or may have. */
   constructor(
     store: StoreService,
     run: (effect: Effect.Effect<void>) => void,
-    runsHere: (workflowId: string) => boolean
+    runsHere: (workflowId: string) => boolean,
+    ended: (workflowId: string) => void
   ) {
     this.store = store
     this.run = run
     this.runsHere = runsHere
+    this.ended = ended
   }
 
   /**
@@ -50,7 +54,7 @@ export class Waiters {
       if (set !== undefined) set.add(waiter)
       else this.waiting.set(workflowId, new Set([waiter]))
       // What runs in this process will tell.
-      if (!this.runsHere(workflowId)) this.lookAt(workflowId)
+      if (!this.runsHere(workflowId)) this.lookSoon(workflowId)
       return Effect.sync(() => {
         const waiters = this.waiting.get(workflowId)
         if (waiters?.delete(waiter) === true && waiters.size === 0) this.waiting.delete(workflowId)
@@ -66,6 +70,11 @@ export class Waiters {
 
   /** Looks for this one soon, together with others that are asked for in the same turn. */
   lookAt(workflowId: string): void {
+    this.ended(workflowId)
+    this.lookSoon(workflowId)
+  }
+
+  private lookSoon(workflowId: string): void {
     if (!this.waiting.has(workflowId)) return
     this.fresh.add(workflowId)
     if (this.fresh.size > 1) return
@@ -84,6 +93,7 @@ export class Waiters {
 
   /** Tells those who wait for it. */
   done(outcome: Outcome): void {
+    this.ended(outcome.workflowId)
     this.tell(outcome.workflowId, { _tag: "Done", outcome })
   }
 

@@ -10,8 +10,9 @@ import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as BodyClock from "../../src/internal/bodyClock.ts"
 import { nextTurn } from "../../src/internal/bodyScheduler.ts"
+import { CurrentInbox, Inbox } from "../../src/internal/inbox.ts"
 import { CurrentBranch, CurrentRun, Run, type Stopped } from "../../src/internal/run.ts"
-import type { StepRecord } from "../../src/Store.ts"
+import type { MessageRow, StepRecord } from "../../src/Store.ts"
 
 /** A small seeded generator (mulberry32): the seed is the whole of a test's randomness. */
 export const generator = (seed: number) => {
@@ -43,7 +44,14 @@ export const turns = (n: number): Promise<void> =>
 export interface Disk {
   now: number
   records: Array<StepRecord>
+  /** In the order of their arrival; `consumedBy` is set by the owner. */
+  messages: Array<MessageRow>
+  /** The value of each event, as set last. */
+  events: Map<string, string>
 }
+
+/** The topics that come in by themselves, now and then. */
+export const topics = ["x", "y"] as const
 
 export type Ended =
   | { readonly _tag: "Crashed" }
@@ -90,8 +98,42 @@ export const live = (
       }
       return true
     }
+    /** Somebody outside sends. */
+    const comeIn = () => {
+      const seq = disk.messages.length + 1
+      disk.messages.push({
+        seq,
+        messageId: `m${seq}`,
+        topic: random.pick(topics),
+        payload: JSON.stringify(`m${seq}`),
+        codec: "json",
+        senderId: null,
+        sentAt: disk.now,
+        consumedBy: null
+      })
+      if (random.chance(0.7)) inbox.look()
+      else inbox.counted(seq, disk.now)
+    }
+    const inbox: Inbox = new Inbox("w", disk.messages.length, {
+      messages: (_, { limit, topic }) =>
+        Effect.promise(() => turns(random.int(3))).pipe(
+          Effect.map(() =>
+            disk.messages.filter((row) => row.topic === topic && row.consumedBy === null).slice(0, limit)
+          ),
+          Effect.tap(() => Effect.promise(() => turns(random.int(2))))
+        ),
+      now: () => disk.now,
+      fork: (effect) => void Effect.runFork(effect),
+      opened: () => {},
+      closed: () => {},
+      count: () => {
+        const asked = disk.now
+        void turns(random.int(3)).then(() => over ? undefined : inbox.counted(disk.messages.length, asked))
+      }
+    })
     const tick = () => {
       if (over) return
+      if (random.chance(0.2)) comeIn()
       if (timer !== undefined) {
         disk.now = Math.max(disk.now, random.chance(0.3) ? timer : Math.min(timer, disk.now + 1 + random.int(20)))
         run.kick()
@@ -128,6 +170,12 @@ export const live = (
               }
               disk.records.push(JSON.parse(JSON.stringify(record)))
             }
+            for (const { seq, stepId } of advance.consumes) {
+              const row = disk.messages[seq - 1]
+              if (row.consumedBy !== null) return finish({ _tag: "Refused", detail: `consumed twice: ${seq}` })
+              disk.messages[seq - 1] = { ...row, consumedBy: stepId }
+            }
+            for (const { key, value } of advance.events) disk.events.set(key, value)
             if (event("written")) answered({ _tag: "Recorded", children: [] })
           })
         },
@@ -152,7 +200,8 @@ export const live = (
     if (over) return
     const context = Context.empty().pipe(
       Context.add(Scheduler.Scheduler, run.scheduler),
-      Context.add(Clock.Clock, BodyClock.make(run))
+      Context.add(Clock.Clock, BodyClock.make(run)),
+      Context.add(CurrentInbox, inbox)
     ) as Context.Context<never>
     run.begin(Effect.provideService(options.body, Random.Random, Context.get(Context.empty(), Random.Random)), context)
     void turns(1).then(tick)

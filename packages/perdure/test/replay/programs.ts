@@ -3,13 +3,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
+import * as Codec from "../../src/internal/codec.ts"
+import * as Events from "../../src/internal/events.ts"
 import type { Operation } from "../../src/internal/operation.ts"
+import { receive } from "../../src/internal/receiving.ts"
 import { CurrentRun } from "../../src/internal/run.ts"
 import * as Structure from "../../src/internal/structure.ts"
-import { type Generator, turns } from "./memory.ts"
+import { type Generator, topics, turns } from "./memory.ts"
 
 export type Program =
   | { readonly _tag: "Step"; readonly name: string; readonly turns: number; readonly fails: boolean }
+  /** Waits for a message; undefined: for as long as it takes. */
+  | { readonly _tag: "Receive"; readonly name: string; readonly topic: string; readonly ms: number | undefined }
+  | { readonly _tag: "Set"; readonly name: string }
   | { readonly _tag: "Plain"; readonly turns: number }
   | { readonly _tag: "Yield" }
   | { readonly _tag: "Sleep"; readonly ms: number }
@@ -37,8 +43,17 @@ export const program = (random: Generator, depth: number): Program => {
   const name = () => `s${names++}`
   const step = (): Program => ({ _tag: "Step", name: name(), turns: random.int(6), fails: random.chance(0.15) })
   const leaf = (): Program =>
-    random.chance(0.65)
+    random.chance(0.5)
       ? step()
+      : random.chance(0.35)
+      ? {
+        _tag: "Receive",
+        name: name(),
+        topic: random.pick(topics),
+        ms: random.chance(0.3) ? undefined : random.chance(0.2) ? 0 : random.int(60)
+      }
+      : random.chance(0.15)
+      ? { _tag: "Set", name: name() }
       : random.chance(0.2)
       ? { _tag: "Yield" }
       : random.chance(0.5)
@@ -140,6 +155,8 @@ const step = (world: World, name: string, delay: number, fails: boolean): Effect
     return run.ask(operation)
   })
 
+const text = Codec.make<string>()
+
 const join = (parts: ReadonlyArray<string>) => `(${parts.join(" ")})`
 
 /** A failing step answers for itself, except in a retried block. */
@@ -151,6 +168,13 @@ export const toEffect = (program: Program, world: World): Effect.Effect<string, 
     switch (node._tag) {
       case "Step":
         return step(world, node.name, node.turns, node.fails)
+      case "Receive":
+        return Effect.map(
+          Effect.orDie(receive(node.topic, text, { timeout: node.ms, key: node.name })),
+          (got) => `${node.topic}:${node.ms === undefined ? got : got._tag === "Some" ? got.value : "none"}`
+        )
+      case "Set":
+        return Effect.as(Effect.orDie(Events.set(node.name, text, node.name, undefined)), "set")
       case "Plain":
         return Effect.as(Effect.promise(() => turns(node.turns + world.turns())), "plain")
       case "Yield":
@@ -251,6 +275,8 @@ export const mayRepeat = (node: Program, forked = false, again = false): boolean
   const both = forked && again
   switch (node._tag) {
     case "Step":
+    case "Receive":
+    case "Set":
       return both
     case "Plain":
     case "Yield":

@@ -1,6 +1,6 @@
 /**
  * Hunts for programs whose replay differs from what was recorded: another result, a recorded step run again, a race's
- * loser started twice, a false verdict, a hang. A gate for every upgrade of `effect`.
+ * loser started twice, a message consumed twice or for nobody, a false verdict, a hang. A gate for every upgrade of `effect`.
  *
  * `PERDURE_SEED=n` runs one seed; `PERDURE_PROGRAMS=n` sets how many.
  */
@@ -23,10 +23,30 @@ const makeProgram = (seed: number): { readonly code: Program; readonly random: R
 
 const show = (value: unknown) => JSON.stringify(value, null, 1)
 
+/** Where records and what was written along with them disagree. */
+const untrue = (disk: Disk): ReadonlyArray<string> => {
+  const received = disk.records
+    .filter(({ kind, value }) => kind === "receive" && value !== "{}")
+    .map(({ name, stepId, value }) => `${name} ${value} in ${stepId}`)
+  const consumed = disk.messages
+    .filter(({ consumedBy }) => consumedBy !== null)
+    .map(({ consumedBy, payload, topic }) => `${topic} {"value":${payload}} in ${consumedBy}`)
+  const wrong: Array<string> = []
+  if (received.toSorted().join() !== consumed.toSorted().join()) {
+    wrong.push(`received ${received.toSorted()}, consumed ${consumed.toSorted()}`)
+  }
+  const set = disk.records.filter(({ kind }) => kind === "event").map(({ name, value }) => `${name} ${value}`)
+  const events = [...disk.events].map(([key, value]) => `${key} ${value}`)
+  if (new Set(set).size !== events.length || events.some((event) => !set.includes(event))) {
+    wrong.push(`recorded ${set}, set ${events}`)
+  }
+  return wrong
+}
+
 /** Lives through crashes until it finishes, then replays what was recorded. Returns what went wrong. */
 const check = async (seed: number): Promise<string | undefined> => {
   const { code, random } = makeProgram(seed)
-  const disk: Disk = { now: 1000, records: [] }
+  const disk: Disk = { now: 1000, records: [], messages: [], events: new Map() }
   const lost = new Set<string>()
   const wrong: Array<string> = []
   const started = new Map<string, number>()
@@ -75,6 +95,7 @@ const check = async (seed: number): Promise<string | undefined> => {
       if (again !== final) wrong.push(`replay gave ${again}, the first end was ${final}`)
     }
   } else if (wrong.length === 0) wrong.push(`ended as ${final}`)
+  if (wrong.length === 0) wrong.push(...untrue(disk))
   if (one !== undefined) { for (const record of disk.records) console.log(JSON.stringify(record)) }
   return wrong.length === 0 ? undefined : `seed ${seed}: ${wrong[0].replaceAll(/\s+/g, " ").slice(0, 400)}`
 }

@@ -19,7 +19,7 @@ export const after = Effect.fnUntraced(function*(
   const analyze = database.query(`UPDATE ${s}.meta SET analyzed = true WHERE one AND NOT analyzed RETURNING 1`).pipe(
     Effect.flatMap((rows) =>
       rows.length === 0 ? Effect.void : Effect.forEach(
-        ["workflow", "ownership", "step", "mailbox", "attempt"],
+        ["workflow", "ownership", "step", "mailbox", "attempt", "attribute", "queue_item"],
         (table) => database.query(`ANALYZE ${s}.${table}`),
         { discard: true }
       )

@@ -1,7 +1,8 @@
 /** Taking due workflows, and reading on in a long history. */
 import * as Effect from "effect/Effect"
-import type { AttemptRecord, Claimed, Served, StepRecord, StoreError, WorkflowRow } from "perdure/Store"
+import type { AttemptRecord, Claimed, Served, StepRecord, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { type StoredRow, workflowFrom } from "./rows.ts"
 
 interface Page {
   readonly records: ReadonlyArray<StepRecord>
@@ -11,7 +12,8 @@ interface Page {
 
 export const make = (database: Database) => {
   const s = database.s
-  const claimSql = `SELECT now_, next_, claimed_::text FROM ${s}.claim_1($1::text, $2::text[], $3::text[], $4::integer)`
+  const claimSql = `SELECT now_, next_, contended_, claimed_::text
+    FROM ${s}.claim_1($1::text, $2::text[], $3::text[], $4::text[], $5::integer)`
   const ownedSql =
     `SELECT o.workflow_id, o.epoch FROM ${s}.ownership o WHERE o.executor = $1::text ORDER BY o.workflow_id`
   const historySql = `SELECT ${s}.history_1($1::text, $2::integer)::text`
@@ -19,9 +21,15 @@ export const make = (database: Database) => {
   const claim = (options: {
     readonly incarnation: string
     readonly served: ReadonlyArray<Served>
+    readonly queues: ReadonlyArray<string> | null
     readonly limit: number
   }): Effect.Effect<
-    { readonly now: number; readonly claimed: ReadonlyArray<Claimed>; readonly nextDueAt: number | null },
+    {
+      readonly now: number
+      readonly claimed: ReadonlyArray<Claimed>
+      readonly nextDueAt: number | null
+      readonly contended: boolean
+    },
     StoreError
   > =>
     Effect.map(
@@ -29,18 +37,24 @@ export const make = (database: Database) => {
         options.incarnation,
         options.served.map(({ name }) => name),
         options.served.map(({ version }) => version),
+        options.queues,
         Math.max(0, Math.trunc(options.limit))
       ]),
       (rows) => {
         const claimed: Array<Claimed> = []
-        for (const [, , json] of rows) {
+        for (const [, , , json] of rows) {
           if (json === null) continue
           // built by claim_1 in the shape of the contract
-          const { inbox, page, row } = JSON.parse(json as string) as { row: WorkflowRow; inbox: number; page: Page }
-          claimed.push({ row, inbox, ...page })
+          const { inbox, page, row } = JSON.parse(json as string) as { row: StoredRow; inbox: number; page: Page }
+          claimed.push({ row: workflowFrom(row), inbox, ...page })
         }
-        const [now, next] = rows[0]!
-        return { now: Number(now), claimed, nextDueAt: next === null ? null : Number(next) }
+        const [now, next, contended] = rows[0]!
+        return {
+          now: Number(now),
+          claimed,
+          nextDueAt: next === null ? null : Number(next),
+          contended: contended === true
+        }
       }
     )
 

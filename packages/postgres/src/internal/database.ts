@@ -27,6 +27,8 @@ export interface Database {
   readonly run: (sql: string, parameters: ReadonlyArray<unknown>) => Effect.Effect<Values, SqlError>
   /** The same, for who has no use for the reason of a failure. */
   readonly query: (sql: string, parameters?: ReadonlyArray<unknown>) => Effect.Effect<Values, StoreError>
+  /** A read that is planned for its very parameters and not kept prepared. */
+  readonly once: (sql: string, parameters: ReadonlyArray<unknown>) => Effect.Effect<Values, StoreError>
 }
 
 export const make = Effect.fnUntraced(function*(
@@ -78,6 +80,8 @@ export const make = Effect.fnUntraced(function*(
     s: quoteIdentifier(schema),
     pool,
     run,
-    query: (sql, parameters = []) => Effect.mapError(run(sql, parameters), toStoreError)
+    query: (sql, parameters = []) => Effect.mapError(run(sql, parameters), toStoreError),
+    once: (sql, parameters) =>
+      Effect.mapError(pool.use((connection) => connection.queryValues(sql, parameters, false)), toStoreError)
   }
 })

@@ -27,10 +27,13 @@ const words = (error: SqlError): string => {
   return Predicate.hasProperty(cause, "message") && typeof cause.message === "string" ? cause.message : error.message
 }
 
+/** What a statement of ours refused, as it words it: nothing was written. */
+export const refusalOf = (error: SqlError): unknown => sqlState(error) === "PD005" ? JSON.parse(words(error)) : null
+
 const isCodecError = (error: SqlError): boolean => Predicate.isTagged(error.reason.cause, "PgTypesCodecError")
 
 /** Missing tables and functions of ours included: they were there when the layer was built. */
-const misconfigured = new Set(["3D000", "3F000", "42501", "42P01", "42883", "42703", "25006"])
+const misconfigured = new Set(["PD004", "3D000", "3F000", "42501", "42P01", "42883", "42703", "25006"])
 
 export const classify = (error: SqlError): Failure => {
   const code = sqlState(error)
@@ -66,6 +69,8 @@ const remedy = (code: string | null): string => {
       return "; the schema is incomplete: was it dropped or changed by hand while this process ran?"
     case "25006":
       return "; the server is read-only (a standby?): connect to the primary"
+    case "PD004":
+      return "; nothing was started, and the tick stays due: register the queue, or change the schedule"
     case "PD001":
       return "; set default_transaction_isolation to read committed for this role"
     default:

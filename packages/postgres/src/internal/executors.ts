@@ -1,7 +1,9 @@
 /** Executors: joining, the lease, leaving. Everything here is one autocommit statement per call, pooler or not. */
 import * as Effect from "effect/Effect"
-import type { ExecutorInfo, Heartbeat, StoreError } from "perdure/Store"
+import type { ExecutorInfo, ExecutorRow, Heartbeat, Served, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
+import { executorsStatement, serveStatement } from "./sql/executors.ts"
+import { latestVersion, registerVersion } from "./sql/versions.ts"
 
 const leaveBatch = 500
 /** How often a departing executor comes back for rows that somebody held: then recovery finds them. */
@@ -17,6 +19,8 @@ const joinStatement = (s: string): string => `
     SELECT $1::text, $2::text, $3::text, n.now + $4::bigint FROM n
     ON CONFLICT (incarnation) DO UPDATE SET lease_until = excluded.lease_until
     WHERE e.state = 'alive' AND e.lease_until > (SELECT n.now FROM n)
+  ), v AS (
+    ${registerVersion(s, "$3::text")}
   )
   SELECT n.now FROM n`
 
@@ -62,7 +66,7 @@ const heartbeatStatement = (s: string): string => `
     WHERE r.incarnation = $1::text AND NOT EXISTS (
       SELECT FROM told t WHERE t.workflow_id = r.workflow_id AND t.epoch::bigint = r.epoch
     )
-  ) FROM n`
+  ), ${latestVersion(s)} FROM n`
 
 /**
  * From here on neither a heartbeat nor a claim of this incarnation succeeds. It is not dead while its lease lasts, so no
@@ -71,16 +75,20 @@ const heartbeatStatement = (s: string): string => `
 const farewellStatement = (s: string): string =>
   `UPDATE ${s}.executor SET state = 'leaving' WHERE incarnation = $1::text AND state = 'alive'`
 
-const removeStatement = (s: string): string => `
+/** Its lease is over. The row stays for people to see, until the sweep forgets it, as it does with all that have lapsed. */
+const endStatement = (s: string): string => `
   WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), d AS (
     DELETE FROM ${s}.revoked r WHERE r.incarnation = $1::text RETURNING r.workflow_id, r.epoch
   ), ${ended(s)}
-  DELETE FROM ${s}.executor WHERE incarnation = $1::text`
+  UPDATE ${s}.executor e SET state = 'dead', lease_until = least(e.lease_until, n.now) FROM n
+  WHERE e.incarnation = $1::text`
 
 export const make = (database: Database, pulse: Database) => {
   const s = database.s
   const joinSql = joinStatement(s)
   const heartbeatSql = heartbeatStatement(s)
+  const serveSql = serveStatement(s)
+  const executorsSql = executorsStatement(s)
   /** Losses told to an incarnation of this process, acknowledged by its next heartbeat. */
   const told = new Map<string, ReadonlyArray<readonly [string, number]>>()
 
@@ -106,13 +114,14 @@ export const make = (database: Database, pulse: Database) => {
           known.map(([, epoch]) => String(epoch))
         ]),
         (rows) => {
-          const [now, alive, revoked] = rows[0]!
+          const [now, alive, revoked, latest] = rows[0]!
           // built by the statement above
           const losses = JSON.parse(revoked as string) as Array<[string, number]>
           if (losses.length === 0) told.delete(incarnation)
           else told.set(incarnation, losses)
           return {
             now: Number(now),
+            latestVersion: latest as string,
             alive: alive === true,
             revoked: losses.map(([workflowId, epoch]) => ({ workflowId, epoch }))
           }
@@ -132,9 +141,36 @@ export const make = (database: Database, pulse: Database) => {
         if (left !== true) break
         if (Number(released) === 0) yield* Effect.sleep(20)
       }
-      yield* database.query(removeStatement(s), [incarnation])
+      yield* database.query(endStatement(s), [incarnation])
       told.delete(incarnation)
     })
 
-  return { join, heartbeat, leave }
+  const serve = (
+    incarnation: string,
+    served: ReadonlyArray<Served>,
+    queues: ReadonlyArray<string> | null
+  ): Effect.Effect<void, StoreError> =>
+    Effect.asVoid(database.query(serveSql, [
+      incarnation,
+      JSON.stringify(served.map(({ name, version }) => ({ name, version }))),
+      queues === null ? null : JSON.stringify(queues)
+    ]))
+
+  const executors: Effect.Effect<ReadonlyArray<ExecutorRow>, StoreError> = Effect.map(
+    database.query(executorsSql),
+    (rows) =>
+      rows.map(([incarnation, executorId, version, state, leaseUntil, owned, served, queues]) => ({
+        incarnation: incarnation as string,
+        executorId: executorId as string,
+        version: version as string,
+        state: state as ExecutorRow["state"],
+        leaseUntil: Number(leaseUntil),
+        owned: Number(owned),
+        // written by `serve`
+        served: JSON.parse(served as string) as ReadonlyArray<Served>,
+        queues: queues === null ? null : JSON.parse(queues as string) as ReadonlyArray<string>
+      }))
+  )
+
+  return { join, heartbeat, leave, serve, executors }
 }

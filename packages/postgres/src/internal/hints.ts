@@ -1,4 +1,7 @@
-/** Hints to other processes over NOTIFY: gathered, sent beside the write path, and allowed to get lost. */
+/**
+ * Hints to other processes over NOTIFY: sent at once when no notification is under way, gathered while one is, beside the
+ * write path, and allowed to get lost.
+ */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -9,8 +12,6 @@ import type { Hint, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { toStoreError } from "./errors.ts"
 
-/** How long hints are gathered before they are sent. */
-const gatherMs = 3
 /** PostgreSQL takes payloads below 8000 bytes. */
 const payloadBytes = 7_900
 /** Beyond this many waiting hints, new ones are dropped. */
@@ -20,10 +21,34 @@ const capacity = 20_000
 export const channelOf = (schema: string): string =>
   `perdure_${createHash("sha256").update(schema).digest("hex").slice(0, 40)}`
 
-const letters = { Due: "d", Done: "f", Revoked: "r" } as const
+const letters = {
+  Due: "d",
+  Done: "f",
+  Revoked: "r",
+  Queue: "q",
+  Inbox: "i",
+  Event: "e",
+  Stream: "s",
+  Schedule: "t"
+} as const satisfies Record<Hint["_tag"], string>
 
-const textOf = (hint: Hint): string =>
-  hint._tag === "Due" ? hint.name : hint._tag === "Done" ? hint.workflowId : hint.incarnation
+const textOf = (hint: Hint): string => {
+  switch (hint._tag) {
+    case "Due":
+    case "Schedule":
+      return hint.name
+    case "Done":
+    case "Inbox":
+      return hint.workflowId
+    case "Revoked":
+      return hint.incarnation
+    case "Queue":
+      return hint.queue
+    case "Event":
+    case "Stream":
+      return `${hint.workflowId}\t${hint.key}`
+  }
+}
 
 /** One hint per line: ids hold no control characters. */
 const encode = (hints: Iterable<Hint>): Array<string> => {
@@ -58,10 +83,26 @@ const decode = (payload: string): Array<Hint> =>
         return [{ _tag: "Done", workflowId: text }]
       case "r":
         return [{ _tag: "Revoked", incarnation: text }]
+      case "q":
+        return [{ _tag: "Queue", queue: text }]
+      case "i":
+        return [{ _tag: "Inbox", workflowId: text }]
+      case "e":
+        return [{ _tag: "Event", ...subjectOf(text) }]
+      case "s":
+        return [{ _tag: "Stream", ...subjectOf(text) }]
+      case "t":
+        return [{ _tag: "Schedule", name: text }]
       default:
         return []
     }
   })
+
+/** Neither ids nor keys hold a tab. */
+const subjectOf = (text: string): { readonly workflowId: string; readonly key: string } => {
+  const tab = text.indexOf("\t")
+  return { workflowId: text.slice(0, tab), key: text.slice(tab + 1) }
+}
 
 export interface Hints {
   readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
@@ -73,25 +114,28 @@ export const silent: Hints = { hint: () => Effect.void, hints: Stream.never }
 
 export const make = Effect.fnUntraced(function*(
   pulse: Database,
-  config: PgConnection.Config
+  config: PgConnection.Config,
+  /** Somebody has sent messages by SQL alone (`send_message`), and they have not been delivered. */
+  posted: Effect.Effect<void>
 ): Effect.fn.Return<Hints, never, Scope.Scope> {
   const channel = channelOf(pulse.schema)
   const queue = yield* Queue.dropping<Hint>(capacity)
 
   // one statement however many payloads; lost with the database, and never tried again
   yield* Queue.take(queue).pipe(
+    // what is hinted in the same turn goes along
+    Effect.tap(Effect.yieldNow),
     Effect.flatMap((head) =>
-      Effect.sleep(gatherMs).pipe(
-        Effect.andThen(Queue.clear(queue)),
-        Effect.flatMap((rest) =>
+      Effect.flatMap(
+        Queue.clear(queue),
+        (rest) =>
           pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [
             channel,
             encode([head, ...rest])
           ])
-        ),
-        Effect.ignore
       )
     ),
+    Effect.ignore,
     Effect.forever,
     Effect.forkScoped
   )
@@ -103,6 +147,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.flatMap((connection) => connection.listen(channel)),
         Effect.map((notifications) =>
           Stream.fromQueue(notifications).pipe(
+            Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
             Stream.map(({ payload }) => decode(payload)),
             Stream.flattenIterable,
             Stream.mapError(toStoreError)

@@ -1,6 +1,6 @@
 /** What operators do to workflows from outside. */
 import * as Effect from "effect/Effect"
-import type { CancelAnswer, Phase, ResumeAnswer, StoreError } from "perdure/Store"
+import type { AttributeValue, CancelAnswer, Phase, ResumeAnswer, StoreError } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import { retryLocks } from "./locks.ts"
@@ -37,24 +37,48 @@ export const make = (database: Database) => {
   const resume = (workflowIds: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError> =>
     Effect.map(
       retryLocks(database.run(
-        `SELECT id_, result_, status_ FROM ${s}.resume_1($1::integer, $2::text[])`,
+        `SELECT id_, result_, status_, holder_ FROM ${s}.resume_1($1::integer, $2::text[])`,
         [lockMs, workflowIds]
       )),
       (rows) =>
-        inOrder(workflowIds, rows, (workflowId, [, result, status]): ResumeAnswer => {
+        inOrder(workflowIds, rows, (workflowId, [, result, status, holder]): ResumeAnswer => {
           switch (result) {
             case "resumed":
               return { workflowId, result }
             case "refused":
             case "compensated":
               return { workflowId, result, status: status as WorkflowStatus }
+            case "duplicate":
+              return { workflowId, result, status: status as WorkflowStatus, holder: holder as string }
             default:
               return { workflowId, result: "unknown" }
           }
         })
     )
 
-  return { cancel, resume }
+  const setAttributes = (
+    workflowId: string,
+    attributes: Readonly<Record<string, AttributeValue>>
+  ): Effect.Effect<boolean, StoreError> =>
+    Effect.map(
+      retryLocks(database.run(`SELECT ${s}.set_attributes_1($1::integer, $2::text, $3::text)`, [
+        lockMs,
+        workflowId,
+        Object.keys(attributes).length === 0 ? null : JSON.stringify(attributes)
+      ])),
+      (rows) => rows[0]![0] === true
+    )
+
+  const position = (workflowId: string, limit: number): Effect.Effect<number | null, StoreError> =>
+    Effect.map(
+      database.query(`SELECT ${s}.position_1($1::text, $2::integer)`, [
+        workflowId,
+        String(Math.max(0, Math.trunc(limit)))
+      ]),
+      (rows) => rows[0]![0] === null ? null : Number(rows[0]![0])
+    )
+
+  return { cancel, resume, setAttributes, position }
 }
 
 const inOrder = <A>(

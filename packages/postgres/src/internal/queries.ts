@@ -1,13 +1,10 @@
 /** Reads. They lock nothing and are never on the write path. */
 import * as Effect from "effect/Effect"
-import type { ListFilter, Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
+import type { ManagementStore, Outcome, StepRow, StoreError, WorkflowRow } from "perdure/Store"
+import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
-import { workflowRow } from "./sql/rows.ts"
-
-/** Probes per row found: a plan that was made when the tables were small stays right. */
-const rest = (s: string): string => `
-  LEFT JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = w.workflow_id OFFSET 0) o ON true
-  LEFT JOIN LATERAL (SELECT * FROM ${s}.mailbox m WHERE m.workflow_id = w.workflow_id OFFSET 0) m ON true`
+import { workflowOf } from "./rows.ts"
+import { besides, workflowRow } from "./sql/rows.ts"
 
 /** Records, and steps of which only failed attempts are recorded so far. */
 const stepsStatement = (s: string): string => `
@@ -33,69 +30,31 @@ const outcomesStatement = (s: string): string => `
   LEFT JOIN LATERAL (SELECT true AS open FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o ON true
   WHERE o.open IS NULL OR w.status = 'BLOCKED'`
 
+/** The topic of an entry is '' for the end, else a letter and the key. */
+const awaitedStatement = (s: string): string => `
+  SELECT x.target_id, x.topic, w.status
+  FROM ${s}.waiter x
+  LEFT JOIN LATERAL (SELECT w.status FROM ${s}.workflow w WHERE w.workflow_id = x.target_id OFFSET 0) w ON true
+  WHERE x.waiter_id = $1::text ORDER BY x.target_id, x.topic`
+
+const topics = { e: "event", s: "stream" } as const
+
 // every row is one JSON text, built by these statements in the shape of the contract
 const parse = <A>(rows: ReadonlyArray<ReadonlyArray<unknown>>): ReadonlyArray<A> =>
   rows.map(([json]) => JSON.parse(json as string) as A)
 
-/** The least text above every text that begins with `prefix`, in byte order; null: there is none. */
-const after = (prefix: string): string | null => {
-  const points = Array.from(prefix)
-  while (points.length > 0) {
-    const last = points.pop()!.codePointAt(0)!
-    if (last < 0x10ffff) return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1)
-  }
-  return null
-}
-
 export const make = (database: Database) => {
   const s = database.s
-  const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${rest(s)} WHERE w.workflow_id = $1::text`
+  const getSql = `SELECT ${workflowRow(s)}::text FROM ${s}.workflow w ${besides(s)} WHERE w.workflow_id = $1::text`
   const stepsSql = stepsStatement(s)
   const outcomesSql = outcomesStatement(s)
+  const awaitedSql = awaitedStatement(s)
 
   const get = (workflowId: string): Effect.Effect<WorkflowRow | null, StoreError> =>
-    Effect.map(database.query(getSql, [workflowId]), (rows) => parse<WorkflowRow>(rows)[0] ?? null)
-
-  const list = (filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowRow>, StoreError> =>
-    Effect.suspend(() => {
-      const conditions: Array<string> = ["true"]
-      const parameters: Array<unknown> = []
-      const add = (value: unknown): string => `$${parameters.push(value)}`
-      // numbers travel as text and are cast: the driver would choose a type by the value
-      if (filter.status !== undefined) conditions.push(`w.status = ANY (${add(filter.status)}::text[])`)
-      if (filter.name !== undefined) conditions.push(`w.name = ${add(filter.name)}::text`)
-      if (filter.parentId !== undefined) conditions.push(`w.parent_id = ${add(filter.parentId)}::text`)
-      if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
-        conditions.push(`w.workflow_id >= ${add(filter.idPrefix)}::text`)
-        const end = after(filter.idPrefix)
-        if (end !== null) conditions.push(`w.workflow_id < ${add(end)}::text`)
-      }
-      if (filter.createdFrom !== undefined) {
-        conditions.push(`w.created_at >= ceil(${add(String(filter.createdFrom))}::numeric)::bigint`)
-      }
-      if (filter.createdTo !== undefined) {
-        conditions.push(`w.created_at < ceil(${add(String(filter.createdTo))}::numeric)::bigint`)
-      }
-      const descending = filter.order === "desc"
-      if (filter.after !== undefined) {
-        conditions.push(
-          `(w.created_at, w.workflow_id) ${descending ? "<" : ">"} `
-            + `(${add(String(filter.after.createdAt))}::bigint, ${add(filter.after.workflowId)}::text COLLATE "C")`
-        )
-      }
-      const order = descending ? "DESC" : "ASC"
-      return Effect.map(
-        database.query(
-          `SELECT ${workflowRow(s)}::text FROM (
-            SELECT * FROM ${s}.workflow w WHERE ${conditions.join(" AND ")}
-            ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ${add(String(filter.limit))}::integer
-          ) w ${rest(s)}
-          ORDER BY w.created_at ${order}, w.workflow_id ${order}`,
-          parameters
-        ),
-        parse<WorkflowRow>
-      )
-    })
+    Effect.map(
+      database.query(getSql, [workflowId]),
+      (rows) => rows.length === 0 ? null : workflowOf(rows[0]![0] as string)
+    )
 
   const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepRow>, StoreError> =>
     Effect.map(database.query(stepsSql, [workflowId]), parse<StepRow>)
@@ -119,5 +78,17 @@ export const make = (database: Database) => {
       return { done, blocked, unknown }
     })
 
-  return { get, list, steps, outcomes }
+  const awaited: ManagementStore["awaited"] = (workflowId) =>
+    Effect.map(database.query(awaitedSql, [workflowId]), (rows) =>
+      rows.map(([target, topic, status]) => {
+        const text = topic as string
+        return {
+          workflowId: target as string,
+          on: text === "" ? "end" : topics[text[0] as keyof typeof topics],
+          key: text.slice(1),
+          status: status as WorkflowStatus | null
+        }
+      }))
+
+  return { get, steps, outcomes, awaited }
 }

@@ -4,8 +4,10 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { StoreError, Swept } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { classify, toStoreError } from "./errors.ts"
+import { shownForMs } from "./sql/executors.ts"
 
-const hourMs = 3_600_000
+/** How often the executors to forget are looked for. */
+const forgetEveryMs = 60_000
 
 /**
  * Declares lapsed executors dead. A statement and commit of its own, and the exact opposite of the heartbeat's
@@ -15,11 +17,11 @@ const lapseStatement = (s: string): string => `
   UPDATE ${s}.executor e SET state = 'dead'
   FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE e.state <> 'dead' AND e.lease_until <= n.now`
 
-/** Dead for an hour and owning nothing: forgotten. */
+/** Dead for an hour and owning nothing: forgotten, as soon as nobody is shown it. */
 const forgetStatement = (s: string): string => `
   WITH gone AS (
     DELETE FROM ${s}.executor e USING (SELECT ${s}.now_ms() AS now OFFSET 0) n
-    WHERE e.state = 'dead' AND e.lease_until < n.now - ${hourMs}
+    WHERE e.state = 'dead' AND e.lease_until < n.now - ${shownForMs}
       AND NOT EXISTS (SELECT FROM ${s}.ownership o WHERE o.executor = e.incarnation)
     RETURNING e.incarnation
   )
@@ -73,7 +75,7 @@ export const make = (database: Database) => {
       yield* database.query(lapse)
       const recovered = yield* twice(recover(0, limit), recover(lockMs, limit))
       const expired = yield* twice(expire(false, limit), expire(true, limit))
-      if (Date.now() - forgotten > hourMs / 60) {
+      if (Date.now() - forgotten > forgetEveryMs) {
         forgotten = Date.now()
         yield* database.query(forget)
       }

@@ -56,37 +56,15 @@ const beginWith = (isolation: TransactionOptions["isolation"]): string | undefin
 /** How far a transaction got, for telling what its failure means. */
 type Stage = "before" | "body" | "fence" | "commit"
 
-export interface Ours {
-  readonly s: string
-  readonly storeId: string
-  /** The client that the store's layer provides: known to be ours without asking. */
-  readonly client: SqlClient
-}
-
-export const make = ({ client: own, s, storeId }: Ours) => {
-  const recordSql = recordStatement(s)
-  const known = new WeakMap<object, boolean>([[own, true]])
-
-  /** Whether a client reaches the very database that this store is in. Asked once per client. */
-  const isOurs = (client: SqlClient): Effect.Effect<boolean, StoreError> => {
-    const answer = known.get(client)
-    if (answer !== undefined) return Effect.succeed(answer)
-    const remember = (value: boolean) => {
-      known.set(client, value)
-      return value
-    }
-    if (client.onDialectOrElse({ pg: () => false, orElse: () => true })) return Effect.succeed(remember(false))
-    return client.unsafe<{ store_id: string }>(`SELECT store_id::text AS store_id FROM ${s}.meta WHERE one`)
-      .withoutTransform.pipe(
-        Effect.map((rows) => remember(rows[0]?.store_id === storeId)),
-        Effect.catch((error) =>
-          // the server answered: no such table, no right to it. Otherwise nobody knows, and nothing is remembered
-          sqlState(error)?.startsWith("42") || sqlState(error)?.startsWith("3")
-            ? Effect.succeed(remember(false))
-            : Effect.fail(toStoreError(error))
-        )
-      )
+export const make = (
+  { client: own, isOurs, s }: {
+    readonly s: string
+    /** The client that the store's layer provides. */
+    readonly client: SqlClient
+    readonly isOurs: (client: SqlClient) => Effect.Effect<boolean, StoreError>
   }
+) => {
+  const recordSql = recordStatement(s)
 
   return <A, E, R>(
     workflowId: string,

@@ -1,12 +1,12 @@
-/** The journal's write: encodes a batch, sends it, and isolates what stands in its way. */
-import * as PgTypes from "@effect/sql-pg/PgTypes"
+/** The journal's write: sends batches, and isolates what stands in the way of one. */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Advance, Answer, Operation, Start, StartAnswer, StoreError } from "perdure/Store"
+import type { Answer, Operation, StoreError } from "perdure/Store"
+import { decode } from "./answers.ts"
 import type { Database } from "./database.ts"
+import { encode, flushStatement, ownerOf, sizeOf } from "./encoding.ts"
 import { classify, toStoreError } from "./errors.ts"
-import { flushParameters } from "./sql/flush.ts"
+import * as StartingMany from "./startingMany.ts"
 
 /** How long a flush waits for a key that somebody's open transaction is inserting. */
 const lockMs = 100
@@ -23,214 +23,32 @@ interface Entry {
   readonly operation: Operation
 }
 
-type Column = Array<string | number | boolean | null>
-
-const oids = {
-  "double precision[]": PgTypes.OID.float8,
-  "text[]": PgTypes.OID.text,
-  "boolean[]": PgTypes.OID.bool
-} as const
-
-const names: ReadonlyArray<string> = flushParameters.map(([name]) => name)
-const types: ReadonlyArray<string> = flushParameters.map(([, type]) => type)
-/** Positions of the first column of each group of arrays. */
-const first = {
-  s: names.indexOf("s_op"),
-  a: names.indexOf("a_op"),
-  w: names.indexOf("w_op"),
-  r: names.indexOf("r_op"),
-  t: names.indexOf("t_op")
-}
-
-export const flushStatement = (s: string): string =>
-  `SELECT op_, part_, tag_, name_, same_, inbox_ FROM ${s}.flush_1(${
-    types.map((type, i) => `$${i + 1}::${type}`).join(", ")
-  })`
-
-const pushStart = (columns: ReadonlyArray<Column>, op: number, child: number | null, start: Start) => {
-  let i = first.s
-  columns[i++]!.push(op)
-  columns[i++]!.push(child)
-  columns[i++]!.push(start.workflowId)
-  columns[i++]!.push(start.token)
-  columns[i++]!.push(start.name)
-  columns[i++]!.push(start.version)
-  columns[i++]!.push(start.payload)
-  columns[i++]!.push(start.codec)
-  columns[i++]!.push(start.owner !== null)
-  columns[i++]!.push(start.startedAt)
-  columns[i++]!.push(start.user)
-  columns[i++]!.push(JSON.stringify(start.roles))
-  columns[i++]!.push(start.assumedRole)
-  columns[i++]!.push(start.parentId)
-  columns[i++]!.push(start.parentStepId)
-  columns[i++]!.push(start.detached)
-  columns[i++]!.push(start.timeoutMs)
-  columns[i++]!.push(start.deadlineAt)
-  columns[i++]!.push(start.maxRecoveryAttempts)
-}
-
-const pushEnd = (columns: ReadonlyArray<Column>, i: number, end: Advance["end"]) => {
-  switch (end?._tag) {
-    case undefined:
-      return push4(columns, i, null, null, null, null)
-    case "Settle":
-      return push4(columns, i, end.status, null, null, end.output)
-    case "Suspend":
-      return push4(columns, i, "suspend", end.inbox, end.wakeAt, end.waits)
-    case "Block":
-      return push4(columns, i, "block", null, null, end.reason)
-    case "Release":
-      return push4(columns, i, "release", null, null, null)
-  }
-}
-
-const push4 = (
-  columns: ReadonlyArray<Column>,
-  i: number,
-  tag: string | null,
-  inbox: number | null,
-  wake: number | null,
-  text: string | null
-) => {
-  columns[i]!.push(tag)
-  columns[i + 1]!.push(inbox)
-  columns[i + 2]!.push(wake)
-  columns[i + 3]!.push(text)
-}
-
-const pushAdvance = (columns: ReadonlyArray<Column>, op: number, advance: Advance) => {
-  const id = advance.workflowId
-  const epoch = advance.epoch
-  columns[first.a]!.push(op)
-  columns[first.a + 1]!.push(id)
-  columns[first.a + 2]!.push(epoch)
-  pushEnd(columns, first.a + 3, advance.end)
-  if (advance.end?._tag === "Suspend") {
-    for (const target of advance.end.awaiting) {
-      columns[first.w]!.push(op)
-      columns[first.w + 1]!.push(id)
-      columns[first.w + 2]!.push(target)
-    }
-  }
-  for (const r of advance.records) {
-    let i = first.r
-    columns[i++]!.push(op)
-    columns[i++]!.push(id)
-    columns[i++]!.push(epoch)
-    columns[i++]!.push(r.stepId)
-    columns[i++]!.push(r.seq)
-    columns[i++]!.push(r.asked)
-    columns[i++]!.push(r.key)
-    columns[i++]!.push(r.name)
-    columns[i++]!.push(r.kind)
-    columns[i++]!.push(r.outcome)
-    columns[i++]!.push(r.value)
-    columns[i++]!.push(r.attempts)
-    columns[i++]!.push(r.startedAt)
-    columns[i++]!.push(r.at)
-    columns[i++]!.push(r.childId)
-    columns[i++]!.push(r.rollback)
-  }
-  for (const t of advance.attempts) {
-    let i = first.t
-    columns[i++]!.push(op)
-    columns[i++]!.push(id)
-    columns[i++]!.push(epoch)
-    columns[i++]!.push(t.stepId)
-    columns[i++]!.push(t.key)
-    columns[i++]!.push(t.name)
-    columns[i++]!.push(t.attempt)
-    columns[i++]!.push(t.error)
-    columns[i++]!.push(t.at)
-    columns[i++]!.push(t.retryAt)
-  }
-  advance.children.forEach((child, i) => pushStart(columns, op, i, child))
-}
-
-/** The parameters of one flush. Operations with owners have the same one. */
-export const encode = (operations: ReadonlyArray<Operation>, lock: number): ReadonlyArray<unknown> => {
-  const columns: ReadonlyArray<Column> = types.map(() => [])
-  let owner: string | null = null
-  for (let op = 0; op < operations.length; op++) {
-    const operation = operations[op]!
-    owner ??= ownerOf(operation)
-    if (operation._tag === "Start") pushStart(columns, op, null, operation)
-    else pushAdvance(columns, op, operation)
-  }
-  return columns.map((column, i) =>
-    i === 0 ? PgTypes.int4(lock) : i === 1 ? PgTypes.text(owner) : column.length === 0 ? "{}" : Result.getOrThrow(
-      // the type is one of the three: `flushParameters` has no others beyond the first two
-      PgTypes.array(column, oids[types[i] as keyof typeof oids])
-    )
-  )
-}
-
-/** The owner that a flush's starts have in common. */
-const ownerOf = (operation: Operation): string | null => {
-  if (operation._tag === "Start") return operation.owner
-  for (const child of operation.children) if (child.owner !== null) return child.owner
-  return null
-}
-
-const sizeOf = (operation: Operation): number => {
-  if (operation._tag === "Start") return operation.payload.length + 500
-  let size = 200
-  for (const record of operation.records) size += record.value.length + 200
-  for (const attempt of operation.attempts) size += attempt.error.length + 200
-  for (const child of operation.children) size += child.payload.length + 500
-  const end = operation.end
-  if (end?._tag === "Settle") size += end.output?.length ?? 0
-  return size
-}
-
-const started: StartAnswer = { _tag: "Started" }
-
-const plainAnswer = (operation: Operation): Answer =>
-  operation._tag === "Start" ? started : { _tag: "Recorded", children: operation.children.map(() => started) }
-
-/** Fills in what the function had to say about operations that did not go the plain way. */
-const decode = (entries: ReadonlyArray<Entry>, rows: ReadonlyArray<ReadonlyArray<unknown>>): Array<Answer> => {
-  const answers = entries.map(({ operation }) => plainAnswer(operation))
-  for (const [op, part, tag, name, same, inbox] of rows) {
-    const at = Number(op)
-    switch (tag) {
-      case "Busy":
-      case "Fenced":
-        answers[at] = { _tag: tag }
-        break
-      case "Stirred":
-        answers[at] = { _tag: "Stirred", inbox: Number(inbox) }
-        break
-      case "ChildConflict":
-        answers[at] = { _tag: "ChildConflict", index: Number(part), name: String(name) }
-        break
-      case "Exists": {
-        const exists: StartAnswer = { _tag: "Exists", same: same === true, name: String(name) }
-        const answer = answers[at]!
-        if (part === null) answers[at] = exists
-        else if (answer._tag === "Recorded") {
-          answers[at] = { _tag: "Recorded", children: answer.children.with(Number(part), exists) }
-        }
-        break
-      }
-    }
-  }
-  return answers
+/**
+ * The keys that an operation may have been held up by: its workflow's (a delivery is of none), and the deduplication id of
+ * a start, which another workflow may be starting with.
+ */
+const keysOf = (operation: Operation): ReadonlyArray<string> => {
+  if (operation._tag === "Advance") return [operation.workflowId]
+  if (operation._tag !== "Start") return []
+  const { queue, workflowId } = operation
+  return queue === null || queue.deduplicationId === null
+    ? [workflowId]
+    : [workflowId, `${queue.queue}\t${queue.deduplicationId}`]
 }
 
 const busy: Answer = { _tag: "Busy" }
 
 export const make = (database: Database) => {
   const statement = flushStatement(database.s)
-  /** Ids whose key somebody's open transaction holds, and until when they are written apart. Bounded. */
+  const startMany = StartingMany.make(database)
+  /** Keys that somebody's open transaction holds, and until when they are written apart. Bounded. */
   const slow = new Map<string, number>()
 
   const send = (entries: ReadonlyArray<Entry>, lock: number): Effect.Effect<ReadonlyArray<Answer>, SqlError> =>
-    Effect.map(
-      Effect.suspend(() => database.run(statement, encode(entries.map(({ operation }) => operation), lock))),
-      (rows) => decode(entries, rows)
-    )
+    Effect.suspend(() => {
+      const operations = entries.map(({ operation }) => operation)
+      return Effect.map(database.run(statement, encode(operations, lock)), (rows) => decode(operations, rows))
+    })
 
   const halves = (entries: ReadonlyArray<Entry>, lock: number) => {
     const middle = entries.length >>> 1
@@ -253,7 +71,7 @@ export const make = (database: Database) => {
           return entries.length > 1 ? halves(entries, lock) : Effect.succeed([busy])
         case "busy":
           if (entries.length > 1) return halves(entries, splitLockMs)
-          markSlow(entries[0]!.operation.workflowId)
+          markSlow(keysOf(entries[0]!.operation))
           return Effect.succeed([busy])
         case "value":
           return entries.length > 1
@@ -264,19 +82,19 @@ export const make = (database: Database) => {
       }
     })
 
-  const markSlow = (id: string) => {
+  const markSlow = (keys: ReadonlyArray<string>) => {
     if (slow.size >= 1_000) slow.clear()
-    slow.set(id, Date.now() + slowForMs)
+    for (const key of keys) slow.set(key, Date.now() + slowForMs)
   }
 
-  const isSlow = (id: string): boolean => {
-    if (slow.size === 0) return false
-    const until = slow.get(id)
-    if (until === undefined) return false
-    if (until > Date.now()) return true
-    slow.delete(id)
-    return false
-  }
+  const isSlow = (operation: Operation): boolean =>
+    slow.size > 0 && keysOf(operation).some((key) => {
+      const until = slow.get(key)
+      if (until === undefined) return false
+      if (until > Date.now()) return true
+      slow.delete(key)
+      return false
+    })
 
   /** Parts that must not share a flush: other owners, too many bytes, ids that held one up lately. */
   const cut = (batch: ReadonlyArray<Operation>): Array<{ entries: Array<Entry>; lock: number }> => {
@@ -284,7 +102,7 @@ export const make = (database: Database) => {
     const open = new Map<string | null, { entries: Array<Entry>; bytes: number }>()
     batch.forEach((operation, index) => {
       const entry = { index, operation }
-      if (isSlow(operation.workflowId)) {
+      if (isSlow(operation)) {
         parts.push({ entries: [entry], lock: splitLockMs })
         return
       }
@@ -313,6 +131,8 @@ export const make = (database: Database) => {
   return (batch: ReadonlyArray<Operation>): Effect.Effect<ReadonlyArray<Answer>, StoreError> =>
     Effect.suspend(() => {
       if (batch.length === 0) return Effect.succeed([])
+      const [only] = batch
+      if (only!._tag === "StartMany") return Effect.map(startMany(only!), (answer) => [answer])
       const parts = cut(batch)
       if (parts.length === 1) return attempt(parts[0]!.entries, parts[0]!.lock)
       const answers: Array<Answer> = new Array(batch.length)

@@ -5,6 +5,7 @@ import type { Database } from "./database.ts"
 import * as Deadline from "./deadline.ts"
 import * as Executor from "./executor.ts"
 import { finish } from "./finish.ts"
+import * as Item from "./item.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
 import * as Step from "./step.ts"
@@ -30,7 +31,9 @@ export const cancelOne = (database: Database, workflowId: string, reason: string
     reason,
     workflowId
   )
-  Ownership.release(database, workflowId, { ...owner, phase: "compensate" })
+  // Its rollbacks run outside of its queue, which is free of it from now on.
+  Item.remove(database, workflowId, now)
+  Ownership.release(database, workflowId, { ...owner, phase: "compensate", queue: "" })
   Mailbox.awake(database, workflowId)
   // Its steps may still run: a living owner ends them first, and learns of it by its next heartbeat; else its lease ends.
   Mailbox.rest(database, workflowId, Math.max(now, Executor.leaseEnd(database, owner.executor) ?? now), null)

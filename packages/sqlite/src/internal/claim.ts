@@ -1,38 +1,116 @@
-/** Taking due workflows: the epoch rises first, the history is read after it. */
+/** Taking workflows: the epoch rises first, the history is read after it. */
 import type { Claimed, Served } from "perdure/Store"
+import * as Admit from "./admit.ts"
 import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
+import * as Delay from "./delay.ts"
+import * as Due from "./due.ts"
 import { isAlive } from "./executor.ts"
 import { page } from "./history.ts"
+import * as Item from "./item.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
+import * as Partition from "./partition.ts"
+import * as Queue from "./queue.ts"
 import { get } from "./workflow.ts"
 
 export interface ClaimOptions {
   readonly incarnation: string
   readonly served: ReadonlyArray<Served>
+  readonly queues: ReadonlyArray<string> | null
   readonly limit: number
 }
 
 /** Whether a claim would find something. Read without the write lock, since most polls find nothing. */
 export const look = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
-  const nextDueAt = isAlive(database, options.incarnation, now) ? nextDue(database, options.served) : null
-  return { now, nextDueAt, isDue: nextDueAt !== null && nextDueAt <= now }
+  if (!isAlive(database, options.incarnation, now)) return { now, nextDueAt: null, isDue: false }
+  const nextDueAt = nextDue(database, options, now)
+  return { now, nextDueAt, isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now) }
 }
 
 export const claim = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) return { now, claimed: [], nextDueAt: null }
-  const claimed = dueNow(database, options, now).map((workflowId) =>
-    take(database, workflowId, options.incarnation, now)
-  )
-  return { now, claimed, nextDueAt: nextDue(database, options.served) }
+  if (!isAlive(database, options.incarnation, now)) return { now, claimed: [], nextDueAt: null, contended: false }
+  Delay.promote(database, now)
+  const served = distinct(options.served)
+  const claimed: Array<Claimed> = Due.dueNow(database, "", served, options.limit, now)
+    .map((workflowId) => take(database, workflowId, "", options.incarnation, now))
+  const queues = queuesOf(database, options)
+  for (const queue of queues) {
+    for (const workflowId of woken(database, queue, { ...options, served }, options.limit - claimed.length, now)) {
+      claimed.push(take(database, workflowId, queue.name, options.incarnation, now))
+    }
+  }
+  // Each has its share first, so that a long queue does not keep the others from starting anything.
+  for (const shares of [queues.length, 1]) {
+    const share = Math.ceil((options.limit - claimed.length) / shares)
+    for (const queue of queues) {
+      const most = Math.min(share, options.limit - claimed.length)
+      claimed.push(...admit(database, queue, { ...options, served }, most, now))
+    }
+  }
+  return { now, claimed, nextDueAt: nextDue(database, options, now), contended: false }
 }
 
-const take = (database: Database, workflowId: string, incarnation: string, now: number): Claimed => {
+/** The named ones, or those with something in them. */
+const queuesOf = (database: Database, { queues }: ClaimOptions): ReadonlyArray<Queue.Queue> =>
+  [...new Set(queues ?? Due.queuesInUse(database))].flatMap((name) => Queue.find(database, name) ?? [])
+
+/** What was admitted before goes on, as far as the executor has room for it. */
+const woken = (
+  database: Database,
+  queue: Queue.Queue,
+  { incarnation, served }: ClaimOptions,
+  most: number,
+  now: number
+): ReadonlyArray<string> => {
+  const room = Math.min(most, Admit.memoryRoom(database, queue, incarnation))
+  const limited = (queue.limits.partitioned?.executorConcurrency ?? null) !== null
+  if (!limited) return Due.dueNow(database, queue.name, served, room, now)
+  if (room <= 0) return []
+  const taken = new Map<string, number>()
+  return Due.dueNow(database, queue.name, served, scanned, now).filter((workflowId) => {
+    const key = Item.find(database, workflowId)?.partition_key ?? null
+    if (key === null) return true
+    const count = taken.get(key) ?? 0
+    if (Admit.partitionMemoryRoom(database, queue, key, incarnation) <= count) return false
+    taken.set(key, count + 1)
+    return true
+  }).slice(0, room)
+}
+
+/** How many sleepers are looked at where partitions limit what an executor has in memory. */
+const scanned = 1_000
+
+const admit = (
+  database: Database,
+  queue: Queue.Queue,
+  { incarnation, served }: ClaimOptions,
+  most: number,
+  now: number
+): ReadonlyArray<Claimed> => {
+  const room = Admit.room(database, queue, incarnation, most, now)
+  if (room <= 0) return []
+  const start = (workflowId: string): Claimed => {
+    Admit.note(database, queue, Item.find(database, workflowId)!.partition_key, now)
+    return take(database, workflowId, queue.name, incarnation, now)
+  }
+  const claimed = Admit.first(database, queue.name, served, room).map(start)
+  Partition.lookAtFreed(database, queue.name, now)
+  while (claimed.length < room) {
+    const workflowId = Admit.firstHead(database, queue, served, incarnation)
+    if (workflowId === undefined) break
+    claimed.push(start(workflowId))
+  }
+  return claimed
+}
+
+const take = (database: Database, workflowId: string, queue: string, incarnation: string, now: number): Claimed => {
+  const version = adopt(database, workflowId, incarnation)
   Ownership.take(database, workflowId, incarnation)
   Mailbox.awake(database, workflowId)
+  if (queue !== "") Item.enterMemory(database, workflowId, incarnation, version, now)
   database.run(
     `UPDATE perdure_workflow SET
        status = iif(status IN ('ENQUEUED', 'DELAYED'), 'PENDING', status),
@@ -50,36 +128,40 @@ const take = (database: Database, workflowId: string, incarnation: string, now: 
   }
 }
 
-interface Due {
-  readonly workflow_id: string
-  readonly wake_at: number
+/** One without a version gets that of the first executor that has it, and keeps it. */
+const adopt = (database: Database, workflowId: string, incarnation: string): string => {
+  const { version } = database.get<{ version: string }>(
+    "SELECT version FROM perdure_ownership WHERE workflow_id = ?",
+    workflowId
+  )!
+  if (version !== "") return version
+  const own = database.get<{ version: string }>(
+    "SELECT version FROM perdure_executor WHERE incarnation = ?",
+    incarnation
+  )!.version
+  if (own === "") return own
+  for (const table of ["workflow", "ownership", "mailbox"]) {
+    database.run(`UPDATE perdure_${table} SET version = ? WHERE workflow_id = ?`, own, workflowId)
+  }
+  return own
 }
 
-/** One probe of the index per served pair: rows that nobody here can run cost nothing, however many there are. */
-const dueNow = (database: Database, { limit, served }: ClaimOptions, now: number): ReadonlyArray<string> =>
-  distinct(served).flatMap(({ name, version }) =>
-    database.all<Due>(
-      `SELECT workflow_id, wake_at FROM perdure_mailbox
-       WHERE name = ? AND version = ? AND wake_at <= ? ORDER BY wake_at, workflow_id LIMIT ?`,
-      name,
-      version,
-      now,
-      limit
-    )
-  ).sort((a, b) => a.wake_at - b.wake_at || (a.workflow_id < b.workflow_id ? -1 : 1))
-    .slice(0, limit)
-    .map((_) => _.workflow_id)
-
-/** Of what is left; not later than now when a claim was full. */
-const nextDue = (database: Database, served: ReadonlyArray<Served>): number | null => {
+/** Of what is left. Not later than now when there is more than a claim took, or than it would find nothing. */
+const nextDue = (database: Database, options: ClaimOptions, now: number): number | null => {
+  const served = distinct(options.served)
   let next: number | null = null
-  for (const { name, version } of served) {
-    const at = database.get<{ at: number | null }>(
-      "SELECT min(wake_at) AS at FROM perdure_mailbox WHERE name = ? AND version = ? AND wake_at IS NOT NULL",
-      name,
-      version
-    )!.at
+  const consider = (at: number | null) => {
     if (at !== null && (next === null || at < next)) next = at
+  }
+  for (const pair of served) {
+    consider(Due.nextDue(database, "", pair, 0))
+    consider(Delay.nextDue(database, pair))
+  }
+  for (const queue of queuesOf(database, options)) {
+    const awake = woken(database, queue, { ...options, served }, 1, now).length > 0
+    for (const pair of served) consider(Due.nextDue(database, queue.name, pair, awake ? 0 : now + 1))
+    if (Admit.hasAny(database, queue, served, options.incarnation, now)) consider(now)
+    else consider(Admit.nextFreeAt(database, queue, served, now))
   }
   return next
 }

@@ -1,9 +1,11 @@
 /** Process starts and their leases. A lapsed lease never comes back to life: its workflows may be gone already. */
-import type { ExecutorInfo, Heartbeat } from "perdure/Store"
+import type { ExecutorInfo, ExecutorRow, Heartbeat, Served } from "perdure/Store"
 import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
+import { makeDue } from "./release.ts"
+import * as Version from "./version.ts"
 
 export const join = (database: Database, executor: ExecutorInfo, leaseMs: number): number => {
   const now = Clock.now(database)
@@ -18,7 +20,23 @@ export const join = (database: Database, executor: ExecutorInfo, leaseMs: number
     now + leaseMs,
     now
   )
+  Version.join(database, executor.version, now)
   return now
+}
+
+/** What it runs, for people to see. */
+export const serve = (
+  database: Database,
+  incarnation: string,
+  served: ReadonlyArray<Served>,
+  queues: ReadonlyArray<string> | null
+): void => {
+  database.run(
+    "UPDATE perdure_executor SET served = ?, queues = ? WHERE incarnation = ?",
+    JSON.stringify(served),
+    queues === null ? null : JSON.stringify(queues),
+    incarnation
+  )
 }
 
 /** Until when a living incarnation may run what it owns. */
@@ -36,7 +54,12 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     incarnation,
     now
   )
-  return { now, alive: renewed === 1, revoked: tell(database, incarnation, now) }
+  return {
+    now,
+    latestVersion: Version.latest(database),
+    alive: renewed === 1,
+    revoked: tell(database, incarnation, now)
+  }
 }
 
 /** What was taken from an incarnation and it does not know yet. Once it does, cancelled ones may be rolled back. */
@@ -58,9 +81,41 @@ export const leave = (database: Database, incarnation: string): void => {
     incarnation
   )
   Mailbox.restAllOf(database, incarnation, now)
+  for (const { queue, workflow_id } of Ownership.queuedOf(database, incarnation)) {
+    makeDue(database, workflow_id, queue, now)
+  }
   Ownership.giveUpAllOf(database, incarnation)
   tell(database, incarnation, now)
 }
+
+interface ExecutorColumns {
+  readonly incarnation: string
+  readonly executor_id: string
+  readonly version: string
+  readonly lease_until: number
+  readonly alive: 0 | 1
+  readonly owned: number
+  readonly served: string
+  readonly queues: string | null
+}
+
+/** For people: those that are alive, and those that lapsed of late or still own something. */
+export const list = (database: Database, now: number): ReadonlyArray<ExecutorRow> =>
+  database.all<ExecutorColumns>(
+    `SELECT e.incarnation, e.executor_id, e.version, e.lease_until, e.dead = 0 AND e.lease_until > ? AS alive,
+       (SELECT count(*) FROM perdure_ownership o WHERE o.executor = e.incarnation) AS owned, e.served, e.queues
+     FROM perdure_executor e ORDER BY e.incarnation`,
+    now
+  ).filter((row) => row.alive === 1 || row.owned > 0 || row.lease_until >= now - memoryMs).map((row) => ({
+    incarnation: row.incarnation,
+    executorId: row.executor_id,
+    version: row.version,
+    state: row.alive === 1 ? "alive" : "lapsed",
+    leaseUntil: row.lease_until,
+    owned: row.owned,
+    served: JSON.parse(row.served),
+    queues: row.queues === null ? null : JSON.parse(row.queues)
+  }))
 
 export const isAlive = (database: Database, incarnation: string, now: number): boolean =>
   database.get(

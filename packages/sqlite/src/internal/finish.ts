@@ -1,7 +1,8 @@
 /** The one way in which a workflow becomes `done`: however it ends, its short-lived rows go and its waiters wake. */
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
-import * as Mailbox from "./mailbox.ts"
+import * as Item from "./item.ts"
+import * as Waiter from "./waiter.ts"
 
 export interface Finish {
   readonly status: WorkflowStatus
@@ -29,5 +30,6 @@ export const finish = (database: Database, workflowId: string, end: Finish, now:
   database.run("DELETE FROM perdure_mailbox WHERE workflow_id = ?", workflowId)
   database.run("DELETE FROM perdure_deadline WHERE workflow_id = ?", workflowId)
   database.run("DELETE FROM perdure_waiter WHERE waiter_id = ?", workflowId)
-  Mailbox.wakeWaiters(database, workflowId, now)
+  Item.remove(database, workflowId, now)
+  Waiter.wakeAll(database, workflowId, now)
 }

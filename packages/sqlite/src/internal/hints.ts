@@ -1,15 +1,44 @@
-/** What other connections commit, noticed without a message from them. */
+/**
+ * What others commit. In another process, or through another store: noticed by the commit itself. Through this store, by
+ * another engine of this process: by the hint.
+ */
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { Hint, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { isBusy, storeError } from "./errors.ts"
 
+export interface Hints {
+  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+  readonly hints: Stream.Stream<Hint, StoreError>
+}
+
+export const make = (database: Database, intervalMs: number): Hints => {
+  const listeners = new Set<(hints: ReadonlyArray<Hint>) => void>()
+  const here = Stream.callback<Hint>((queue) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const listener = (hints: ReadonlyArray<Hint>) => void Queue.offerAllUnsafe(queue, hints)
+        listeners.add(listener)
+        return listener
+      }),
+      (listener) => Effect.sync(() => listeners.delete(listener))
+    ), { bufferSize: 10_000, strategy: "dropping" })
+  return {
+    hint: (hints) =>
+      Effect.sync(() => {
+        for (const listener of listeners) listener(hints)
+      }),
+    hints: Stream.merge(commits(database, intervalMs), here)
+  }
+}
+
 /**
  * `PRAGMA data_version` changes on a connection when another one has committed (not when it did itself), and costs two
  * microseconds. Which rows changed is not known: the name "*" says that anything may have.
  */
-export const hints = (database: Database, intervalMs: number): Stream.Stream<Hint, StoreError> =>
+const commits = (database: Database, intervalMs: number): Stream.Stream<Hint, StoreError> =>
   // Nobody else can reach a memory database.
   database.native.location() === null ? Stream.never : Stream.suspend(() => {
     const version = () => database.prepare("PRAGMA data_version").get()!.data_version as number

@@ -8,17 +8,23 @@ import type { Database } from "./database.ts"
 export const inbox = (database: Database, workflowId: string): number =>
   database.get<{ inbox: number }>("SELECT inbox FROM perdure_mailbox WHERE workflow_id = ?", workflowId)?.inbox ?? 0
 
-/** Due at `wakeAt` (null: never by itself). Name and version are the ownership row's, which must be there. */
+/**
+ * Due at `wakeAt` (null: never by itself). Name, version and queue are the ownership row's, which must be there. A new
+ * inbox begins where the messages end: one that was done and is resumed has some.
+ */
 export const rest = (database: Database, workflowId: string, wakeAt: number | null, waits: string | null): void => {
   database.run(
-    `INSERT INTO perdure_mailbox (workflow_id, name, version, wake_at, waits)
-     SELECT workflow_id, name, version, ?, ? FROM perdure_ownership WHERE workflow_id = ?
-     ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits`,
+    `INSERT INTO perdure_mailbox (workflow_id, name, version, queue, inbox, wake_at, waits)
+     SELECT workflow_id, name, version, queue, ${lastSeq}, ?, ? FROM perdure_ownership o WHERE workflow_id = ?
+     ON CONFLICT (workflow_id) DO UPDATE SET
+       wake_at = excluded.wake_at, waits = excluded.waits, queue = excluded.queue`,
     wakeAt,
     waits,
     workflowId
   )
 }
+
+const lastSeq = "(SELECT coalesce(max(seq), 0) FROM perdure_message m WHERE m.workflow_id = o.workflow_id)"
 
 /** Cancelled, and the owner of this epoch gets to know now: its rollbacks may begin, unless somebody has had it since. */
 export const undo = (database: Database, workflowId: string, epoch: number, now: number): void => {
@@ -35,11 +41,11 @@ export const undo = (database: Database, workflowId: string, epoch: number, now:
   )
 }
 
-/** Everything that an incarnation owns, due now: in one statement, since it may be a hundred thousand. */
+/** Everything outside of queues that an incarnation owns, due now: in one statement, it may be a hundred thousand. */
 export const restAllOf = (database: Database, incarnation: string, now: number): void => {
   database.run(
     `INSERT INTO perdure_mailbox (workflow_id, name, version, wake_at)
-     SELECT workflow_id, name, version, ? FROM perdure_ownership WHERE executor = ?
+     SELECT workflow_id, name, version, ? FROM perdure_ownership WHERE executor = ? AND queue = ''
      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL`,
     now,
     incarnation
@@ -53,10 +59,10 @@ export const awake = (database: Database, workflowId: string): void => {
 }
 
 /** Something came in: counted always, and a reason to wake if it sleeps. A blocked one stays where it is. */
-const deliver = (database: Database, workflowId: string, now: number): void => {
+export const deliver = (database: Database, workflowId: string, now: number): void => {
   database.run(
-    `INSERT INTO perdure_mailbox (workflow_id, name, version, inbox, wake_at)
-     SELECT workflow_id, name, version, 1, iif(rest = 'suspend', CAST(? AS INTEGER), NULL)
+    `INSERT INTO perdure_mailbox (workflow_id, name, version, queue, inbox, wake_at)
+     SELECT workflow_id, name, version, queue, 1, iif(rest = 'suspend', CAST(? AS INTEGER), NULL)
      FROM perdure_ownership WHERE workflow_id = ?
      ON CONFLICT (workflow_id) DO UPDATE SET
        inbox = inbox + 1,
@@ -66,21 +72,14 @@ const deliver = (database: Database, workflowId: string, now: number): void => {
   )
 }
 
-export const waitFor = (database: Database, targetId: string, waiterId: string): void => {
-  database.run(
-    "INSERT INTO perdure_waiter (target_id, waiter_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-    targetId,
-    waiterId
+/** How much has come in for those of them that are not done. */
+export const inboxes = (database: Database, workflowIds: ReadonlyArray<string>): ReadonlyMap<string, number> =>
+  new Map(
+    database.all<{ workflow_id: string; inbox: number }>(
+      `SELECT o.workflow_id, coalesce(m.inbox, 0) AS inbox
+       FROM json_each(?) j
+       JOIN perdure_ownership o ON o.workflow_id = j.value
+       LEFT JOIN perdure_mailbox m ON m.workflow_id = o.workflow_id`,
+      JSON.stringify(workflowIds)
+    ).map(({ inbox, workflow_id }) => [workflow_id, inbox])
   )
-}
-
-/** The target is done: everybody who waits for it gets to know, once. */
-export const wakeWaiters = (database: Database, targetId: string, now: number): void => {
-  const waiters = database.all<{ waiter_id: string }>(
-    "DELETE FROM perdure_waiter WHERE target_id = ? RETURNING waiter_id",
-    targetId
-  )
-  for (const { waiter_id } of waiters) {
-    deliver(database, waiter_id, now)
-  }
-}

@@ -17,11 +17,13 @@ export interface Ownership {
   readonly attempts: number
   /** 1: somebody has had it to run its rollbacks, so one of them may have run although none is recorded. */
   readonly undoing: 0 | 1
+  /** That it has an item in; `""`: in none. */
+  readonly queue: string
 }
 
 export const find = (database: Database, workflowId: string): Ownership | undefined =>
   database.get(
-    `SELECT workflow_id, epoch, phase, executor, rest, attempts, undoing
+    `SELECT workflow_id, epoch, phase, executor, rest, attempts, undoing, queue
      FROM perdure_ownership WHERE workflow_id = ?`,
     workflowId
   )
@@ -29,17 +31,25 @@ export const find = (database: Database, workflowId: string): Ownership | undefi
 /** Owned by `executor`, or (null) at rest until somebody claims it. */
 export const insert = (
   database: Database,
-  row: { workflowId: string; name: string; version: string; epoch: number; executor: string | null }
+  row: {
+    readonly workflowId: string
+    readonly name: string
+    readonly version: string
+    readonly epoch: number
+    readonly executor: string | null
+    readonly queue: string
+  }
 ): void => {
   database.run(
-    `INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, executor, rest)
-     VALUES (?, ?, ?, ?, 'run', ?, ?)`,
+    `INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, executor, rest, queue)
+     VALUES (?, ?, ?, ?, 'run', ?, ?, ?)`,
     row.workflowId,
     row.name,
     row.version,
     row.epoch,
     row.executor,
-    row.executor === null ? "release" : null
+    row.executor === null ? "release" : null,
+    row.queue
   )
 }
 
@@ -66,15 +76,16 @@ export const giveUpAllOf = (database: Database, incarnation: string): void => {
 export const release = (
   database: Database,
   workflowId: string,
-  set: { phase: Ownership["phase"]; attempts: number; undoing: 0 | 1 }
+  set: Pick<Ownership, "phase" | "attempts" | "undoing" | "queue">
 ): void => {
   database.run(
     `UPDATE perdure_ownership SET epoch = epoch + 1, executor = NULL, rest = 'release',
-       phase = ?, attempts = ?, undoing = ?
+       phase = ?, attempts = ?, undoing = ?, queue = ?
      WHERE workflow_id = ?`,
     set.phase,
     set.attempts,
     set.undoing,
+    set.queue,
     workflowId
   )
 }
@@ -85,6 +96,13 @@ export const ownedBy = (database: Database, incarnation: string) =>
     "SELECT workflow_id, epoch FROM perdure_ownership WHERE executor = ? ORDER BY workflow_id",
     incarnation
   ).map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
+
+/** What an incarnation owns of queues. */
+export const queuedOf = (database: Database, incarnation: string) =>
+  database.all<{ readonly workflow_id: string; readonly queue: string }>(
+    "SELECT workflow_id, queue FROM perdure_ownership WHERE executor = ? AND queue <> ''",
+    incarnation
+  )
 
 /** It came further: what was lost before counts no more. */
 export const forgive = (database: Database, workflowId: string): void => {

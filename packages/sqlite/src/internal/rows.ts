@@ -7,7 +7,11 @@ export const selectWorkflow = `
   SELECT w.workflow_id, w.name, w.version, w.status, coalesce(o.phase, 'done') AS phase,
     coalesce(o.epoch, w.epoch) AS epoch, w.payload, w.codec, w.output, w.reason, w.parent_id, w.parent_step_id,
     w.detached, w.user, w.roles, w.assumed_role, w.created_at, w.started_at, w.completed_at, w.deadline_at, w.executor_id,
-    coalesce(o.attempts, w.recovery_attempts) AS recovery_attempts, w.max_recovery_attempts, m.wake_at, m.waits
+    coalesce(o.attempts, w.recovery_attempts) AS recovery_attempts, w.max_recovery_attempts,
+    coalesce(m.wake_at, (SELECT i.due_at FROM perdure_queue_item i WHERE i.workflow_id = w.workflow_id)) AS wake_at,
+    m.waits, w.queue, w.priority, w.partition_key, w.deduplication_id, w.schedule_name, w.scheduled_at, w.forked_from,
+    w.trace, (SELECT json_group_object(a.key, json(a.value)) FROM perdure_attribute a WHERE a.workflow_id = w.workflow_id)
+      AS attributes
   FROM perdure_workflow w
   LEFT JOIN perdure_ownership o USING (workflow_id)
   LEFT JOIN perdure_mailbox m USING (workflow_id)`
@@ -38,6 +42,15 @@ export interface WorkflowColumns {
   readonly max_recovery_attempts: number
   readonly wake_at: number | null
   readonly waits: string | null
+  readonly queue: string | null
+  readonly priority: number
+  readonly partition_key: string | null
+  readonly deduplication_id: string | null
+  readonly schedule_name: string | null
+  readonly scheduled_at: number | null
+  readonly forked_from: string | null
+  readonly trace: string | null
+  readonly attributes: string
 }
 
 export const toWorkflow = (row: WorkflowColumns): WorkflowRow => ({
@@ -65,7 +78,16 @@ export const toWorkflow = (row: WorkflowColumns): WorkflowRow => ({
   recoveryAttempts: row.recovery_attempts,
   maxRecoveryAttempts: row.max_recovery_attempts,
   wakeAt: row.wake_at,
-  waits: row.waits
+  waits: row.waits,
+  queue: row.queue,
+  priority: row.priority,
+  partitionKey: row.partition_key,
+  deduplicationId: row.deduplication_id,
+  attributes: row.attributes === "{}" ? {} : JSON.parse(row.attributes),
+  scheduleName: row.schedule_name,
+  scheduledAt: row.scheduled_at,
+  forkedFrom: row.forked_from,
+  trace: row.trace
 })
 
 export const recordColumns =

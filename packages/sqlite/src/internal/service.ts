@@ -7,18 +7,27 @@ import * as Claim from "./claim.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import * as Executor from "./executor.ts"
-import { hints } from "./hints.ts"
+import * as Hints from "./hints.ts"
 import * as History from "./history.ts"
+import { management } from "./management.ts"
+import { messages } from "./messages.ts"
 import * as Ownership from "./ownership.ts"
+import { queues } from "./queues.ts"
 import { resumeOne } from "./resume.ts"
+import { schedules } from "./schedules.ts"
 import type { Settings } from "./settings.ts"
 import * as Sweep from "./sweep.ts"
 import { transaction } from "./transaction.ts"
+import { within } from "./within.ts"
 import * as Workflow from "./workflow.ts"
 import { write } from "./write.ts"
 
 export const make = (connections: Connections, client: SqlClient, settings: Settings): StoreService => ({
   name: "sqlite",
+  ...queues(connections),
+  ...messages(connections),
+  ...schedules(connections),
+  ...management(connections),
 
   now: connections.read("read the clock", Clock.now),
   adjustClock: (byMs) => connections.write("adjust the clock", (database) => Clock.adjust(database, byMs)),
@@ -37,7 +46,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
       Effect.flatMap(({ isDue, nextDueAt, now }) =>
         isDue && options.limit > 0
           ? connections.write("claim workflows", (database) => Claim.claim(database, options))
-          : Effect.succeed({ now, claimed: [], nextDueAt })
+          : Effect.succeed({ now, claimed: [], nextDueAt, contended: false })
       )
     ),
   owned: (incarnation) =>
@@ -68,8 +77,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
 
   transaction: (workflowId, epoch, body, record, options) =>
     transaction(connections, client, workflowId, epoch, body, record, options),
+  within: (starts, sends) => within(connections, client, starts, sends),
 
-  // Other processes see the commit itself: see `hints.ts`.
-  hint: () => Effect.void,
-  hints: hints(connections.writer, settings.hintIntervalMs)
+  ...Hints.make(connections.writer, settings.hintIntervalMs)
 })

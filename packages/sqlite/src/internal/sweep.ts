@@ -4,10 +4,12 @@ import { cancel } from "./cancel.ts"
 import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
 import * as Deadline from "./deadline.ts"
+import * as Delay from "./delay.ts"
+import * as Duplicate from "./duplicate.ts"
 import * as Executor from "./executor.ts"
 import { finish } from "./finish.ts"
-import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
+import { makeDue } from "./release.ts"
 
 /** Whether a sweep would change anything. Read without the write lock, since nearly none does. */
 export const look = (database: Database): boolean => {
@@ -15,6 +17,8 @@ export const look = (database: Database): boolean => {
   return Executor.hasLapsed(database, now)
     || Executor.deadOwners(database).length > 0
     || Deadline.passed(database, now, 1).length > 0
+    || Delay.isDue(database, now)
+    || Duplicate.isForgettable(database, now)
 }
 
 export const nothing: Swept = { released: 0, deadLettered: [], expired: [], more: false }
@@ -35,6 +39,8 @@ export const sweep = (database: Database, limit: number): Swept => {
     if (recover(database, row, now) === "dead letter") deadLettered.push(row.workflow_id)
   }
   Executor.forgetDead(database, now)
+  Delay.promote(database, now)
+  Duplicate.forget(database, now)
   return {
     released: lost.length - deadLettered.length,
     deadLettered,
@@ -47,7 +53,8 @@ type Lost = Ownership.Ownership & { readonly max_recovery_attempts: number }
 
 const ownedBy = (database: Database, incarnation: string, limit: number): ReadonlyArray<Lost> =>
   database.all(
-    `SELECT o.workflow_id, o.epoch, o.phase, o.executor, o.rest, o.attempts, o.undoing, w.max_recovery_attempts
+    `SELECT o.workflow_id, o.epoch, o.phase, o.executor, o.rest, o.attempts, o.undoing, o.queue,
+       w.max_recovery_attempts
      FROM perdure_ownership o JOIN perdure_workflow w USING (workflow_id)
      WHERE o.executor = ? ORDER BY o.workflow_id LIMIT ?`,
     incarnation,
@@ -59,7 +66,7 @@ const ownedBy = (database: Database, incarnation: string, limit: number): Readon
  * up. Rollbacks are never given up.
  */
 const recover = (database: Database, row: Lost, now: number): "released" | "dead letter" => {
-  const { epoch, phase, undoing, workflow_id } = row
+  const { epoch, phase, queue, undoing, workflow_id } = row
   const attempts = row.attempts + 1
   Ownership.revoke(database, row)
   if (phase === "run" && attempts > row.max_recovery_attempts) {
@@ -68,8 +75,8 @@ const recover = (database: Database, row: Lost, now: number): "released" | "dead
     finish(database, workflow_id, { status: "DEAD_LETTER", output: null, reason, epoch: epoch + 1, attempts }, now)
     return "dead letter"
   }
-  Ownership.release(database, workflow_id, { phase, attempts, undoing })
-  Mailbox.rest(database, workflow_id, now, null)
+  Ownership.release(database, workflow_id, { phase, attempts, undoing, queue })
+  makeDue(database, workflow_id, queue, now)
   return "released"
 }
 

@@ -1,7 +1,8 @@
 /** Looking at workflows: one, a page, or the outcomes that waiters ask for. */
 import type { ListFilter, Outcome, WorkflowRow } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
-import type { Bind, Database } from "./database.ts"
+import type { Database } from "./database.ts"
+import { whereOf } from "./filter.ts"
 import type { WorkflowColumns } from "./rows.ts"
 import { selectWorkflow, toWorkflow } from "./rows.ts"
 
@@ -12,33 +13,19 @@ export const get = (database: Database, workflowId: string): WorkflowRow | null 
 
 /** A total order, (created_at, workflow_id), so that pages neither repeat nor skip. */
 export const list = (database: Database, filter: ListFilter): ReadonlyArray<WorkflowRow> => {
-  const conditions: Array<string> = []
-  const params: Array<Bind> = []
-  const where = (condition: string, ...values: ReadonlyArray<Bind>) => {
-    conditions.push(condition)
-    params.push(...values)
-  }
-  // A list of any length is one parameter, so it is one statement.
-  if (filter.status !== undefined) {
-    where("w.status IN (SELECT value FROM json_each(?))", JSON.stringify(filter.status))
-  }
-  if (filter.name !== undefined) where("w.name = ?", filter.name)
-  if (filter.parentId !== undefined) where("w.parent_id = ?", filter.parentId)
-  if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
-    // A range, which an index serves; LIKE would also give its wildcards a meaning.
-    where("w.workflow_id >= ? AND w.workflow_id < ?", filter.idPrefix, `${filter.idPrefix}\u{10FFFF}`)
-  }
-  if (filter.createdFrom !== undefined) where("w.created_at >= ?", filter.createdFrom)
-  if (filter.createdTo !== undefined) where("w.created_at < ?", filter.createdTo)
-  if (filter.after !== undefined) {
-    const beyond = filter.order === "asc" ? ">" : "<"
-    where(`(w.created_at, w.workflow_id) ${beyond} (?, ?)`, filter.after.createdAt, filter.after.workflowId)
-  }
+  const { params, text } = whereOf(filter)
   const order = filter.order === "asc" ? "ASC" : "DESC"
-  const sql = `${selectWorkflow}
-    ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
-    ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ?`
+  const sql = `${selectWorkflow} ${text} ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ?`
   return database.all<WorkflowColumns>(sql, ...params, filter.limit).map(toWorkflow)
+}
+
+export const count = (database: Database, filter: ListFilter): number => {
+  const { params, text } = whereOf(filter)
+  return database.get<{ n: number }>(
+    `SELECT count(*) AS n FROM (SELECT 1 FROM perdure_workflow w ${text} LIMIT ?)`,
+    ...params,
+    filter.limit
+  )!.n
 }
 
 interface OutcomeColumns {

@@ -5,9 +5,10 @@ import { advance } from "./advance.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import type { Database } from "./database.ts"
+import { deliver } from "./deliver.ts"
 import { detailOf, isRejection } from "./errors.ts"
 import { Refused } from "./refused.ts"
-import { start } from "./start.ts"
+import { start, startMany } from "./start.ts"
 
 /**
  * Most batches hold nothing bad, so the first try does without savepoints; when an operation has to be undone the whole
@@ -32,8 +33,18 @@ export const write = (connections: Connections, batch: ReadonlyArray<Operation>)
     })
   })
 
-const perform = (database: Database, op: Operation, now: number): Answer =>
-  op._tag === "Start" ? start(database, op, now) : advance(database, op, now)
+const perform = (database: Database, op: Operation, now: number): Answer => {
+  switch (op._tag) {
+    case "Start":
+      return start(database, op, now)
+    case "StartMany":
+      return startMany(database, op, now)
+    case "Advance":
+      return advance(database, op, now)
+    case "Deliver":
+      return deliver(database, op, now)
+  }
+}
 
 const performAlone = (database: Database, op: Operation, now: number): Answer => {
   database.native.exec("SAVEPOINT perdure_operation")

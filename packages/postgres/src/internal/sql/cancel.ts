@@ -11,6 +11,8 @@ import { createFunction, readCommitted } from "./function.ts"
  * Invariant: a cancelled workflow's epoch is raised in the same commit, so its owner can write nothing more. With a
  * successful step that declared a rollback it goes on, unowned and due, in phase `compensate`; else it is done.
  *
+ * It leaves its queue at once, and its deduplication id is free: rollbacks wait for no turn.
+ *
  * Locks, waiting: ownership rows of a level, by id; then the rows that belong to them; then waiters' mailboxes by id.
  * Two cancels that meet in opposite order are told apart by the lock timeout and tried again.
  */
@@ -30,6 +32,7 @@ DECLARE
   v_going text[];
   v_done text[];
   v_both text[];
+  v_queued text[];
   v_all_going text[] := '{}';
   v_all_done text[] := '{}';
 BEGIN${readCommitted}
@@ -69,6 +72,13 @@ BEGIN${readCommitted}
         ) z
       ) d WHERE x.ctid = d.tid;
       DELETE FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_both);
+      SELECT array_agg(k.id) INTO v_queued
+      FROM unnest(v_both) k(id)
+      CROSS JOIN LATERAL (SELECT o.queue FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o
+      WHERE o.queue > '';
+      IF v_queued IS NOT NULL THEN
+        PERFORM ${s}.leave_queue_1(v_queued);
+      END IF;
     END IF;
 
     IF v_going IS NOT NULL THEN
@@ -83,14 +93,16 @@ BEGIN${readCommitted}
           SELECT e.lease_until FROM ${s}.executor e WHERE e.incarnation = o.executor AND e.state = 'alive' OFFSET 0
         ) e ON true
       ), o AS (
-        UPDATE ${s}.ownership o SET phase = 'compensate', epoch = o.epoch + 1, executor = NULL, blocked = false
+        UPDATE ${s}.ownership o SET phase = 'compensate', epoch = o.epoch + 1, executor = NULL, blocked = false,
+          queue = ''
         WHERE o.workflow_id = ANY (v_going)
         RETURNING o.workflow_id, o.name, o.version
       ), m AS (
         INSERT INTO ${s}.mailbox (workflow_id, name, version, inbox, wake_at)
         SELECT o.workflow_id, o.name, o.version, 1, greatest(v_now, f.lease_until)
         FROM o JOIN former f ON f.id = o.workflow_id
-        ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = excluded.wake_at, waits = NULL
+        ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = excluded.wake_at, waits = NULL,
+          queue = ''
       )
       UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason WHERE w.workflow_id = ANY (v_going);
       v_all_going := v_all_going || v_going;

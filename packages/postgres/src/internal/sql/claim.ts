@@ -1,75 +1,15 @@
 import { createFunction, readCommitted } from "./function.ts"
-import { attemptRecord, stepRecord, workflowRow } from "./rows.ts"
-
-/** A page of history: at most this many records, and no more after this many bytes of values. */
-const pageRecords = 1000
-const pageBytes = 8_000_000
+import { served } from "./loose.ts"
+import { workflowRow } from "./rows.ts"
 
 /**
- * One page of records and attempts after `p_after`, as JSON. Attempts come with the page that their step id falls in.
- * Reads only: after a claim no older epoch can write any more, so later pages need no lock.
- */
-export const history = (s: string): string =>
-  createFunction({
-    name: `${s}.history_1`,
-    parameters: ["p_id text", "p_after integer"],
-    returns: "json",
-    volatility: "STABLE",
-    body: `
-#variable_conflict use_column
-DECLARE
-  v_records json;
-  v_attempts json;
-  v_last integer;
-  v_taken bigint;
-  v_found bigint;
-BEGIN
-  WITH p AS MATERIALIZED (
-    SELECT q.*, count(*) OVER w AS rank, sum(octet_length(q.value)) OVER w - octet_length(q.value) AS before
-    FROM (
-      SELECT * FROM ${s}.step WHERE workflow_id = p_id AND step_id > p_after ORDER BY step_id LIMIT ${pageRecords + 1}
-    ) q WINDOW w AS (ORDER BY q.step_id)
-  ), t AS (
-    SELECT * FROM p WHERE p.rank <= ${pageRecords} AND p.before < ${pageBytes}
-  )
-  SELECT (SELECT count(*) FROM p), count(*), max(t.step_id),
-    coalesce(json_agg(${stepRecord} ORDER BY t.step_id), '[]')
-  INTO v_found, v_taken, v_last, v_records FROM t;
-  SELECT coalesce(json_agg(${attemptRecord} ORDER BY a.step_id, a.attempt), '[]') INTO v_attempts
-  FROM ${s}.attempt a
-  WHERE a.workflow_id = p_id AND a.step_id > p_after AND (v_taken = v_found OR a.step_id <= v_last);
-  RETURN json_build_object('records', v_records, 'attempts', v_attempts, 'more', v_taken < v_found);
-END`
-  })
-
-/**
- * Takes due workflows: oldest first over one probe per served name and version, so rows that nobody here can run never
- * stand in the way.
+ * What is due of one queue (`''`: of none): oldest first over one probe per served name and version, so rows that nobody
+ * here can run never stand in the way. The ids that are locked and due go to `v_ids`, in order; null: none.
  *
- * The epoch is raised in one statement and the history read in a later one: a flush that committed in between is seen.
- * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked.
- *
- * Locks: ownership rows in due order, skipping locked ones, only as many as are taken; then their mailbox rows,
- * skipping; then their workflow rows; their waiter rows, skipping.
+ * Locks: ownership rows in due order, skipping locked ones, only as many as are taken. Nobody makes one less due without
+ * that lock, so its mailbox is only read, in a later snapshot: claimed and suspended again since the probe?
  */
-export const claim = (s: string): string =>
-  createFunction({
-    name: `${s}.claim_1`,
-    parameters: ["p_incarnation text", "p_names text[]", "p_versions text[]", "p_limit integer"],
-    returns: "TABLE (now_ bigint, next_ bigint, claimed_ json)",
-    volatility: "VOLATILE",
-    body: `
-#variable_conflict use_column
-DECLARE
-  v_now bigint := ${s}.now_ms();
-  v_next bigint;
-  v_executor text;
-  v_ids text[];
-BEGIN${readCommitted}
-  SELECT e.executor_id INTO v_executor
-  FROM ${s}.executor e WHERE e.incarnation = p_incarnation AND e.state = 'alive' AND e.lease_until > v_now;
-
-  IF v_executor IS NOT NULL THEN
+export const pickDue = (s: string, queue: string, limit: string): string => `
     SELECT array_agg(l.id) INTO v_ids FROM (
       SELECT c.workflow_id AS id
       FROM (
@@ -77,8 +17,9 @@ BEGIN${readCommitted}
         FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
         CROSS JOIN LATERAL (
           SELECT m.workflow_id, m.wake_at FROM ${s}.mailbox m
-          WHERE m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
-          ORDER BY m.wake_at, m.workflow_id LIMIT p_limit * 4 + 16
+          WHERE m.queue = ${queue} AND m.name = p.name AND m.version = p.version
+            AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
+          ORDER BY m.wake_at, m.workflow_id LIMIT (${limit}) * 4 + 16
         ) d
         ORDER BY d.wake_at, d.workflow_id
       ) c
@@ -86,53 +27,131 @@ BEGIN${readCommitted}
         SELECT o.workflow_id FROM ${s}.ownership o
         WHERE o.workflow_id = c.workflow_id AND o.executor IS NULL FOR NO KEY UPDATE SKIP LOCKED
       ) o
-      LIMIT p_limit
+      LIMIT ${limit}
     ) l;
+    IF v_ids IS NOT NULL THEN
+      SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
+      FROM unnest(v_ids) WITH ORDINALITY k(id, n)
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM ${s}.mailbox m WHERE m.workflow_id = k.id AND m.wake_at <= v_now OFFSET 0
+      ) m;
+    END IF;`
+
+/**
+ * Makes an incarnation the owner of what is locked: the epoch is raised. What was of no version yet is of this
+ * executor's from here on.
+ */
+export const own = (s: string): string => `
+      UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = p_incarnation, undoing = o.phase = 'compensate',
+        version = CASE WHEN o.version = '' THEN p_version ELSE o.version END
+      WHERE o.workflow_id = ANY (v_ids);`
+
+/**
+ * Takes due workflows: first what is due outside of queues, then what queues have admitted before, then what they admit
+ * now. Queues come in an order of chance, so that none is always the last one when the limit binds.
+ *
+ * The epoch is raised in one statement and the history read in a later one: a flush that committed in between is seen.
+ * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked.
+ *
+ * Locks, in this order: ownership rows, skipping (`pickDue`); of each queue its row, skipping, and ownership rows and what
+ * belongs to items (`claim_queue_1`); then all mailboxes by id, waiting; then workflow rows; waiter rows, skipping.
+ */
+export const claim = (s: string): string =>
+  createFunction({
+    name: `${s}.claim_1`,
+    parameters: ["p_incarnation text", "p_names text[]", "p_versions text[]", "p_queues text[]", "p_limit integer"],
+    returns: "TABLE (now_ bigint, next_ bigint, contended_ boolean, claimed_ json)",
+    volatility: "VOLATILE",
+    body: `
+#variable_conflict use_column
+DECLARE
+  v_now bigint := ${s}.now_ms();
+  v_next bigint;
+  v_executor text;
+  v_version text;
+  v_ids text[];
+  v_all text[] := '{}';
+  v_contended boolean := false;
+  v_queues text[];
+  v_waking text[];
+  v_queue text;
+  v_one record;
+BEGIN${readCommitted}
+  SELECT e.executor_id, e.version INTO v_executor, v_version
+  FROM ${s}.executor e WHERE e.incarnation = p_incarnation AND e.state = 'alive' AND e.lease_until > v_now;
+
+  IF v_executor IS NOT NULL THEN${pickDue(s, "''", "p_limit")}
+    IF v_ids IS NOT NULL THEN
+${own(s).replaceAll("p_version", "v_version")}
+      v_all := v_ids;
+    END IF;
   END IF;
 
-  IF v_ids IS NOT NULL THEN
-    -- claimed and suspended again since the probe: its mailbox tells
-    SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
-    FROM unnest(v_ids) WITH ORDINALITY k(id, n)
-    CROSS JOIN LATERAL (
-      SELECT 1 FROM ${s}.mailbox m
-      WHERE m.workflow_id = k.id AND m.wake_at <= v_now FOR NO KEY UPDATE SKIP LOCKED
-    ) m;
+  -- who has no queues pays nothing for them
+  IF (p_queues IS NULL OR cardinality(p_queues) > 0)
+    AND (EXISTS (SELECT FROM ${s}.queue) OR EXISTS (SELECT FROM ${s}.queue_item)) THEN
+    SELECT array_agg(q.queue ORDER BY random()) FILTER (WHERE q.admits),
+      array_agg(q.queue ORDER BY random()) FILTER (WHERE q.wakes), least(v_next, min(q.next))
+    INTO v_queues, v_waking, v_next
+    FROM ${s}.occupied_1(p_names, p_versions, v_now) q
+    WHERE p_queues IS NULL OR q.queue = ANY (p_queues);
+    IF v_executor IS NOT NULL THEN
+      FOREACH v_queue IN ARRAY coalesce(v_waking, '{}') LOOP
+        SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all), v_now);
+        v_all := v_all || v_one.ids_;
+        v_contended := v_contended OR v_one.contended_;
+      END LOOP;
+      FOREACH v_queue IN ARRAY coalesce(v_queues, '{}') LOOP
+        SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all), v_now);
+        v_all := v_all || v_one.ids_;
+        v_contended := v_contended OR v_one.contended_;
+        v_next := least(v_next, v_one.next_);
+      END LOOP;
+    END IF;
   END IF;
 
-  IF v_ids IS NOT NULL THEN
-    UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL WHERE m.workflow_id = ANY (v_ids);
-    UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = p_incarnation, undoing = o.phase = 'compensate'
-    WHERE o.workflow_id = ANY (v_ids);
+  IF cardinality(v_all) > 0 THEN
+    -- waited for: one that gets messages without end would be skipped without end, and who holds a mailbox waits for
+    -- nothing that is locked here
+    PERFORM set_config('lock_timeout', '1000', true);
+    PERFORM 1 FROM ${s}.mailbox m WHERE m.workflow_id = ANY (v_all) ORDER BY m.workflow_id FOR NO KEY UPDATE;
+    UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL,
+      version = CASE WHEN m.version = '' THEN v_version ELSE m.version END
+    WHERE m.workflow_id = ANY (v_all);
     UPDATE ${s}.workflow w SET
       status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
-      started_at = coalesce(w.started_at, v_now), executor_id = v_executor
-    WHERE w.workflow_id = ANY (v_ids)
-      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM v_executor);
+      started_at = coalesce(w.started_at, v_now), executor_id = v_executor,
+      version = CASE WHEN w.version = '' THEN v_version ELSE w.version END
+    WHERE w.workflow_id = ANY (v_all)
+      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM v_executor
+        OR w.version = '');
     DELETE FROM ${s}.waiter x USING (
-      SELECT z.tid FROM unnest(v_ids) k(id) CROSS JOIN LATERAL (
+      SELECT z.tid FROM unnest(v_all) k(id) CROSS JOIN LATERAL (
         SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
       ) z
     ) d WHERE x.ctid = d.tid;
     -- what it lost before and has again is not lost
-    DELETE FROM ${s}.revoked r WHERE r.incarnation = p_incarnation AND r.workflow_id = ANY (v_ids);
+    DELETE FROM ${s}.revoked r WHERE r.incarnation = p_incarnation AND r.workflow_id = ANY (v_all);
   END IF;
 
-  SELECT min(d.wake_at) INTO v_next
+  -- when what was not taken is due: what was taken has no time any more
+  SELECT least(v_next, min(d.wake_at)) INTO v_next
   FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
   CROSS JOIN LATERAL (
     SELECT m.wake_at FROM ${s}.mailbox m
-    WHERE m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
+    WHERE m.queue = '' AND m.name = p.name AND m.version = p.version AND m.wake_at IS NOT NULL
     ORDER BY m.wake_at, m.workflow_id LIMIT 1
   ) d;
 
-  IF v_ids IS NULL THEN
-    RETURN QUERY SELECT v_now, v_next, NULL::json;
+  IF cardinality(v_all) = 0 THEN
+    RETURN QUERY SELECT v_now, v_next, v_contended, NULL::json;
   ELSE
     RETURN QUERY
-      SELECT v_now, v_next, json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0),
+      SELECT v_now, v_next, v_contended, json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0),
         'page', ${s}.history_1(k.id, -1))
-      FROM unnest(v_ids) WITH ORDINALITY k(id, n)
+      FROM unnest(v_all) WITH ORDINALITY k(id, n)
       CROSS JOIN LATERAL (SELECT * FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w
       CROSS JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o
       LEFT JOIN LATERAL (SELECT * FROM ${s}.mailbox m WHERE m.workflow_id = k.id OFFSET 0) m ON true
@@ -140,3 +159,77 @@ BEGIN${readCommitted}
   END IF;
 END`
   })
+
+/**
+ * Queues in which there may be something to do for these names: `wakes`, what was admitted before is due; `admits`,
+ * something waits, or a claim has to look (marks, delays that are over); `next`, when there will be.
+ *
+ * Each index is walked from one distinct prefix to the next, so what it costs is how many queues and names there are in
+ * it, not how many wait, nor how many are served.
+ */
+export const occupied = (s: string): string =>
+  createFunction({
+    name: `${s}.occupied_1`,
+    parameters: ["p_names text[]", "p_versions text[]", "p_now bigint"],
+    returns: "TABLE (queue text, wakes boolean, admits boolean, next bigint)",
+    volatility: "STABLE",
+    body: `
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    WITH RECURSIVE ${served(s, "sleeping", "mailbox", "t.wake_at IS NOT NULL", "t.queue > ''")},
+    ${served(s, "waiting", "queue_item", "t.state = 'waiting' AND t.partition_key IS NULL")},
+    ${served(s, "ready", "partition", "t.ready")},
+    ${served(s, "blocked", "partition", "t.blocked_until IS NOT NULL")},
+    marked(queue) AS (
+      (SELECT t.queue FROM ${s}.partition_mark t ORDER BY t.queue LIMIT 1)
+      UNION ALL
+      SELECT n.queue FROM marked d CROSS JOIN LATERAL (
+        SELECT t.queue FROM ${s}.partition_mark t WHERE t.queue > d.queue ORDER BY t.queue LIMIT 1
+      ) n
+    ), late(queue) AS (
+      (SELECT t.queue FROM ${s}.queue_item t WHERE t.state = 'delayed' ORDER BY t.queue LIMIT 1)
+      UNION ALL
+      SELECT n.queue FROM late d CROSS JOIN LATERAL (
+        SELECT t.queue FROM ${s}.queue_item t WHERE t.state = 'delayed' AND t.queue > d.queue ORDER BY t.queue LIMIT 1
+      ) n
+    )
+    SELECT a.queue, bool_or(a.wakes), bool_or(a.admits), min(a.next) FROM (
+      SELECT d.queue, EXISTS (
+          SELECT FROM ${s}.mailbox m WHERE m.queue = d.queue AND m.name = d.name AND m.version = d.version
+            AND m.wake_at IS NOT NULL AND m.wake_at <= p_now OFFSET 0
+        ) AS wakes, false AS admits, (
+          SELECT m.wake_at FROM ${s}.mailbox m
+          WHERE m.queue = d.queue AND m.name = d.name AND m.version = d.version
+            AND m.wake_at IS NOT NULL AND m.wake_at > p_now
+          ORDER BY m.wake_at LIMIT 1
+        ) AS next
+      FROM sleeping d WHERE ${isServed}
+      UNION ALL
+      SELECT d.queue, false, true, NULL FROM waiting d WHERE ${isServed}
+      UNION ALL
+      SELECT d.queue, false, true, NULL FROM ready d WHERE ${isServed}
+      UNION ALL
+      SELECT d.queue, false, b.at <= p_now, CASE WHEN b.at > p_now THEN b.at END
+      FROM blocked d CROSS JOIN LATERAL (
+        SELECT t.blocked_until AS at FROM ${s}.partition t
+        WHERE t.queue = d.queue AND t.name = d.name AND t.version = d.version AND t.blocked_until IS NOT NULL
+        ORDER BY t.blocked_until LIMIT 1
+      ) b WHERE ${isServed}
+      UNION ALL
+      SELECT d.queue, false, true, NULL FROM marked d
+      UNION ALL
+      SELECT d.queue, false, EXISTS (
+          SELECT FROM ${s}.queue_item i
+          WHERE i.state = 'delayed' AND i.queue = d.queue AND i.due_at <= p_now OFFSET 0
+        ), (
+          SELECT i.due_at FROM ${s}.queue_item i
+          WHERE i.state = 'delayed' AND i.queue = d.queue AND i.due_at > p_now ORDER BY i.due_at LIMIT 1
+        )
+      FROM late d
+    ) a GROUP BY a.queue;
+END`
+  })
+
+const isServed =
+  "EXISTS (SELECT FROM unnest(p_names, p_versions) AS p(name, version) WHERE p.name = d.name AND p.version = d.version)"

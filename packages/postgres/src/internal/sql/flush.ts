@@ -1,8 +1,19 @@
+import { checkAwaits, checkInboxes } from "./awaits.ts"
+import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, moveExpected } from "./deduplicate.ts"
+import { dropOperations } from "./drop.ts"
+import { enqueue } from "./enqueue.ts"
+import { setEvents } from "./events.ts"
 import { createFunction, readCommitted } from "./function.ts"
+import { groupCounts, groupParameters } from "./groups.ts"
+import { lockMailboxes } from "./mailboxes.ts"
+import { checkSends, consumeMessages, insertMessages } from "./messages.ts"
+import { putInOutbox } from "./outbox.ts"
+import { appendEntries } from "./streams.ts"
+import { tellWaiters, told } from "./telling.ts"
 
 /**
  * The parameters of `flush_1`, in order. Groups of arrays of equal length: `s` starts and children, `a` advances,
- * `w` awaited targets, `r` records, `t` failed attempts. `op` is the operation's position in the batch. Numbers come as
+ * `w` awaited targets, `r` records, `t` failed attempts; and those of `groups.ts`. `op` is the operation's position in the batch. Numbers come as
  * double precision, the one numeric type that a driver can send in bulk without a conversion per value, and are cast
  * here, where a bad one fails with a class 22 of its own.
  */
@@ -29,6 +40,20 @@ export const flushParameters = [
   ["s_timeout", "double precision[]"],
   ["s_deadline", "double precision[]"],
   ["s_max", "double precision[]"],
+  // sparse from here on: missing at the end are nulls
+  ["s_queue", "text[]"],
+  ["s_priority", "double precision[]"],
+  ["s_partition", "text[]"],
+  ["s_dedup", "text[]"],
+  // milliseconds; null: not debounced
+  ["s_debounce", "double precision[]"],
+  ["s_expected", "text[]"],
+  ["s_delay", "double precision[]"],
+  // JSON text; null: none
+  ["s_attributes", "text[]"],
+  ["s_schedule", "text[]"],
+  ["s_scheduled", "double precision[]"],
+  ["s_trace", "text[]"],
   ["a_op", "double precision[]"],
   ["a_id", "text[]"],
   ["a_epoch", "double precision[]"],
@@ -41,6 +66,9 @@ export const flushParameters = [
   ["w_op", "double precision[]"],
   ["w_id", "text[]"],
   ["w_target", "text[]"],
+  // '' for the end, e and the key of an event, s and the key of a stream
+  ["w_topic", "text[]"],
+  ["w_from", "double precision[]"],
   ["r_op", "double precision[]"],
   ["r_id", "text[]"],
   ["r_epoch", "double precision[]"],
@@ -66,51 +94,64 @@ export const flushParameters = [
   ["t_attempt", "double precision[]"],
   ["t_error", "text[]"],
   ["t_at", "double precision[]"],
-  ["t_retry", "double precision[]"]
+  ["t_retry", "double precision[]"],
+  // whom the messages go to, each once
+  ["d_id", "text[]"],
+  ...groupParameters
 ] as const
 
 /**
  * Inserts the starts that `filter` picks, by id, so that two flushes that share ids wait in one order. An id that is
  * taken is skipped and told apart later, in a snapshot of its own. Everything else is inserted *from* what was.
  */
-const insertStarts = (s: string, filter: string): string => `
+const insertStarts = (s: string, filter: string, all: string): string => `
     WITH inserted AS (
       INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, parent_id,
         parent_step_id, detached, user_id, roles, assumed_role, created_at, started_at, deadline_at, executor_id,
-        max_recovery_attempts)
+        max_recovery_attempts, queue, priority, partition_key, deduplication_id, debounced, attributes, schedule_name,
+        scheduled_at, trace)
       SELECT x.id, x.token, x.name, x.version,
-        CASE WHEN x.owned THEN 'PENDING' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
+        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
         x.payload, x.codec, x.parent, x.parent_step::integer, x.detached, x.usr, x.roles, x.assumed, v_now,
         CASE WHEN x.owned THEN x.started::bigint END,
         least(x.deadline::bigint, v_now + x.timeout::bigint),
-        CASE WHEN x.owned THEN v_executor END, x.max::integer
+        CASE WHEN x.owned THEN v_executor END, x.max::integer, x.queue, coalesce(x.priority::integer, 0), x.partition,
+        x.dedup, x.debounce IS NOT NULL, x.attributes, x.schedule, x.scheduled::bigint, x.trace
       FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
-        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max)
-        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles,
-          assumed, parent, parent_step, detached, timeout, deadline, max)
+        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
+        s_dedup, s_debounce, s_expected, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
+        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles, assumed, parent,
+          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
+          attributes, schedule, scheduled, trace)
       WHERE ${filter}
       ORDER BY x.id COLLATE "C"
       ON CONFLICT (workflow_id) DO NOTHING
-      RETURNING workflow_id, name, version, epoch, deadline_at
+      RETURNING workflow_id, name, version, epoch, deadline_at, queue
     ), owned AS (
-      INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor)
-      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END
+      INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor, queue)
+      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END,
+        coalesce(i.queue, '')
       FROM inserted i
     ), due AS (
       INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0
+      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0 AND i.queue IS NULL
     ), timed AS (
       INSERT INTO ${s}.deadline (workflow_id, at)
       SELECT i.workflow_id, i.deadline_at FROM inserted i WHERE i.deadline_at IS NOT NULL
     )
-    SELECT count(*) INTO v_count FROM inserted;`
+    SELECT count(*), CASE WHEN count(*) < ${all} THEN array_agg(i.workflow_id) END INTO v_count, v_new FROM inserted i;
+${enqueue(s, filter)}`
+
+/** Whose row is locked so that no suspension waits for it meanwhile: who ends, sets an event, appends to a stream. */
+const exclusive = "a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') OR a.op = ANY (v_telling)"
 
 /** The starts, children included, each with the workflow that has its id now (columns null: none). */
 const taken = (s: string): string =>
   `(
-            SELECT x.op, x.child, x.token, x.name, x.payload, w.workflow_id AS found, w.token AS found_token,
-              w.name AS found_name, w.payload AS found_payload
-            FROM unnest(s_op, s_child, s_id, s_token, s_name, s_payload) AS x(op, child, id, token, name, payload)
+            SELECT x.op, x.child, x.token, x.name, x.payload, x.expected, w.workflow_id AS found,
+              w.token AS found_token, w.name AS found_name, w.payload AS found_payload
+            FROM unnest(s_op, s_child, s_id, s_token, s_name, s_payload, s_expected)
+              AS x(op, child, id, token, name, payload, expected)
             LEFT JOIN LATERAL (
               SELECT * FROM ${s}.workflow w WHERE w.workflow_id = x.id OFFSET 0
             ) w ON true
@@ -126,9 +167,9 @@ const taken = (s: string): string =>
  * advance is written whole or not at all. Whoever is not written is told why from a later snapshot.
  *
  * Locks, in this order: workflow keys being inserted, by id (they can wait for a stranger: `lock_timeout`); ownership
- * rows, skipping locked ones, FOR UPDATE when settling, else FOR NO KEY UPDATE; own mailbox rows and awaited ownership
- * rows (FOR KEY SHARE), skipping; children's keys; workflow, step and narrow rows of what is locked; at last the
- * mailboxes of waiters, by id.
+ * rows, skipping locked ones, FOR UPDATE when settling or telling others something, else FOR NO KEY UPDATE; awaited
+ * ownership rows (FOR KEY SHARE), skipping; mailboxes, all in one pass by id, waiting (`mailboxes.ts`); children's keys;
+ * at last workflow, step and narrow rows of what is locked, for which nobody waits.
  */
 export const flush = (s: string): string =>
   createFunction({
@@ -142,128 +183,108 @@ DECLARE
   v_now bigint;
   v_executor text;
   v_count bigint;
+  v_new text[];
+  -- starts of their own that are not to be; those of them that are duplicates
+  v_refused double precision[] := '{}';
+  v_held double precision[];
+  -- advances that are there already
+  v_before double precision[] := '{}';
+  v_unregistered text[];
+  v_start record;
+  v_tag text;
+  v_queued text[];
+  v_parked text[];
   v_known bigint := 0;
   v_all boolean := true;
-  v_ok double precision[];
+  v_settling boolean := a_end && ARRAY['SUCCESS', 'ERROR', 'CANCELLED'];
+  v_ok double precision[] := '{}';
+  -- those that are answered already
+  v_answered double precision[] := '{}';
   v_late double precision[];
   v_busy double precision[];
   v_applied double precision[];
   v_open double precision[];
   v_targets text[];
   v_settled text[];
-BEGIN${readCommitted}
-  PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+  v_waiters text[];
+  v_boxless text[];
+  v_inbox bigint[];
+  v_state integer[];
+  v_parts double precision[];
+  v_verdicts text[];
+  v_there boolean;
+  v_base bigint[];
+  v_send record;
+${groupCounts}
+  v_telling double precision[] := e_n[1:v_e] || g_n[1:v_g];
+  v_delivers boolean := v_m > 0 AND NOT m_n[1:v_m] <@ a_op;
+BEGIN
+  -- null: in an application's transaction, whose settings and isolation level are its own
+  IF p_lock_ms IS NOT NULL THEN${readCommitted}
+    PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+  END IF;
 
   IF cardinality(s_id) > 0 THEN
     v_now := ${s}.now_ms();
     IF p_owner IS NOT NULL THEN
       SELECT e.executor_id INTO v_executor FROM ${s}.executor e WHERE e.incarnation = p_owner;
     END IF;
-    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${insertStarts(s, "x.child IS NULL")}
-      IF v_count < cardinality(array_positions(s_child, NULL)) THEN
+${findUnregistered(s)}
+    IF cardinality(array_positions(s_child, NULL)) > 0 THEN${gateStarts(s)}${
+      insertStarts(
+        s,
+        "x.child IS NULL AND x.op <> ALL (v_refused)",
+        "cardinality(array_positions(s_child, NULL)) - cardinality(v_refused)"
+      )
+    }${answerHeld(s)}
+      IF v_count + cardinality(v_refused) < cardinality(array_positions(s_child, NULL)) THEN
         -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
         RETURN QUERY
           SELECT x.op::integer, NULL::integer, CASE WHEN x.found IS NULL THEN 'Busy' ELSE 'Exists' END,
             x.found_name::text, x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
           FROM ${taken(s)}
-          WHERE x.child IS NULL AND x.found_token IS DISTINCT FROM x.token;
+          WHERE x.child IS NULL AND x.found_token IS DISTINCT FROM x.token AND x.op <> ALL (v_refused);
       END IF;
     END IF;
   END IF;
 
-  IF cardinality(a_id) = 0 THEN
+${putInOutbox(s)}
+  IF cardinality(a_id) = 0 AND v_m = 0 THEN
     RETURN;
   END IF;
 
   -- the fence: one probe per id, the epoch compared outside of it
-  WITH settling AS MATERIALIZED (
-    SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
-    FROM (
-      SELECT * FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
-      WHERE a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') ORDER BY a.id COLLATE "C"
-    ) a CROSS JOIN LATERAL (
-      SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR UPDATE SKIP LOCKED
-    ) o
-  ), going AS MATERIALIZED (
-    SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
-    FROM (
-      SELECT * FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
-      WHERE a.ending IS NULL OR a.ending NOT IN ('SUCCESS', 'ERROR', 'CANCELLED') ORDER BY a.id COLLATE "C"
-    ) a CROSS JOIN LATERAL (
-      SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
-    ) o
-  )
-  SELECT coalesce(array_agg(l.op), '{}') INTO v_ok
-  FROM (SELECT * FROM settling UNION ALL SELECT * FROM going) l
-  WHERE l.epoch = l.want AND l.ended_epoch < l.epoch;
-  v_all := cardinality(v_ok) = cardinality(a_id);
-
-  IF 'suspend' = ANY (a_end) THEN
-    -- the counter is read under its row's lock; an owned workflow's row is only ever inserted by its owner
-    WITH m AS MATERIALIZED (
-      SELECT a.op, a.inbox::bigint AS want, l.inbox AS locked, x.inbox AS seen
+  IF cardinality(a_id) > 0 THEN
+    WITH exclusive AS MATERIALIZED (
+      SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
       FROM (
-        SELECT * FROM unnest(a_op, a_id, a_end, a_inbox) AS a(op, id, ending, inbox)
-        WHERE a.ending = 'suspend' AND a.op = ANY (v_ok) ORDER BY a.id COLLATE "C"
-      ) a
-      LEFT JOIN LATERAL (
-        SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
-      ) l ON true
-      LEFT JOIN LATERAL (
-        SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id OFFSET 0
-      ) x ON true
+        SELECT a.op, a.id, a.epoch FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
+        WHERE ${exclusive} ORDER BY a.id COLLATE "C"
+      ) a CROSS JOIN LATERAL (
+        SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR UPDATE SKIP LOCKED
+      ) o
+    ), shared AS MATERIALIZED (
+      SELECT a.op, a.epoch AS want, o.epoch, o.ended_epoch
+      FROM (
+        SELECT a.op, a.id, a.epoch FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
+        WHERE (${exclusive}) IS NOT TRUE ORDER BY a.id COLLATE "C"
+      ) a CROSS JOIN LATERAL (
+        SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id FOR NO KEY UPDATE SKIP LOCKED
+      ) o
     )
-    SELECT coalesce(array_agg(m.op) FILTER (WHERE m.locked IS NULL AND m.seen IS NOT NULL), '{}'),
-      coalesce(array_agg(m.op) FILTER (WHERE coalesce(m.locked, 0) <> m.want), '{}')
-    INTO v_busy, v_late FROM m;
-
-    IF cardinality(w_target) > 0 THEN
-      WITH l AS MATERIALIZED (
-        SELECT w.op, w.target, o.found
-        FROM (
-          SELECT * FROM unnest(w_op, w_target) AS w(op, target)
-          WHERE w.op = ANY (v_ok) ORDER BY w.target COLLATE "C"
-        ) w LEFT JOIN LATERAL (
-          SELECT true AS found FROM ${s}.ownership o WHERE o.workflow_id = w.target FOR KEY SHARE SKIP LOCKED
-        ) o ON true
-      )
-      SELECT array_agg(l.op), array_agg(l.target) INTO v_open, v_targets FROM l WHERE l.found IS NULL;
-      IF v_open IS NOT NULL THEN
-        -- not locked: held by somebody, done, unknown, or a child that this very operation creates
-        SELECT v_busy || coalesce(array_agg(w.op) FILTER (WHERE o.workflow_id IS NOT NULL), '{}'),
-          v_late || coalesce(array_agg(w.op) FILTER (WHERE o.workflow_id IS NULL AND NOT w.mine), '{}')
-        INTO v_busy, v_late
-        FROM (
-          SELECT u.op, u.target, f.workflow_id IS NULL AND EXISTS (
-            SELECT FROM unnest(s_op, s_child, s_id) AS x(op, child, id)
-            WHERE x.op = u.op AND x.child IS NOT NULL AND x.id = u.target
-          ) AS mine
-          FROM unnest(v_open, v_targets) AS u(op, target)
-          LEFT JOIN LATERAL (
-            SELECT f.workflow_id FROM ${s}.workflow f WHERE f.workflow_id = u.target OFFSET 0
-          ) f ON true
-        ) w
-        LEFT JOIN LATERAL (
-          SELECT o.workflow_id FROM ${s}.ownership o WHERE o.workflow_id = w.target OFFSET 0
-        ) o ON true;
-      END IF;
-    END IF;
-
-    IF cardinality(v_busy) + cardinality(v_late) > 0 THEN
-      v_all := false;
-      SELECT coalesce(array_agg(k.op), '{}') INTO v_ok
-      FROM unnest(v_ok) k(op) WHERE k.op <> ALL (v_busy) AND k.op <> ALL (v_late);
-      RETURN QUERY
-        SELECT a.op::integer, NULL::integer, CASE WHEN a.op = ANY (v_busy) THEN 'Busy' ELSE 'Stirred' END,
-          NULL::text, NULL::boolean, coalesce(m.inbox, 0)
-        FROM unnest(a_op, a_id) AS a(op, id)
-        LEFT JOIN LATERAL (
-          SELECT m.inbox FROM ${s}.mailbox m WHERE m.workflow_id = a.id OFFSET 0
-        ) m ON true
-        WHERE a.op = ANY (v_busy) OR a.op = ANY (v_late);
-      v_late := v_late || v_busy;
-    END IF;
+    SELECT coalesce(array_agg(l.op), '{}') INTO v_ok
+    FROM (SELECT * FROM exclusive UNION ALL SELECT * FROM shared) l
+    WHERE l.epoch = l.want AND l.ended_epoch < l.epoch;
+    v_all := cardinality(v_ok) = cardinality(a_id);
   END IF;
+  IF v_m > 0 AND v_delivers THEN
+    SELECT v_ok || array_agg(DISTINCT k.op) INTO v_ok
+    FROM unnest(m_n[1:v_m]) k(op) WHERE k.op <> ALL (a_op);
+  END IF;
+${checkAwaits(s)}
+${lockMailboxes(s)}
+${checkInboxes(s)}
+${checkSends(s)}
 
   IF array_position(s_child, 0::double precision) IS NOT NULL THEN
     SELECT array_agg(DISTINCT x.op) FILTER (WHERE x.found_name <> x.name OR x.found_payload <> x.payload), count(*)
@@ -271,9 +292,7 @@ BEGIN${readCommitted}
     FROM ${taken(s)}
     WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     IF v_busy IS NOT NULL THEN
-      v_all := false;
-      v_late := coalesce(v_late, '{}') || v_busy;
-      SELECT coalesce(array_agg(k.op), '{}') INTO v_ok FROM unnest(v_ok) k(op) WHERE k.op <> ALL (v_busy);
+${dropOperations("v_busy")}
       RETURN QUERY
         SELECT DISTINCT ON (x.op) x.op::integer, x.child::integer, 'ChildConflict', x.found_name::text, false,
           NULL::bigint
@@ -281,18 +300,22 @@ BEGIN${readCommitted}
         WHERE x.op = ANY (v_busy) AND x.child IS NOT NULL AND x.found_token <> x.token
           AND (x.found_name <> x.name OR x.found_payload <> x.payload)
         ORDER BY x.op, x.child;
+    END IF;
+${gateChildren(s)}
+    IF v_known > 0 THEN
       SELECT count(*) INTO v_known
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     END IF;
-${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
+${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL", "cardinality(s_id)")}
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
     FROM ${taken(s)}
-    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token IS DISTINCT FROM x.token;
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL
+      AND x.found_token IS DISTINCT FROM x.token;
     IF v_count <> v_known THEN
       RAISE EXCEPTION 'a child was started elsewhere meanwhile' USING ERRCODE = 'PD002';
-    END IF;
+    END IF;${moveExpected(s)}
   END IF;
 
   IF cardinality(r_id) > 0 THEN
@@ -333,21 +356,36 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
 
   IF 'suspend' = ANY (a_end) OR 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
     v_now := ${s}.now_ms();
+    IF 'release' = ANY (a_end) OR 'block' = ANY (a_end) THEN
+      SELECT array_agg(a.id) FILTER (WHERE a.ending = 'release'), array_agg(a.id) FILTER (WHERE a.ending = 'block')
+      INTO v_queued, v_parked
+      FROM unnest(a_op, a_id, a_end) AS a(op, id, ending)
+      CROSS JOIN LATERAL (
+        SELECT o.queue FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+      ) o
+      WHERE a.ending IN ('release', 'block') AND a.op = ANY (v_ok) AND o.queue > '';
+      IF v_queued IS NOT NULL THEN
+        PERFORM ${s}.move_items_1(v_queued, 'waiting');
+      END IF;
+      IF v_parked IS NOT NULL THEN
+        PERFORM ${s}.move_items_1(v_parked, 'parked');
+      END IF;
+    END IF;
     WITH e AS MATERIALIZED (
-      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt, o.tid, o.name, o.version, o.phase
+      SELECT a.id, a.ending, a.wake::bigint AS wake, a.txt, o.tid, o.name, o.version, o.phase, o.queue
       FROM unnest(a_op, a_id, a_end, a_wake, a_text) AS a(op, id, ending, wake, txt)
       CROSS JOIN LATERAL (
-        SELECT o.ctid AS tid, o.name, o.version, o.phase FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+        SELECT o.ctid AS tid, o.name, o.version, o.phase, o.queue FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
       ) o
       WHERE a.ending IN ('suspend', 'release', 'block') AND a.op = ANY (v_ok)
     ), o AS (
       UPDATE ${s}.ownership o SET executor = NULL, ended_epoch = o.epoch, blocked = e.ending = 'block'
       FROM e WHERE o.ctid = e.tid
     ), m AS (
-      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits)
+      INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at, waits, queue)
       SELECT e.id, e.name, e.version,
-        CASE e.ending WHEN 'suspend' THEN e.wake WHEN 'release' THEN v_now END,
-        CASE e.ending WHEN 'suspend' THEN e.txt END
+        CASE WHEN e.ending = 'suspend' THEN e.wake WHEN e.ending = 'release' AND e.queue = '' THEN v_now END,
+        CASE e.ending WHEN 'suspend' THEN e.txt END, e.queue
       FROM e
       ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
     )
@@ -359,14 +397,21 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
       WHERE e.ending = 'block' AND e.phase = 'run'
     ) b WHERE w.ctid = b.tid;
     IF cardinality(w_target) > 0 THEN
-      INSERT INTO ${s}.waiter (target_id, waiter_id)
-      SELECT DISTINCT w.target, w.id FROM unnest(w_op, w_id, w_target) AS w(op, id, target)
+      INSERT INTO ${s}.waiter (target_id, topic, waiter_id, start)
+      SELECT w.target, w.topic, w.id, min(w.start::bigint)
+      FROM unnest(w_op, w_id, w_target, w_topic, w_from) AS w(op, id, target, topic, start)
       WHERE w.op = ANY (v_ok)
-      ON CONFLICT DO NOTHING;
+      GROUP BY w.target, w.topic, w.id
+      ON CONFLICT (target_id, topic, waiter_id) DO UPDATE SET start = excluded.start;
     END IF;
   END IF;
+${insertMessages(s)}
+${consumeMessages(s)}
+${setEvents(s)}
+${appendEntries(s)}
+${tellWaiters(s)}
 
-  IF 'SUCCESS' = ANY (a_end) OR 'ERROR' = ANY (a_end) OR 'CANCELLED' = ANY (a_end) THEN
+  IF v_settling THEN
     v_now := ${s}.now_ms();
     WITH e AS MATERIALIZED (
       SELECT a.ending, a.txt, o.epoch, o.attempts, p.tid
@@ -387,10 +432,18 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
     )
     SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
     IF v_settled IS NOT NULL THEN
-      DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled);
+      WITH d AS (
+        DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled) RETURNING o.workflow_id, o.queue
+      )
+      SELECT array_agg(d.workflow_id) INTO v_queued FROM d WHERE d.queue > '';
+      IF v_queued IS NOT NULL THEN
+        PERFORM ${s}.leave_queue_1(v_queued);
+      END IF;
       DELETE FROM ${s}.mailbox m WHERE m.workflow_id = ANY (v_settled);
       DELETE FROM ${s}.deadline d WHERE d.workflow_id = ANY (v_settled);
-      PERFORM ${s}.wake_1(v_settled, v_now);
+      IF v_waiters IS NOT NULL OR cardinality(w_target) > 0 THEN
+        PERFORM ${s}.wake_1(v_settled, v_now);
+      END IF;
     END IF;
   END IF;
 
@@ -400,7 +453,8 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
       SELECT a.op, a.id, a.epoch::bigint AS epoch, a.ending, o.epoch AS current,
         greatest(o.ended_epoch, w.ended_epoch) AS ended,
         EXISTS (SELECT FROM unnest(r_op) r(op) WHERE r.op = a.op) AS records,
-        EXISTS (SELECT FROM unnest(t_op) r(op) WHERE r.op = a.op) AS attempts
+        EXISTS (SELECT FROM unnest(t_op) r(op) WHERE r.op = a.op) AS attempts,
+        a.op = ANY (v_telling) AS telling
       FROM unnest(a_op, a_id, a_epoch, a_end) AS a(op, id, epoch, ending)
       LEFT JOIN LATERAL (
         SELECT o.epoch, o.ended_epoch FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
@@ -408,9 +462,9 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
       LEFT JOIN LATERAL (
         SELECT w.ended_epoch FROM ${s}.workflow w WHERE w.workflow_id = a.id OFFSET 0
       ) w ON true
-      WHERE a.op <> ALL (v_ok) AND (v_late IS NULL OR a.op <> ALL (v_late))
+      WHERE a.op <> ALL (v_ok) AND a.op <> ALL (v_answered)
     ), j AS MATERIALIZED (
-      SELECT c.op, (c.records OR c.attempts OR c.ending IS NOT NULL)
+      SELECT c.op, (c.records OR c.attempts OR c.telling OR c.ending IS NOT NULL)
         AND (c.ending IS NULL OR coalesce(c.ended = c.epoch OR (c.ended > c.epoch AND c.records), false))
         AND NOT EXISTS (
           SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
@@ -425,7 +479,9 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
             SELECT t.epoch = r.epoch FROM ${s}.attempt t
             WHERE t.workflow_id = r.id AND t.step_id = r.step::integer AND t.attempt = r.attempt::integer
           ) IS NOT TRUE
-        ) AS applied,
+        )
+        AND (c.records OR NOT c.telling OR ${told(s)})
+        AS applied,
         coalesce(c.current = c.epoch AND c.ended < c.epoch, false) AS held
       FROM c
     )
@@ -445,6 +501,6 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok)")}
         x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
-  END IF;
+  END IF;${movedBefore}
 END`
   })

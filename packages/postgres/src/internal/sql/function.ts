@@ -22,6 +22,8 @@ export interface FunctionDefinition {
   readonly parameters: ReadonlyArray<string>
   readonly returns: string
   readonly volatility: "VOLATILE" | "STABLE"
+  /** Beside those that every function has. */
+  readonly settings?: ReadonlyArray<string>
   readonly body: string
 }
 
@@ -38,7 +40,7 @@ export const createFunction = (definition: FunctionDefinition): string =>
   [
     `CREATE FUNCTION ${definition.name}(${definition.parameters.join(", ")})`,
     `RETURNS ${definition.returns} LANGUAGE plpgsql ${definition.volatility}`,
-    ...settings.map((setting) => `SET ${setting}`),
+    ...[...settings, ...definition.settings ?? []].map((setting) => `SET ${setting}`),
     `AS ${quoteLiteral(definition.body)}`
   ].join("\n")
 

@@ -12,6 +12,8 @@ const deadLettered = `json_build_object('_tag', 'DeadLettered', 'attempts', o.at
  * An executor is dead only once another, committed statement has said so, under the very condition that its heartbeat
  * excludes; so no heartbeat can revive it between that look and this function.
  *
+ * What is of a queue waits there again, in its old place; the rest is due at once.
+ *
  * An attempt counts from the last new record: progress starts the count again.
  *
  * Locks: ownership rows of gone executors, skipping locked ones; then what belongs to them. A zombie that writes without
@@ -30,6 +32,8 @@ DECLARE
   v_gone text[];
   v_ids text[];
   v_lost text[];
+  v_queued text[];
+  v_leaving text[];
 BEGIN${readCommitted}
   -- one probe per executor, however many rows each owns
   WITH RECURSIVE d AS (
@@ -94,10 +98,20 @@ BEGIN${readCommitted}
   ) w
   WHERE o.phase = 'run' AND o.attempts > w.max_recovery_attempts;
 
+  SELECT array_agg(o.workflow_id) FILTER (WHERE v_lost IS NULL OR o.workflow_id <> ALL (v_lost)),
+    array_agg(o.workflow_id) FILTER (WHERE o.workflow_id = ANY (v_lost))
+  INTO v_queued, v_leaving
+  FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_ids) AND o.queue > '';
+  IF v_queued IS NOT NULL THEN
+    PERFORM ${s}.move_items_1(v_queued, 'waiting');
+  END IF;
+  IF v_leaving IS NOT NULL THEN
+    PERFORM ${s}.leave_queue_1(v_leaving);
+  END IF;
   INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
   SELECT o.workflow_id, o.name, o.version, v_now
   FROM ${s}.ownership o
-  WHERE o.workflow_id = ANY (v_ids) AND (v_lost IS NULL OR o.workflow_id <> ALL (v_lost))
+  WHERE o.workflow_id = ANY (v_ids) AND o.queue = '' AND (v_lost IS NULL OR o.workflow_id <> ALL (v_lost))
   ORDER BY o.workflow_id
   ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
 
@@ -163,7 +177,7 @@ END`
   })
 
 /**
- * Gives back what an executor that leaves still owns: due at once, no attempt counted.
+ * Gives back what an executor that leaves still owns: due at once, or waiting in its queue; no attempt counted.
  *
  * Locks: its ownership rows, skipping locked ones; then their mailbox rows, by id.
  */
@@ -178,6 +192,7 @@ export const release = (s: string): string =>
 DECLARE
   v_now bigint;
   v_ids text[];
+  v_queued text[];
 BEGIN${readCommitted}
   SELECT array_agg(o.id) INTO v_ids FROM (
     SELECT o.workflow_id AS id FROM ${s}.ownership o
@@ -185,13 +200,18 @@ BEGIN${readCommitted}
   ) o;
   IF v_ids IS NOT NULL THEN
     v_now := ${s}.now_ms();
+    SELECT array_agg(o.workflow_id) INTO v_queued
+    FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_ids) AND o.queue > '';
+    IF v_queued IS NOT NULL THEN
+      PERFORM ${s}.move_items_1(v_queued, 'waiting');
+    END IF;
     WITH o AS (
       UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = NULL
       WHERE o.workflow_id = ANY (v_ids)
-      RETURNING o.workflow_id, o.name, o.version
+      RETURNING o.workflow_id, o.name, o.version, o.queue
     )
     INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-    SELECT o.workflow_id, o.name, o.version, v_now FROM o ORDER BY o.workflow_id
+    SELECT o.workflow_id, o.name, o.version, v_now FROM o WHERE o.queue = '' ORDER BY o.workflow_id
     ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
   END IF;
   RETURN QUERY SELECT coalesce(cardinality(v_ids), 0),

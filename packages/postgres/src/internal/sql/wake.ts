@@ -1,27 +1,18 @@
 import { createFunction } from "./function.ts"
 
 /**
- * Tells everybody who waits for `p_targets` that they are done.
+ * Wakes the waiters that `waiters` finds: raises their inbox, sets their time if they are suspended, forgets what they
+ * were entered for.
  *
- * Runs after the targets' ownership rows are deleted, in a later snapshot of that transaction. A suspension locks its
- * targets' rows FOR KEY SHARE, which the deletion conflicts with: either its waiter row is visible here, or it finds
- * the target done. Whether the waiter is suspended is decided by its own mailbox row alone (`waits`), in the update.
+ * Whether a waiter is suspended is decided by its own mailbox row alone (`waits`), in the update.
  *
  * Locks: the waiters' mailbox rows, by id, waiting. Waiter rows are skipped when locked: a claim is deleting them.
  */
-export const wake = (s: string): string =>
-  createFunction({
-    name: `${s}.wake_1`,
-    parameters: ["p_targets text[]", "p_now bigint"],
-    returns: "void",
-    volatility: "VOLATILE",
-    body: `DECLARE
+const wakeThem = (s: string, waiters: (columns: string, ending: string) => string): string =>
+  `DECLARE
   v_waiters text[];
 BEGIN
-  SELECT array_agg(DISTINCT x.waiter_id) INTO v_waiters
-  FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
-    SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = t.id OFFSET 0
-  ) x;
+  SELECT array_agg(DISTINCT x.waiter_id) INTO v_waiters FROM ${waiters("x.waiter_id", "OFFSET 0")};
   IF v_waiters IS NULL THEN
     RETURN;
   END IF;
@@ -32,10 +23,7 @@ BEGIN
   FROM (
     SELECT p.tid, c.count
     FROM (
-      SELECT x.waiter_id, count(*) AS count
-      FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
-        SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = t.id OFFSET 0
-      ) x
+      SELECT x.waiter_id, count(*) AS count FROM ${waiters("x.waiter_id", "OFFSET 0")}
       WHERE x.waiter_id = ANY (v_waiters)
       GROUP BY x.waiter_id
     ) c CROSS JOIN LATERAL (
@@ -43,10 +31,43 @@ BEGIN
     ) p
   ) n
   WHERE m.ctid = n.tid;
-  DELETE FROM ${s}.waiter x USING (
-    SELECT y.tid FROM unnest(p_targets) t(id) CROSS JOIN LATERAL (
-      SELECT z.ctid AS tid FROM ${s}.waiter z WHERE z.target_id = t.id FOR UPDATE SKIP LOCKED
-    ) y
-  ) d WHERE x.ctid = d.tid;
+  DELETE FROM ${s}.waiter d USING (
+    SELECT x.tid FROM ${waiters("x.ctid AS tid", "FOR UPDATE SKIP LOCKED")}
+  ) x WHERE d.ctid = x.tid;
 END`
+
+/**
+ * Tells everybody who waits for anything of `p_targets` that they are done.
+ *
+ * Runs after the targets' ownership rows are deleted, in a later snapshot of that transaction. A suspension locks its
+ * targets' rows FOR KEY SHARE, which the deletion conflicts with: either its waiter row is visible here, or it finds
+ * the target done.
+ */
+export const wake = (s: string): string =>
+  createFunction({
+    name: `${s}.wake_1`,
+    parameters: ["p_targets text[]", "p_now bigint"],
+    returns: "void",
+    volatility: "VOLATILE",
+    body: wakeThem(s, (columns, ending) =>
+      `unnest(p_targets) t(id) CROSS JOIN LATERAL (
+      SELECT ${columns} FROM ${s}.waiter x WHERE x.target_id = t.id ${ending}
+    ) x`)
+  })
+
+/**
+ * Tells those who wait for one topic of a target, and for no more of it than is there now. The targets' ownership rows
+ * are locked FOR UPDATE by the caller, so no waiter is entered meanwhile.
+ */
+export const tell = (s: string): string =>
+  createFunction({
+    name: `${s}.tell_1`,
+    parameters: ["p_targets text[]", "p_topics text[]", "p_reached bigint[]", "p_now bigint"],
+    returns: "void",
+    volatility: "VOLATILE",
+    body: wakeThem(s, (columns, ending) =>
+      `unnest(p_targets, p_topics, p_reached) AS t(id, topic, reached) CROSS JOIN LATERAL (
+      SELECT ${columns} FROM ${s}.waiter x
+      WHERE x.target_id = t.id AND x.topic = t.topic AND x.start < t.reached ${ending}
+    ) x`)
   })

@@ -1,0 +1,121 @@
+/**
+ * Schedules at run time, as `Client.schedules`: made, changed, paused and fired by hand, from any process that has the
+ * store. What code declares is a `WorkflowSchedule` layer; both kinds are managed here.
+ */
+import * as Effect from "effect/Effect"
+import { Engine } from "../Engine.ts"
+import { outsideBody } from "../internal/inBody.ts"
+import * as Schedules from "../internal/schedules.ts"
+import type { Backfilled, ScheduleInfo } from "../internal/schedules.ts"
+import { asOptions } from "../internal/scheduling.ts"
+import type { Json } from "../Json.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
+import type { IntervalRule, Options, StartOptions } from "../WorkflowSchedule.ts"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+export type { Backfilled, ScheduleInfo } from "../internal/schedules.ts"
+
+/** Which schedules. What is not given does not restrict. */
+export interface ListOptions {
+  readonly names?: ReadonlyArray<string>
+  readonly namePrefix?: string
+  /** The name of the workflow that they start. */
+  readonly workflow?: string
+  readonly paused?: boolean
+}
+
+/** What is to change. A cron or an interval replaces the whole rule, a queue all that was said of the place in one. */
+export interface Changes extends StartOptions {
+  readonly cron?: string
+  readonly timeZone?: string
+  readonly interval?: IntervalRule["interval"]
+  readonly anchor?: Date
+  /** The encoded payload. */
+  readonly payload?: Json
+}
+
+const managed = <A>(
+  operation: string,
+  f: (core: Engine["Service"]["core"]) => Effect.Effect<A, WorkflowError>
+): Effect.Effect<A, WorkflowError, Engine> =>
+  Effect.flatMap(Engine, ({ core }) => outsideBody(`Client.schedules.${operation}`, () => f(core)))
+
+// -----------------------------------------------------------------------------
+// operations
+// -----------------------------------------------------------------------------
+
+/**
+ * Makes a schedule. Fails with `ScheduleExists` where the name is taken, with `InvalidArgument` for what
+ * `WorkflowSchedule.make` refuses, with `WorkflowUnauthorized` where the principal may not start the workflow.
+ */
+export const create = <Payload = void>(
+  name: string,
+  options: Options<Payload>
+): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>
+  managed("create", (core) => Schedules.create(core, name, asOptions(options)))
+
+/**
+ * Changes a schedule; what is not given stays. A pause stays. Fails with `ScheduleNotFound`.
+ *
+ * *Gotchas*
+ *
+ * What code declares is told again by every process that starts: change the code too.
+ */
+export const update = (name: string, changes: Changes): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>
+  managed("update", (core) => Schedules.update(core, name, asOptions(changes)))
+
+/** One schedule. Fails with `ScheduleNotFound`. */
+export const get = (name: string): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>
+  managed("get", (core) => Schedules.get(core, name))
+
+/** Schedules by name. */
+export const list = (options: ListOptions = {}): Effect.Effect<ReadonlyArray<ScheduleInfo>, WorkflowError, Engine> =>
+  managed("list", (core) =>
+    Schedules.list(core, {
+      ...(options.names === undefined ? {} : { names: options.names }),
+      ...(options.namePrefix === undefined ? {} : { namePrefix: options.namePrefix }),
+      ...(options.workflow === undefined ? {} : { workflowName: options.workflow }),
+      ...(options.paused === undefined ? {} : { paused: options.paused })
+    }))
+
+/** Its next ticks from now on, by its rule alone. `count`: 1 to 1,000. Default: 1. Fails with `ScheduleNotFound`. */
+export const next = (name: string, count = 1): Effect.Effect<ReadonlyArray<Date>, WorkflowError, Engine> =>
+  managed("next", (core) => Schedules.next(core, name, count))
+
+/** Starts nothing until it is resumed; a deploy does not end that. Fails with `ScheduleNotFound`. */
+export const pause = (name: string): Effect.Effect<void, WorkflowError, Engine> =>
+  managed("pause", (core) => Schedules.pause(core, name))
+
+/**
+ * Goes on, with the next tick after now: what passed in the pause was not missed. One that is not paused stays as it is.
+ * Fails with `ScheduleNotFound`.
+ */
+export const resume = (name: string): Effect.Effect<void, WorkflowError, Engine> =>
+  managed("resume", (core) => Schedules.resume(core, name))
+
+/** Deletes it. What it has started goes on. Fails with `ScheduleNotFound`. */
+const delete_ = (name: string): Effect.Effect<void, WorkflowError, Engine> =>
+  managed("delete", (core) => Schedules.remove(core, name))
+
+export { delete_ as delete }
+
+/**
+ * Starts its workflow now, beside its ticks, paused or not; succeeds with the workflow's id, a new one each time. Fails
+ * with `ScheduleNotFound`.
+ */
+export const trigger = (name: string): Effect.Effect<string, WorkflowError, Engine> =>
+  managed("trigger", (core) => Schedules.trigger(core, name))
+
+/**
+ * Starts a workflow for every tick at or after `from` and before `to`, up to now. Ticks that have been started before
+ * are not started again, so it may be repeated. Fails with `ScheduleNotFound`, and with `InvalidArgument` for a range that
+ * ends before it begins, reaches into the future, or has more than 10,000 ticks; then nothing was started.
+ */
+export const backfill = (
+  name: string,
+  range: { readonly from: Date; readonly to: Date }
+): Effect.Effect<Backfilled, WorkflowError, Engine> =>
+  managed("backfill", (core) => Schedules.backfill(core, name, range))

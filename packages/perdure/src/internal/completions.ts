@@ -1,0 +1,83 @@
+/**
+ * The completion table: what a transaction in another database than the store's leaves there, in the same commit, so that
+ * whoever runs it again finds that it has happened. Written in the SQL that PostgreSQL, MySQL and SQLite share.
+ */
+import * as Effect from "effect/Effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+
+export interface Completion {
+  /** Of the workflow and the operation in it: see {@link idOf}. */
+  readonly id: string
+  readonly workflowId: string
+  readonly outcome: "success" | "failure"
+  readonly value: string
+}
+
+/** Ids and keys may be longer than what a key of every database holds. */
+export const idOf = (workflowId: string, key: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const bytes = new TextEncoder().encode(`${workflowId}\n${key}`)
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  })
+
+/** Once per client. Needs the right to create a table only where there is none. */
+export const setUp = (sql: SqlClient): Effect.Effect<void, SqlError> =>
+  Effect.suspend(() => {
+    if (isSetUp.has(sql)) return Effect.void
+    // A value may be as long as a record's, which is more than MySQL's TEXT.
+    const text = sql.onDialectOrElse({ mysql: () => sql.literal("LONGTEXT"), orElse: () => sql.literal("TEXT") })
+    return Effect.map(
+      exists(sql).pipe(Effect.catch(() =>
+        // Of two that create it at the same time one may fail, and then it is there.
+        Effect.catch(
+          sql`CREATE TABLE IF NOT EXISTS perdure_completion (
+            id CHAR(64) NOT NULL PRIMARY KEY,
+            workflow_id VARCHAR(512) NOT NULL,
+            outcome VARCHAR(8) NOT NULL,
+            value ${text} NOT NULL,
+            created_at BIGINT NOT NULL
+          )`,
+          (error) => Effect.catch(exists(sql), () => Effect.fail(error))
+        )
+      )),
+      () => void isSetUp.add(sql)
+    )
+  })
+
+const isSetUp = new WeakSet<SqlClient>()
+
+const exists = (sql: SqlClient) => sql`SELECT id FROM perdure_completion WHERE id = ${""}`
+
+export const find = (
+  sql: SqlClient,
+  id: string
+): Effect.Effect<Pick<Completion, "outcome" | "value"> | undefined, SqlError> =>
+  Effect.map(
+    sql<Pick<Completion, "outcome" | "value">>`SELECT outcome, value FROM perdure_completion WHERE id = ${id}`,
+    (rows) => rows[0]
+  )
+
+/** Fails with a `UniqueViolation` where it has happened already. `at`: of this process's clock, for retention alone. */
+export const insert = (sql: SqlClient, completion: Completion, at: number): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(sql`
+    INSERT INTO perdure_completion (id, workflow_id, outcome, value, created_at)
+    VALUES (${completion.id}, ${completion.workflowId}, ${completion.outcome}, ${completion.value}, ${at})`)
+
+/** Workflows with completions older than this, some of them, after `after` in their order. */
+export const workflowsBefore = (
+  sql: SqlClient,
+  at: number,
+  after: string,
+  limit: number
+): Effect.Effect<ReadonlyArray<string>, SqlError> =>
+  Effect.map(
+    sql<{ workflow_id: string }>`
+      SELECT DISTINCT workflow_id FROM perdure_completion
+      WHERE created_at < ${at} AND workflow_id > ${after} ORDER BY workflow_id LIMIT ${limit}`,
+    (rows) => rows.map((row) => row.workflow_id)
+  )
+
+export const removeOf = (sql: SqlClient, workflowIds: ReadonlyArray<string>): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(sql`DELETE FROM perdure_completion WHERE ${sql.in("workflow_id", workflowIds)}`)

@@ -1,0 +1,164 @@
+/** Which workflows a caller means: checked, and as the store takes it. */
+import * as Schema from "effect/Schema"
+import type { ListFilter } from "../Store.ts"
+import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { WorkflowStatus } from "../WorkflowStatus.ts"
+import { type Attributes, checkAttributes } from "./attributes.ts"
+import type { WorkflowInfo } from "./managing.ts"
+
+type OneOrMore<A> = A | ReadonlyArray<A>
+
+/** Which workflows. What is not given does not restrict; all that is given has to fit. */
+export interface Filter {
+  /** At most 1,000. */
+  readonly ids?: ReadonlyArray<string>
+  readonly status?: OneOrMore<WorkflowStatus>
+  readonly name?: OneOrMore<string>
+  readonly idPrefix?: string
+  /** The user on whose behalf they run. */
+  readonly user?: string
+  readonly version?: OneOrMore<string>
+  /** The executor that owns them, or owned them last. */
+  readonly executorId?: string
+  /** The queue that they were enqueued in, whether they still wait there or not. */
+  readonly queue?: OneOrMore<string>
+  /** True: only those that were enqueued in some queue. */
+  readonly queued?: boolean
+  readonly partitionKey?: string
+  readonly deduplicationId?: string
+  readonly forkedFrom?: string
+  /** Whether another was forked from them. */
+  readonly wasForked?: boolean
+  readonly parentId?: string
+  readonly hasParent?: boolean
+  /** All of these, with these values. */
+  readonly attributes?: Attributes
+  /** The schedule that started them. */
+  readonly schedule?: string
+  /** Created at or after. */
+  readonly from?: Date
+  /** Created before. */
+  readonly to?: Date
+  readonly startedFrom?: Date
+  readonly startedTo?: Date
+  readonly completedFrom?: Date
+  readonly completedTo?: Date
+}
+
+/** What restricts a {@link ListFilter}, without its page. */
+export type Restrictions = Omit<ListFilter, "order" | "limit" | "after">
+
+const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
+  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
+
+const isStatus = Schema.is(WorkflowStatus)
+
+/** Most values that one restriction may list. */
+const maxValues = 1000
+
+/** Throws a `WorkflowError` for what makes no sense. */
+export const restrictionsOf = (filter: Filter): Restrictions => {
+  const given: Record<string, unknown> = {
+    ids: listOf("ids", filter.ids, textOf),
+    status: listOf("status", filter.status, statusOf),
+    names: listOf("name", filter.name, textOf),
+    idPrefix: optional("idPrefix", filter.idPrefix, textOf),
+    user: optional("user", filter.user, textOf),
+    versions: listOf("version", filter.version, textOf),
+    executorId: optional("executorId", filter.executorId, textOf),
+    queues: listOf("queue", filter.queue, textOf),
+    queued: optional("queued", filter.queued, booleanOf),
+    partitionKey: optional("partitionKey", filter.partitionKey, textOf),
+    deduplicationId: optional("deduplicationId", filter.deduplicationId, textOf),
+    forkedFrom: optional("forkedFrom", filter.forkedFrom, textOf),
+    wasForked: optional("wasForked", filter.wasForked, booleanOf),
+    parentId: optional("parentId", filter.parentId, textOf),
+    hasParent: optional("hasParent", filter.hasParent, booleanOf),
+    attributes: filter.attributes === undefined ? undefined : checkAttributes(filter.attributes),
+    scheduleName: optional("schedule", filter.schedule, textOf),
+    createdFrom: optional("from", filter.from, timeOf),
+    createdTo: optional("to", filter.to, timeOf),
+    startedFrom: optional("startedFrom", filter.startedFrom, timeOf),
+    startedTo: optional("startedTo", filter.startedTo, timeOf),
+    completedFrom: optional("completedFrom", filter.completedFrom, timeOf),
+    completedTo: optional("completedTo", filter.completedTo, timeOf)
+  }
+  for (const key of Object.keys(given)) if (given[key] === undefined) delete given[key]
+  // `as`: the fields above are those of the type, one by one.
+  return given as Restrictions
+}
+
+type Check<A> = (argument: string, value: unknown) => A
+
+const optional = <A>(argument: string, value: unknown, check: Check<A>): A | undefined =>
+  value === undefined ? undefined : check(argument, value)
+
+const listOf = <A>(argument: string, value: unknown, check: Check<A>): ReadonlyArray<A> | undefined => {
+  if (value === undefined) return undefined
+  const values: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
+  if (values.length > maxValues) {
+    throw invalid(argument, `there are ${values.length}`, `Give at most ${maxValues} at a time.`)
+  }
+  return values.map((one) => check(argument, one))
+}
+
+const statusOf: Check<WorkflowStatus> = (argument, value) => {
+  if (isStatus(value)) return value
+  throw invalid(argument, `"${String(value)}" is none`, `Give one of ${WorkflowStatus.literals.join(", ")}.`)
+}
+
+// What no workflow can have is no mistake; what a database cannot compare is.
+const textOf: Check<string> = (argument, value) => {
+  if (typeof value !== "string") throw invalid(argument, `it is of type ${typeof value}`, "Give a string.")
+  if (value.isWellFormed() && !value.includes("\u0000") && value.length <= 10_000) return value
+  throw invalid(argument, "it has a NUL, half of a surrogate pair, or is too long", "Give well-formed, shorter text.")
+}
+
+const booleanOf: Check<boolean> = (argument, value) => {
+  if (typeof value === "boolean") return value
+  throw invalid(argument, `it is of type ${typeof value}`, "Give true or false.")
+}
+
+/** Milliseconds. Throws a `WorkflowError`. */
+export const timeOf: Check<number> = (argument, value) => {
+  const ms = value instanceof Date ? value.getTime() : Number.NaN
+  if (Number.isFinite(ms)) return ms
+  throw invalid(argument, "it is not a valid date", "Give a valid Date.")
+}
+
+// -----------------------------------------------------------------------------
+// pages
+// -----------------------------------------------------------------------------
+
+/** How a list is cut. */
+export interface PageOptions {
+  /** By creation. Default: newest first. */
+  readonly order?: "asc" | "desc"
+  /** 1 to 1,000. Default: 100. */
+  readonly limit?: number
+  /** The `cursor` of the page before. */
+  readonly cursor?: string
+}
+
+/** Throws a `WorkflowError` for what makes no sense. */
+export const listFilterOf = (options: Filter & PageOptions): ListFilter => {
+  const { cursor, limit = 100, order = "desc" } = options
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 1,000.")
+  }
+  if (order !== "asc" && order !== "desc") {
+    throw invalid("order", `it is "${String(order)}"`, "Give \"asc\" or \"desc\".")
+  }
+  return { ...restrictionsOf(options), order, limit, ...(cursor === undefined ? {} : { after: parseCursor(cursor) }) }
+}
+
+export const cursorOf = (last: WorkflowInfo): string => `${last.createdAt.getTime()}:${last.workflowId}`
+
+const parseCursor = (cursor: string): { readonly createdAt: number; readonly workflowId: string } => {
+  const colon = typeof cursor === "string" ? cursor.indexOf(":") : 0
+  const createdAt = colon > 0 ? Number(cursor.slice(0, colon)) : Number.NaN
+  if (Number.isSafeInteger(createdAt)) {
+    return { createdAt, workflowId: textOf("cursor", cursor.slice(colon + 1)) }
+  }
+  throw invalid("cursor", "it is not the cursor of a page", "Give the cursor of the page before, unchanged.")
+}

@@ -1,0 +1,56 @@
+/** Where durable operations may be asked for, and what they are told elsewhere. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as SqlClient from "effect/sql/SqlClient"
+import { OutsideWorkflow, TransactionMisused, WorkflowError } from "../WorkflowError.ts"
+import { type AttemptScope, CurrentAttempt } from "./attemptScope.ts"
+import type { Core } from "./core.ts"
+import { CurrentRun, type Run } from "./run.ts"
+import { refuseInTransaction } from "./transactions.ts"
+
+/** Where a fiber is. */
+export type Place =
+  | { readonly _tag: "Body"; readonly run: Run }
+  /** In an attempt of a step, or of a rollback. */
+  | { readonly _tag: "Step"; readonly scope: AttemptScope }
+  | { readonly _tag: "Outside" }
+
+/** `inside` with the place of the current fiber; a failure in a transaction, where nothing else durable may happen. */
+export const placed = <A, E, R>(
+  what: string,
+  inside: (place: Place, fiber: Fiber.Fiber<any, any>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | WorkflowError, R> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError, R> => {
+    const refused = refuseInTransaction(fiber, what)
+    if (refused !== undefined) return Effect.fail(refused)
+    const run = fiber.getRef(CurrentRun)
+    if (run !== undefined) return inside({ _tag: "Body", run }, fiber)
+    const scope = fiber.getRef(CurrentAttempt)
+    return inside(scope === undefined ? { _tag: "Outside" } : { _tag: "Step", scope }, fiber)
+  })
+
+/** SQLite has one writer: a write that waited for the transaction that waits for it would wait for ever. */
+export const refuseInOwnTransaction = (
+  core: Core,
+  context: Context.Context<never>,
+  what: string
+): WorkflowError | undefined => {
+  if (core.store.name !== "sqlite") return undefined
+  const sql = Context.getOption(context, SqlClient.SqlClient)
+  const within = sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
+  return within
+    ? new WorkflowError({
+      reason: new TransactionMisused({ why: "nested", detail: `${what} was asked for within an SqlClient transaction` })
+    })
+    : undefined
+}
+
+/** The scope of an attempt that still runs. */
+export const running = (scope: AttemptScope, operation: string): Effect.Effect<void, WorkflowError> =>
+  scope.over
+    ? outside(operation, "its step has ended", "Wait in the step for what it has forked.")
+    : Effect.void
+
+export const outside = (operation: string, detail: string, remedy: string): Effect.Effect<never, WorkflowError> =>
+  Effect.fail(new WorkflowError({ reason: new OutsideWorkflow({ operation, detail, remedy }) }))

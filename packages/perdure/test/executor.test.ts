@@ -1,0 +1,179 @@
+/**
+ * The claim loop against a store that answers late. Hunts for a workflow that is run under an epoch that is over, or
+ * given back while it is being taken.
+ */
+import { assert, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as TestClock from "effect/testing/TestClock"
+import * as Codec from "../src/internal/codec.ts"
+import type { Core } from "../src/internal/core.ts"
+import { DatabaseClock } from "../src/internal/databaseClock.ts"
+import { ExecutorLoops } from "../src/internal/executor.ts"
+import { Journal } from "../src/internal/journal.ts"
+import { CurrentRun } from "../src/internal/run.ts"
+import { Waiters } from "../src/internal/waiters.ts"
+import { Watching } from "../src/internal/watching.ts"
+import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
+
+/** The loop, on a store of which these answers are given; `ran` has the epochs of the runs. */
+const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" | "history" | "owned">) {
+  const written: Array<string> = []
+  const ran: Array<number> = []
+  const store = {
+    ...answers,
+    name: "test",
+    join: () => Effect.succeed(1),
+    outcomes: () => Effect.succeed({ done: [], blocked: [], unknown: [] }),
+    write: (batch: ReadonlyArray<Operation>) =>
+      Effect.sync(() => {
+        for (const one of batch) if (one._tag === "Advance") written.push(`${one.end?._tag} of epoch ${one.epoch}`)
+        return batch.map(() => ({ _tag: "Recorded", children: [] }))
+      })
+  } as unknown as StoreService
+  const fork: Core["fork"] = (effect) => Effect.runFork(effect)
+  // What the loop does not ask for is left out.
+  const core = {
+    store,
+    clock: new DatabaseClock(),
+    journal: new Journal(store, { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 1000 }, fork),
+    waiters: new Waiters(store, fork, () => false, () => {}),
+    settings: {
+      executorId: "test",
+      version: "",
+      leaseMs: 3_600_000,
+      heartbeatMs: 1000,
+      pollMs: 100,
+      suspendAfterMs: 3_600_000,
+      replayGraceMs: 1000,
+      shutdownMs: 1000,
+      maxRunning: 10,
+      compatible: [],
+      queues: null
+    },
+    watching: new Watching({
+      store,
+      now: () => 0,
+      fork,
+      isRunning: () => false,
+      lookForEnd: () => {},
+      claim: () => {}
+    }),
+    executor: undefined,
+    context: Context.empty(),
+    fork
+  } as unknown as Core
+  const signal = Queue.dropping<void>(1)
+  const executor = new ExecutorLoops(core, { claims: yield* signal, beats: yield* signal, sweeps: yield* signal })
+  yield* executor.join
+  yield* executor.register({
+    definition: {
+      name: "Subject",
+      payload: Codec.make<any>(),
+      success: Codec.make<any>(),
+      error: undefined,
+      requiredRoles: [],
+      maxRecoveryAttempts: 10,
+      timeoutMs: undefined
+    },
+    body: () =>
+      Effect.withFiber((fiber) => {
+        ran.push(fiber.getRef(CurrentRun)!.epoch)
+        return Effect.never
+      }),
+    context: Context.empty()
+  })
+  const [, claiming] = executor.loops
+  yield* Effect.forkScoped(claiming!)
+  return { executor, ran, written }
+})
+
+it.effect("a claim that is answered after it was given up is given back, and replaces no run", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<Claim>()
+    let claims = 0
+    const { executor, ran, written } = yield* loopOn({
+      claim: () => Effect.suspend(() => ++claims === 1 ? Deferred.await(late) : Effect.succeed(claimOf(3))),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([])
+    })
+    yield* until(() => ran.length === 1)
+    yield* Deferred.succeed(late, claimOf(2))
+    yield* until(() => written.length > 0 || ran.length > 1)
+    assert.deepStrictEqual([ran, written, executor.isRunning("w")], [[3], ["Release of epoch 2"], true])
+  }))
+
+it.effect("a workflow whose history is still being read is not given back by a look at what is owned", () =>
+  Effect.gen(function*() {
+    const history = yield* Deferred.make<Pick<Claimed, "records" | "attempts" | "more">>()
+    let claims = 0
+    let looks = 0
+    const { ran, written } = yield* loopOn({
+      // A claim that fails has what is owned looked at.
+      claim: () =>
+        Effect.suspend(() =>
+          ++claims === 1
+            ? Effect.succeed(claimOf(2, true))
+            : Effect.fail(new StoreError({ reason: new StoreUnavailable({ message: "away" }) }))
+        ),
+      history: () => Deferred.await(history),
+      owned: () =>
+        Effect.sync(() => {
+          looks++
+          return [{ workflowId: "w", epoch: 2 }]
+        })
+    })
+    yield* until(() => looks > 2)
+    yield* Deferred.succeed(history, { records: [], attempts: [], more: false })
+    yield* until(() => written.length > 0 || ran.length > 0)
+    assert.deepStrictEqual([ran, written], [[2], []])
+  }))
+
+interface Claim {
+  readonly now: number
+  readonly claimed: ReadonlyArray<Claimed>
+  readonly nextDueAt: number | null
+  readonly contended: boolean
+}
+
+const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false }
+
+const claimOf = (epoch: number, more = false): Claim => ({
+  ...nothing,
+  claimed: [{
+    row: {
+      workflowId: "w",
+      name: "Subject",
+      version: "",
+      status: "PENDING",
+      phase: "run",
+      epoch,
+      payload: "null",
+      startedAt: 1,
+      deadlineAt: null,
+      user: null,
+      roles: [],
+      assumedRole: null,
+      parentId: null
+    } as any,
+    records: [],
+    attempts: [],
+    more,
+    inbox: 0
+  }]
+})
+
+const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve)))
+
+/** Lets the loop's time pass meanwhile. */
+const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const deadline = performance.now() + 10_000
+    while (!holds()) {
+      assert.isBelow(performance.now(), deadline, "waited in vain")
+      yield* TestClock.adjust("1 second")
+      yield* turn
+    }
+  })

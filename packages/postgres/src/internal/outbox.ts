@@ -1,0 +1,93 @@
+/**
+ * Delivers what applications have sent within their own transactions, once those have committed: after the commit, on a
+ * hint from whoever sent with SQL alone, and at the latest with the sweep.
+ *
+ * Delivering twice is delivering once (the message's id), so a crash between a delivery and its deletion, or two that
+ * drain at the same time, do no harm. The messages of one destination go in one operation, oldest first, so their order
+ * is that of the outbox.
+ */
+import * as Effect from "effect/Effect"
+import type { Answer, Deliver, Hint, Send, StoreError, StoreService } from "perdure/Store"
+import type { Database } from "./database.ts"
+import { emptyStatement, outboxStatement } from "./sql/outbox.ts"
+
+interface Letter {
+  readonly n: string
+  readonly send: Send
+}
+
+export const make = (
+  database: Database,
+  write: StoreService["write"],
+  hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+): Effect.Effect<void, StoreError> => {
+  const readSql = outboxStatement(database.s)
+  const emptySql = emptyStatement(database.s)
+  let draining = false
+  let again = false
+
+  const deliver = (letters: ReadonlyArray<ReadonlyArray<Letter>>): Effect.Effect<ReadonlyArray<Answer>, StoreError> =>
+    write(letters.map((some): Deliver => ({ _tag: "Deliver", sends: some.map(({ send }) => send) })))
+
+  /** One batch. False: there is nothing more, but for what is sent to `busy`. */
+  const round = Effect.fnUntraced(function*(busy: Set<string>) {
+    const rows = yield* database.query(readSql, [[...busy]])
+    if (rows.length === 0) return false
+    const byDestination = new Map<string, ReadonlyArray<Letter>>()
+    for (const row of rows) {
+      const letter = letterOf(row)
+      byDestination.set(letter.send.to, [...byDestination.get(letter.send.to) ?? [], letter])
+    }
+    const gone: Array<string> = []
+    const told: Array<Hint> = []
+    let waiting = [...byDestination.values()]
+    while (waiting.length > 0) {
+      const answers = yield* deliver(waiting)
+      const rest: Array<ReadonlyArray<Letter>> = []
+      waiting.forEach((letters, i) => {
+        const answer = answers[i]!
+        const to = letters[0]!.send.to
+        if (answer._tag === "SendRefused" && letters.length > 1) {
+          // nothing of it was delivered: this one is dropped, the others of its destination are tried again
+          gone.push(letters[answer.index]!.n)
+          rest.push(letters.toSpliced(answer.index, 1))
+        } else if (answer._tag === "Rejected" && letters.length > 1) {
+          // one of them cannot be stored: each on its own, the first of them now
+          rest.push(letters.slice(0, 1))
+        } else if (answer._tag === "Busy") busy.add(to)
+        else {
+          for (const { n } of letters) gone.push(n)
+          if (answer._tag === "Delivered") told.push({ _tag: "Inbox", workflowId: to })
+        }
+      })
+      waiting = rest
+    }
+    if (gone.length > 0) yield* database.query(emptySql, [gone])
+    if (told.length > 0) yield* hint(told)
+    return true
+  })
+
+  const drain: Effect.Effect<void, StoreError> = Effect.gen(function*() {
+    do {
+      again = false
+      const busy = new Set<string>()
+      while (yield* round(busy)) again = false
+    } while (again)
+  })
+
+  // one at a time in a process; who comes meanwhile makes it look once more
+  return Effect.suspend(() => {
+    if (draining) {
+      again = true
+      return Effect.void
+    }
+    draining = true
+    return Effect.ensuring(drain, Effect.sync(() => draining = false))
+  })
+}
+
+const letterOf = ([n, to, messageId, topic, payload, codec, senderId]: ReadonlyArray<unknown>): Letter => ({
+  n: String(n),
+  // the columns of the statement
+  send: { to, messageId, topic, payload, codec, senderId } as Send
+})

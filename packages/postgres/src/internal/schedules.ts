@@ -1,0 +1,131 @@
+/** Schedules as rows: written, paused, due, fired once. */
+import * as Effect from "effect/Effect"
+import type { ScheduleDefinition, ScheduleRow, ScheduleStore, ScheduleWrite, StoreError } from "perdure/Store"
+import type { Database } from "./database.ts"
+import { encode, flushCall } from "./encoding.ts"
+import { retryLocks } from "./locks.ts"
+import { afterPrefix } from "./prefix.ts"
+import {
+  createStatement,
+  declareStatement,
+  deleteStatement,
+  dueStatement,
+  fireStatement,
+  pauseStatement,
+  scheduleColumns,
+  updateStatement
+} from "./sql/schedules.ts"
+
+/** How long a fire waits for an id that somebody's open transaction is inserting. */
+const lockMs = 100
+
+const timeOf = (value: unknown): number | null => value === null ? null : Number(value)
+const textOf = (time: number | null): string | null => time === null ? null : String(Math.round(time))
+
+/** The columns of {@link scheduleColumns}. */
+const rowOf = (columns: ReadonlyArray<unknown>): ScheduleRow => {
+  const [
+    name,
+    workflowName,
+    rule,
+    start,
+    origin,
+    paused,
+    nextFireAt,
+    lastFireAt,
+    lastWorkflowId,
+    createdAt,
+    updatedAt
+  ] = columns
+  return {
+    name: name as string,
+    workflowName: workflowName as string,
+    rule: rule as string,
+    start: start as string,
+    origin: origin as ScheduleRow["origin"],
+    paused: paused === true,
+    nextFireAt: timeOf(nextFireAt),
+    lastFireAt: timeOf(lastFireAt),
+    lastWorkflowId: lastWorkflowId as string | null,
+    createdAt: Number(createdAt),
+    updatedAt: Number(updatedAt)
+  }
+}
+
+/** What it means that a write touched no row. */
+const untouched = { declare: "same", create: "exists", update: "unknown" } as const
+
+export const make = (database: Database): ScheduleStore => {
+  const s = database.s
+  const writes = { declare: declareStatement(s), create: createStatement(s), update: updateStatement(s) }
+  const pauseSql = pauseStatement(s)
+  const deleteSql = deleteStatement(s)
+  const dueSql = dueStatement(s)
+  const fireSql = fireStatement(s, flushCall)
+  const touched = (sql: string, parameters: ReadonlyArray<unknown>): Effect.Effect<boolean, StoreError> =>
+    Effect.map(database.query(sql, parameters), (rows) => rows.length > 0)
+
+  return {
+    writeSchedule: (mode, definition: ScheduleDefinition, nextFireAt) =>
+      Effect.map(
+        touched(writes[mode], [
+          definition.name,
+          definition.workflowName,
+          definition.rule,
+          definition.start,
+          textOf(nextFireAt)
+        ]),
+        (written): ScheduleWrite => written ? "written" : untouched[mode]
+      ),
+
+    schedules: (filter) =>
+      Effect.suspend(() => {
+        const conditions: Array<string> = []
+        const parameters: Array<unknown> = []
+        const add = (value: unknown): string => `$${parameters.push(value)}`
+        if (filter.names !== undefined) conditions.push(`c.name = ANY (${add(filter.names)}::text[])`)
+        if (filter.workflowName !== undefined) conditions.push(`c.workflow_name = ${add(filter.workflowName)}::text`)
+        if (filter.paused !== undefined) conditions.push(`c.paused = ${add(filter.paused)}::boolean`)
+        if (filter.namePrefix !== undefined && filter.namePrefix !== "") {
+          conditions.push(`c.name >= ${add(filter.namePrefix)}::text`)
+          const end = afterPrefix(filter.namePrefix)
+          if (end !== null) conditions.push(`c.name < ${add(end)}::text`)
+        }
+        const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
+        return Effect.map(
+          database.query(`SELECT ${scheduleColumns} FROM ${s}.schedule c ${where} ORDER BY c.name`, parameters),
+          (rows) => rows.map(rowOf)
+        )
+      }),
+
+    pauseSchedule: (name, change) =>
+      touched(pauseSql, [name, change.paused, change.paused ? null : textOf(change.nextFireAt)]),
+
+    deleteSchedule: (name) => touched(deleteSql, [name]),
+
+    dueSchedules: (limit) =>
+      Effect.map(database.query(dueSql, [String(Math.max(0, Math.trunc(limit)))]), (rows) => ({
+        now: Number(rows[0]![0]),
+        due: rows.flatMap(([, , running, ...columns]) =>
+          columns[0] === null ? [] : [{ ...rowOf(columns), running: running === true }]
+        ),
+        nextDueAt: timeOf(rows[0]![1])
+      })),
+
+    fire: ({ expected, name, next, starts }) =>
+      Effect.map(
+        retryLocks(Effect.suspend(() =>
+          database.run(fireSql, [
+            name,
+            textOf(expected),
+            textOf(next),
+            textOf(Math.max(expected, ...starts.map(({ schedule }) => schedule?.at ?? expected))),
+            starts.at(-1)?.workflowId ?? null,
+            String(starts.length - 1),
+            ...encode(starts, lockMs)
+          ])
+        )),
+        (rows) => rows.length > 0
+      )
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Commits whose answer was lost. Hunts for an outcome that is recorded and never was: a failure written by a run that
+ * had no right to decide any more, or one that the body sees and a replay does not.
+ */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import { type StoreService, TransactionAborted } from "perdure/Store"
+import * as Transaction from "perdure/Transaction"
+import * as Workflow from "perdure/Workflow"
+import { type Given, onBothStores } from "./harness.ts"
+import { Log, stepsOf } from "./observing.ts"
+import { twice } from "./twice.ts"
+
+const Subject = Workflow.make("Subject", { success: Schema.String })
+const hour = 3_600_000
+
+const lost = new TransactionAborted({ why: "unknown", message: "the connection was lost in the commit" })
+
+/** The store that the engines of this test use, to be changed under them. */
+const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: StoreService[K] } => store
+
+/** Transactions of the first owner are rolled back when they would commit, and nobody can tell. */
+const loseFirst = (given: Given): void => {
+  const store = storeOf(given)
+  const { transaction } = store
+  store.transaction = (workflowId, epoch, body, record, options) =>
+    epoch > 1
+      ? transaction(workflowId, epoch, body, record, options)
+      : transaction(
+        workflowId,
+        epoch,
+        body,
+        (value) => Effect.andThen(record(value), Effect.fail(lost as any)),
+        options
+      )
+}
+
+const tableOf = Effect.fnUntraced(function*({ number, sql }: Given) {
+  const table = sql(`doubt_${number}`)
+  yield* sql`CREATE TABLE ${table} (id TEXT NOT NULL)`
+  return {
+    insert: Effect.flatMap(SqlClient, (sql) => Effect.asVoid(sql`INSERT INTO ${table} (id) VALUES ('a')`)),
+    rows: Effect.map(sql`SELECT id FROM ${table}`, (rows) => rows.length)
+  }
+})
+
+onBothStores("a commit whose answer was lost", (claim) => {
+  claim(
+    "is the next owner's to find out when the lease is lost, and not a failure",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      loseFirst(given)
+      // The loss is known here for some beats before anybody takes the workflow away.
+      const store = storeOf(given)
+      const { heartbeat, sweep } = store
+      let beats = 0
+      store.heartbeat = (incarnation, leaseMs) =>
+        Effect.tap(
+          heartbeat(incarnation, leaseMs),
+          ({ alive }) => Effect.sync(() => (beats += beats > 0 || !alive ? 1 : 0))
+        )
+      store.sweep = (limit) =>
+        Effect.suspend(() =>
+          beats > 5 ? sweep(limit) : Effect.succeed({ released: 0, deadLettered: [], expired: [], more: false })
+        )
+      const live = Subject.toLayer(() =>
+        Effect.orDie(
+          Transaction.run("enter", Effect.as(Effect.andThen(table.insert, log.add("ran")), "done"))
+        )
+      )
+      const engine = yield* given.engine(live, { lease: "1 hour", heartbeat: "100 millis" })
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("ran", 2)
+      yield* given.store.adjustClock(2 * hour)
+      assert.strictEqual(yield* engine.use(Subject.handle("w").result), "done")
+      assert.deepStrictEqual(yield* engine.use(stepsOf("w")), ["0 transaction enter"])
+      assert.strictEqual(yield* table.rows, 1)
+    })
+  )
+
+  claim(
+    "is the next owner's to find out when the engine closes, and not a failure",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      loseFirst(given)
+      const live = Subject.toLayer(() =>
+        Effect.orDie(
+          Transaction.run("enter", Effect.as(Effect.andThen(table.insert, log.add("ran")), "done"))
+        )
+      )
+      const first = yield* given.engine(live)
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("ran", 2)
+      yield* first.close
+      const second = yield* given.engine(live)
+      assert.strictEqual(yield* second.use(Subject.handle("w").result), "done")
+      assert.deepStrictEqual(yield* second.use(stepsOf("w")), ["0 transaction enter"])
+      assert.strictEqual(yield* table.rows, 1)
+    })
+  )
+
+  claim(
+    "is what the body gets when it was made, although the next attempt dies",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const store = storeOf(given)
+      const { transaction } = store
+      store.transaction = (...given) =>
+        Effect.flatMap(transaction(...given), () => Effect.andThen(log.add("made"), Effect.fail(lost)))
+      const body = Transaction.run(
+        "enter",
+        Effect.suspend(() => log.count("made") > 0 ? Effect.die(new Error("broken")) : Effect.as(table.insert, "done"))
+      )
+      const { live, replayed } = yield* twice(given, body)
+      assert.deepStrictEqual(replayed, live)
+      assert.deepStrictEqual(live, Exit.succeed("done"))
+      assert.strictEqual(yield* table.rows, 1)
+    })
+  )
+
+  claim(
+    "is a defect for good when it was not made and the next attempt dies",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      loseFirst(given)
+      const body = Transaction.run(
+        "enter",
+        Effect.suspend(() =>
+          log.count("ran") > 0 ? Effect.die(new Error("broken")) : Effect.andThen(table.insert, log.add("ran"))
+        )
+      )
+      const { live, replayed } = yield* twice(given, body)
+      for (const exit of [live, replayed]) assert.match(String(exit), /broken/)
+      assert.strictEqual(yield* table.rows, 0)
+    })
+  )
+})

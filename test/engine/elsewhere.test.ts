@@ -1,0 +1,235 @@
+/**
+ * Transactions in another database: once, whatever becomes of the answer to a commit. Each runs against a database of its
+ * own; where an answer gets lost, the client's `withTransaction` loses it.
+ */
+import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import * as Client from "perdure/Client"
+import * as Step from "perdure/Step"
+import * as Transaction from "perdure/Transaction"
+import * as Workflow from "perdure/Workflow"
+import { type Given, onBothStores } from "./harness.ts"
+import { Log } from "./observing.ts"
+import { twiceWell } from "./twice.ts"
+
+class Poor extends Schema.TaggedError<Poor>()("Poor", { missing: Schema.Number }) {}
+
+const Subject = Workflow.make("Subject", { success: Schema.Unknown, error: Poor })
+
+/** A client of another database, with a ledger whose rows nothing keeps unique. */
+const ledger = Effect.fnUntraced(function*({ elsewhere }: Given) {
+  const sql = Context.get(yield* elsewhere, SqlClient)
+  yield* sql`CREATE TABLE ledger (amount INTEGER NOT NULL)`
+  return {
+    sql,
+    add: (amount: number) =>
+      Effect.flatMap(SqlClient, (sql) => Effect.asVoid(sql`INSERT INTO ledger (amount) VALUES (${amount})`)),
+    amounts: Effect.map(sql<{ amount: number }>`SELECT amount FROM ledger`, (rows) => rows.map(({ amount }) => amount)),
+    completions: Effect.map(sql`SELECT id FROM perdure_completion`, (rows) => rows.length)
+  }
+})
+
+type TransactionOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+
+/** The client with another `withTransaction`. */
+const withTransaction = (sql: SqlClient, make: (real: TransactionOf) => TransactionOf): SqlClient =>
+  new Proxy(sql, {
+    get: (target, key, receiver) =>
+      key === "withTransaction" ? make(sql.withTransaction as TransactionOf) : Reflect.get(target, key, receiver)
+  })
+
+const lost = new SqlError({
+  reason: new ConnectionError({ cause: new Error("lost"), message: "The connection was lost", operation: "commit" })
+})
+
+/** The first so many answers to a commit get lost, after it was made. */
+const losing = (sql: SqlClient, times: number): SqlClient => {
+  let left = times
+  return withTransaction(
+    sql,
+    (real) => (effect) =>
+      Effect.flatMap(real(effect), (value) => left-- > 0 ? Effect.fail(lost) : Effect.succeed(value))
+  )
+}
+
+/** The first so many commits do not arrive. */
+const failing = (sql: SqlClient, times: number): SqlClient => {
+  let left = times
+  return withTransaction(
+    sql,
+    (real) => (effect) => real(left-- > 0 ? Effect.tap(effect, () => Effect.fail(lost)) : effect)
+  )
+}
+
+const quick = { maxAttempts: 3, interval: 1 } as const
+
+onBothStores("transactions in another database", (claim) => {
+  claim(
+    "commit there, once, and replay from the record",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const body = Transaction.runElsewhere("enter", Effect.as(other.add(5), { entered: 5 })).pipe(
+        Effect.provideService(SqlClient, other.sql)
+      )
+      const { live, replayed, steps } = yield* twiceWell(given, body)
+      assert.deepStrictEqual([live, replayed], [{ entered: 5 }, { entered: 5 }])
+      assert.deepStrictEqual(steps, ["0 transaction enter"])
+      assert.deepStrictEqual([yield* other.amounts, yield* other.completions], [[5], 1])
+    })
+  )
+
+  for (const [what, fault] of [["made", losing], ["not made", failing]] as const) {
+    claim(
+      `are run again when the answer to a commit that was ${what} is lost, and commit once`,
+      Effect.fnUntraced(function*(given) {
+        const other = yield* ledger(given)
+        let runs = 0
+        const { use } = yield* given.engine(
+          Subject.toLayer(() =>
+            Transaction.runElsewhere("enter", Effect.andThen(other.add(5), Effect.sync(() => ++runs)), { retry: quick })
+              .pipe(
+                Effect.provideService(SqlClient, fault(other.sql, 2))
+              )
+          )
+        )
+        // The value is that of the commit.
+        assert.strictEqual(yield* use(Subject.execute()), fault === losing ? 1 : 3)
+        assert.deepStrictEqual([yield* other.amounts, yield* other.completions], [[5], 1])
+      })
+    )
+  }
+
+  claim(
+    "do not fail over a commit whose every answer is lost: what is there counts",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const { use } = yield* given.engine(
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.as(other.add(5), "entered"), { retry: { maxAttempts: 1 } }).pipe(
+            Effect.provideService(SqlClient, losing(other.sql, 1))
+          )
+        )
+      )
+      assert.strictEqual(yield* use(Subject.execute()), "entered")
+      assert.deepStrictEqual(yield* other.amounts, [5])
+    })
+  )
+
+  claim(
+    "that fail over a commit of which nobody knows are kept from coming later",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      let late: Effect.Effect<unknown, unknown> = Effect.void
+      const client = withTransaction(other.sql, (real) => (effect) =>
+        // Sent, and still under way when the sender hears that the connection is gone.
+        Effect.flatMap(Effect.context<never>(), (context) => {
+          late = Effect.provideContext(real(effect) as Effect.Effect<unknown, unknown>, context)
+          return Effect.andThen(real(Effect.tap(effect, () => Effect.fail(lost))), Effect.never)
+        }))
+      const { use } = yield* given.engine(
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.as(other.add(5), "entered"), { retry: { maxAttempts: 1 } }).pipe(
+            Effect.provideService(SqlClient, client),
+            Effect.catchTag("StepFailed", () => Effect.succeed("failed"))
+          )
+        )
+      )
+      assert.strictEqual(yield* use(Subject.execute()), "failed")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(late)), "the late commit is refused")
+      assert.deepStrictEqual([yield* other.amounts, yield* other.completions], [[], 1])
+    })
+  )
+
+  claim(
+    "give an executor that takes over the value of the commit that its predecessor made and did not record",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const log = new Log()
+      let runs = 0
+      const live = (client: SqlClient) =>
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.andThen(other.add(5), Effect.sync(() => ++runs))).pipe(
+            Effect.provideService(SqlClient, client)
+          )
+        )
+      // It commits, and then its process does nothing more.
+      const stuck = withTransaction(
+        other.sql,
+        (real) => (effect) => Effect.andThen(real(effect), Effect.andThen(log.add("committed"), Effect.never))
+      )
+      const first = yield* given.engine(live(stuck))
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("committed")
+      yield* first.close
+      const second = yield* given.engine(live(other.sql))
+      assert.strictEqual(yield* second.use(Subject.handle("w").result), 1)
+      assert.deepStrictEqual([yield* other.amounts, runs], [[5], 1])
+    })
+  )
+
+  claim(
+    "roll back over a typed error, which comes back as itself",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const { use } = yield* given.engine(
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.andThen(other.add(5), Effect.fail(new Poor({ missing: 3 }))), {
+            error: Poor
+          }).pipe(Effect.provideService(SqlClient, other.sql))
+        )
+      )
+      assert.deepStrictEqual(yield* Effect.flip(use(Subject.execute())), new Poor({ missing: 3 }))
+      assert.deepStrictEqual([yield* other.amounts, yield* other.completions], [[], 0])
+    })
+  )
+
+  claim(
+    "refuse to be within another transaction, and to hold a durable operation",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const enter = Transaction.runElsewhere("enter", other.add(5))
+      const { use } = yield* given.engine(Subject.toLayer(() =>
+        Effect.gen(function*() {
+          const within = yield* Effect.flip(other.sql.withTransaction(enter))
+          const holding = yield* Effect.flip(Transaction.runElsewhere("holds", Step.run("step", other.add(6))))
+          return [within._tag === "WorkflowError" ? within.reason._tag : within._tag, holding._tag]
+        }).pipe(Effect.provideService(SqlClient, other.sql), Effect.orDie)
+      ))
+      assert.deepStrictEqual(yield* use(Subject.execute()), ["TransactionMisused", "StepFailed"])
+      assert.deepStrictEqual(yield* other.amounts, [])
+    })
+  )
+
+  claim(
+    "leave rows that go with their workflows, and not before",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const { use } = yield* given.engine(Subject.toLayer(() =>
+        Transaction.runElsewhere("enter", other.add(5)).pipe(
+          Effect.andThen(Workflow.sleep("1 day")),
+          Effect.as(null),
+          Effect.provideService(SqlClient, other.sql)
+        )
+      ))
+      const retain = use(
+        Transaction.retainElsewhere({ olderThan: 0 }).pipe(Effect.provideService(SqlClient, other.sql))
+      )
+      assert.strictEqual(yield* retain, 0)
+      const handle = yield* use(Subject.start(undefined, { workflowId: "w" }))
+      yield* use(Subject.start(undefined, { workflowId: "cancelled" }))
+      yield* Effect.repeat(other.completions, { until: (count) => count === 2 })
+      yield* use(Client.cancel("cancelled"))
+      assert.strictEqual(yield* retain, 0)
+      yield* given.store.adjustClock(86_400_000)
+      yield* use(handle.result)
+      // The clock of this process must have gone on since the row was made.
+      yield* Effect.sleep(2)
+      assert.deepStrictEqual([yield* retain, yield* other.completions], [1, 1])
+    })
+  )
+})
