@@ -88,6 +88,7 @@ export const advance = (
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null,
   ...given
 })
@@ -124,7 +125,6 @@ export const entry = (stepId: number, given: Partial<StreamWrite> = {}): StreamW
   stepId,
   attempt: null,
   index: 0,
-  supersedes: false,
   ...given
 })
 

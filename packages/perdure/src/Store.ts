@@ -15,7 +15,16 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Stream from "effect/Stream"
 import type { ManagementStore } from "./store/management.ts"
-import type { Consume, Deliver, EventWrite, MessageStore, Send, SendRefusal, StreamWrite } from "./store/messages.ts"
+import type {
+  Consume,
+  Deliver,
+  EventWrite,
+  MessageStore,
+  Send,
+  SendRefusal,
+  StreamWrite,
+  Supersede
+} from "./store/messages.ts"
 import type { Enqueued, QueueStore } from "./store/queues.ts"
 import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
@@ -258,6 +267,8 @@ export interface Advance {
   readonly consumes: ReadonlyArray<Consume>
   readonly events: ReadonlyArray<EventWrite>
   readonly entries: ReadonlyArray<StreamWrite>
+  /** Of what is written here, too. */
+  readonly supersedes: ReadonlyArray<Supersede>
   readonly end: End | null
 }
 

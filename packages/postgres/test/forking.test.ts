@@ -86,8 +86,7 @@ describe("a fork", () => {
                 codec: "json",
                 stepId: step,
                 attempt: null,
-                index: 0,
-                supersedes: false
+                index: 0
               }]
             })
           )

@@ -56,6 +56,7 @@ export const advance = (workflowId: string, epoch: number, given: Partial<Advanc
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null,
   ...given
 })

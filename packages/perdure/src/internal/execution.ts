@@ -140,6 +140,7 @@ export class Execution {
   }
 
   private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
+    this.streams.supersede(advance.supersedes)
     journal.submit(advance, (answer) => {
       if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
       if (answer._tag === "Recorded") this.core.watching.wrote(advance)

@@ -172,6 +172,7 @@ export const nothingOf = (workflowId: string, epoch: number): Advance => ({
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null
 })
 

@@ -9,7 +9,8 @@ import type {
   Send,
   Start,
   StepRecord,
-  StreamWrite
+  StreamWrite,
+  Supersede
 } from "../Store.ts"
 import { nothingOf } from "./operation.ts"
 
@@ -18,6 +19,7 @@ export interface Along {
   readonly consumes?: ReadonlyArray<Consume>
   readonly events?: ReadonlyArray<EventWrite>
   readonly entries?: ReadonlyArray<StreamWrite>
+  readonly supersedes?: ReadonlyArray<Supersede>
 }
 
 /** A record to be written. */
@@ -55,6 +57,7 @@ export const advanceOf = (
     consumes: alongs.flatMap((along) => along.consumes ?? none),
     events: alongs.flatMap((along) => along.events ?? none),
     entries: alongs.flatMap((along) => along.entries ?? none),
+    supersedes: alongs.flatMap((along) => along.supersedes ?? none),
     end: write.end ?? null
   }
 }

@@ -59,6 +59,9 @@ const tell = (database: Database, op: Advance, now: number): void => {
     const offset = Entry.append(database, op.workflowId, op.epoch, entry, now)
     if (offset !== undefined) Waiter.wakeForEntry(database, op.workflowId, entry.key, offset, now)
   }
+  for (const superseded of op.supersedes) {
+    Entry.supersede(database, op.workflowId, op.epoch, superseded)
+  }
 }
 
 const fenced: Answer = { _tag: "Fenced" }

@@ -8,7 +8,7 @@ import { groupCounts, groupParameters } from "./groups.ts"
 import { lockMailboxes } from "./mailboxes.ts"
 import { checkSends, consumeMessages, insertMessages } from "./messages.ts"
 import { putInOutbox } from "./outbox.ts"
-import { appendEntries } from "./streams.ts"
+import { appendEntries, supersedeEntries } from "./streams.ts"
 import { tellWaiters, told } from "./telling.ts"
 
 /**
@@ -409,6 +409,7 @@ ${insertMessages(s)}
 ${consumeMessages(s)}
 ${setEvents(s)}
 ${appendEntries(s)}
+${supersedeEntries(s)}
 ${tellWaiters(s)}
 
   IF v_settling THEN
