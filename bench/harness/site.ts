@@ -1,0 +1,48 @@
+/** The one PostgreSQL of all engines, on a real disk, and folders on the same disk. */
+import * as Effect from "effect/Effect"
+import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { onServer } from "../../test/postgres/database.ts"
+import { startPostgres } from "../../test/postgres/server.ts"
+import type { Site } from "./Engine.ts"
+
+/** For all engines alike. `fsync`, `synchronous_commit` and `full_page_writes` are on, as PostgreSQL has them. */
+export const settings = { shared_buffers: "512MB", max_wal_size: "4GB", checkpoint_timeout: "15min" } as const
+
+export interface OpenSite extends Site {
+  readonly version: string
+  readonly close: () => Promise<void>
+}
+
+export const openSite = async (): Promise<OpenSite> => {
+  const server = await startPostgres({ fsync: true, settings })
+  const run = (statement: string) => Effect.runPromise(onServer(server.url, statement))
+  try {
+    const [row] = await run("SHOW server_version") as ReadonlyArray<{ readonly server_version: string }>
+    return {
+      version: row?.server_version ?? "unknown",
+      close: server.close,
+      database: async () => {
+        const name = `bench_${randomBytes(6).toString("hex")}`
+        await run(`CREATE DATABASE ${name}`)
+        // No engine pays for the pages that another one has left dirty.
+        await run("CHECKPOINT")
+        const address = new URL(server.url)
+        address.pathname = `/${name}`
+        return {
+          address: address.toString(),
+          close: async () => void await run(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+        }
+      },
+      folder: async () => {
+        const address = mkdtempSync(join(tmpdir(), "perdure-bench-"))
+        return { address, close: async () => rmSync(address, { recursive: true, force: true, maxRetries: 20 }) }
+      }
+    }
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
