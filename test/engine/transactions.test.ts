@@ -5,15 +5,25 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
+import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
-import { type Given, onBothStores } from "./harness.ts"
+import type { InWorkflow } from "perdure/WorkflowContext"
+import * as WorkflowEvent from "perdure/WorkflowEvent"
+import * as WorkflowQueue from "perdure/WorkflowQueue"
+import * as WorkflowStream from "perdure/WorkflowStream"
+import { type Given, type Needs, onBothStores } from "./harness.ts"
 import { failureOf, Log, reasonOf, stepsOf } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
 const Subject = Workflow.make("Subject", { success: Schema.Unknown })
+const Line = WorkflowQueue.make("line")
+const Said = Message.make("said", { payload: Schema.String })
+const Told = WorkflowEvent.make("told", { value: Schema.String })
+const Shown = WorkflowStream.make("shown", { value: Schema.String })
 class Poor extends Schema.TaggedError<Poor>()("Poor", { missing: Schema.Number }) {}
 
 /** A table of the application's own. */
@@ -150,6 +160,56 @@ onBothStores("transactions", (claim) => {
       })
     )
   }
+
+  claim(
+    "every durable operation inside sql.withTransaction is refused in a body, live and on a replay, and does nothing",
+    Effect.fnUntraced(function*(given) {
+      const operations = {
+        step: Step.run("step", Effect.succeed(1)),
+        transaction: Transaction.run("transaction", Effect.succeed(1)),
+        elsewhere: Transaction.runElsewhere("elsewhere", Effect.succeed(1)),
+        child: Subject.execute(undefined, { workflowId: "child" }),
+        start: Subject.start(undefined, { workflowId: "child" }),
+        enqueue: Line.enqueue(Subject, undefined, { workflowId: "child" }),
+        "enqueue many": Line.enqueueMany(Subject, [undefined]),
+        result: Subject.handle("subject").result,
+        send: Said.send("subject", "hello"),
+        receive: Said.receive(),
+        "receive in time": Said.receive({ timeout: 1 }),
+        "set event": Told.set("a"),
+        "get event": Told.get("subject"),
+        write: Shown.write("a"),
+        close: Shown.close,
+        read: Stream.runCollect(Shown.read("subject")),
+        sleep: Effect.sleep(1),
+        "sleep until": Workflow.sleepUntil(Date.now() + 1_000_000),
+        select: Workflow.select({ said: Said.receive(), late: Effect.sleep(1) }),
+        race: Workflow.race([Effect.succeed(1)]),
+        now: Workflow.now(),
+        uuid: Workflow.randomUUID(),
+        patch: Workflow.patch("change")
+      }
+      const body = Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const refused = yield* Effect.forEach(
+          Object.entries(operations),
+          ([name, operation]) =>
+            Effect.map(
+              Effect.exit(sql.withTransaction(operation as Effect.Effect<unknown, unknown, Needs | InWorkflow>)),
+              (
+                exit
+              ) => [name, Exit.isFailure(exit) && /TransactionMisused|nested/.test(JSON.stringify(failureOf(exit)))]
+            )
+        )
+        return [refused, yield* Step.run("after", Effect.succeed("well"))]
+      })
+      const { live, replayed, steps } = yield* twiceWell(given, body)
+      const all = [Object.keys(operations).map((name) => [name, true]), "well"]
+      assert.deepStrictEqual([live, replayed], [all, all])
+      assert.deepStrictEqual(steps, ["0 step after"])
+      assert.lengthOf(yield* given.sql`SELECT 1 AS one`, 1)
+    })
+  )
 
   claim(
     "a Transaction in a Step is refused or part of the step, never recorded on its own",

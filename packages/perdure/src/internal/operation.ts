@@ -4,6 +4,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Advance, Answer, AttemptRecord, Await, RecordKind, Send, Start, StepRecord } from "../Store.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
 import type { Along } from "./unsaved.ts"
 
 /** An outcome, encoded for the record and as the body gets it. */
@@ -35,6 +36,8 @@ export interface Operation {
    * wait for it. It must come soon after that time has passed.
    */
   readonly due?: number | undefined
+  /** How whoever asks is told that it may not be asked for here. Default: as a failure. */
+  readonly refused?: (error: WorkflowError) => Effect.Effect<never, any>
   /** What a replay answers without a record when recorded operations are still to come (a patch). */
   readonly passed?: Exit.Exit<any, any>
   /** Called when the outcome reaches the body, live and on replay. */

@@ -26,6 +26,7 @@ import {
 } from "./operation.ts"
 import * as Replay from "./replay.ts"
 import { type Timer, Timers } from "./timers.ts"
+import { isInTransaction, nested } from "./transactions.ts"
 import { advanceOf, type Along, saysMore, type Unsaved, wasRefused, type Write } from "./unsaved.ts"
 
 // -----------------------------------------------------------------------------
@@ -254,11 +255,16 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
+      // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
+      if (isInTransaction(fiber.context)) {
+        return (operation.refused ?? Effect.fail)(nested(`${operation.kind} "${operation.name}"`))
+      }
       const named: Branch.Named = at === undefined
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
-      if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
-      if (this.askedKeys.has(named.key)) return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
+      if (named._tag === "Repeated" || this.askedKeys.has(named.key)) {
+        return Effect.die(Branch.repeated(operation.identity, branch.path))
+      }
       const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
       // Asked for after all, when it was taken for dropped: it says the same as ever.
       if (decision._tag === "Taken" && Replay.isPassedOver(decision.record) && operation.kind === "patch") {
@@ -301,7 +307,7 @@ export class Run {
     const branch = fiber.getRef(CurrentBranch)
     if (branch === undefined || !this.open(branch)) return this.refuse()
     const named = Branch.take(branch, fiber, name, undefined)
-    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(new Branch.RepeatedName(name, branch.path))
+    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(Branch.repeated(name, branch.path))
   }
 
   /** The recorded value of an operation of this branch that has not been asked for yet. */
@@ -508,6 +514,7 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
+      if (isInTransaction(fiber.context)) return Effect.die(nested("a sleep"))
       return Effect.callback((resume) => {
         const timer: Timer = { due, order: this.timerOrder++, fiber, resume }
         this.timers.add(timer)
