@@ -80,6 +80,47 @@ onBothStores("looking", (claim) => {
   )
 
   claim(
+    "steps show what the body got: a result, a message, an event, or why there was none",
+    Effect.fnUntraced(function*(given) {
+      const Word = Message.make("word", { payload: Schema.String })
+      const Mood = WorkflowEvent.make("mood", { value: Schema.String })
+      const live = Slow.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Quick.handle("q").result
+          yield* Effect.exit(Quick.handle("bad").result)
+          yield* Effect.exit(Slow.handle("cancelled").result)
+          yield* Effect.exit(Quick.handle("nobody").result)
+          yield* Word.receive()
+          yield* Word.receive({ timeout: 0 })
+          yield* Mood.set("calm")
+          yield* Mood.get("w")
+        })
+      )
+      const { use } = yield* given.engine([quick, live])
+      yield* use(Quick.execute({ n: 2 }, { workflowId: "q" }))
+      yield* use(Effect.exit(Quick.execute({ n: -1 }, { workflowId: "bad" })))
+      yield* use(Slow.start(undefined, { workflowId: "cancelled", delay: "1 day" }))
+      yield* use(Client.cancel("cancelled"))
+      const handle = yield* use(Slow.start(undefined, { workflowId: "w" }))
+      yield* use(Word.send("w", "hello"))
+      yield* use(handle.result)
+      assert.deepStrictEqual(
+        (yield* use(Client.steps("w"))).map(({ failure, kind, value }) => [kind, value, failure?.tag]),
+        [
+          ["result", 4, undefined],
+          ["result", undefined, "Error"],
+          ["result", undefined, "WorkflowCancelled"],
+          ["result", undefined, "WorkflowNotFound"],
+          ["receive", "hello", undefined],
+          ["receive", undefined, undefined],
+          ["event", "calm", undefined],
+          ["get event", "calm", undefined]
+        ]
+      )
+    })
+  )
+
+  claim(
     "list filters by status, name, prefix, parent and time, and pages both ways",
     Effect.fnUntraced(function*(given) {
       const Parent = Workflow.make("Parent")

@@ -11,7 +11,7 @@ import {
 } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import { untilItPasses } from "./journal.ts"
-import { readable } from "./managing.ts"
+import { readable } from "./readable.ts"
 import { checkRule, type RuleOptions } from "./rules.ts"
 import {
   type CheckedSchedule,
