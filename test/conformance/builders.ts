@@ -17,6 +17,7 @@ let made = 0
 export const start = (given: Partial<Omit<Start, "_tag">> & { readonly workflowId: string }): Start => ({
   _tag: "Start",
   token: `token-${++made}`,
+  epoch: given.owner ? 1 : 0,
   name: "Order",
   version: "1",
   payload: "{\"item\":1}",

@@ -26,8 +26,9 @@ const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: Store
 const loseFirst = (given: Given): void => {
   const store = storeOf(given)
   const { transaction } = store
+  let first: number | undefined
   store.transaction = (workflowId, epoch, body, record, options) =>
-    epoch > 1
+    epoch > (first ??= epoch)
       ? transaction(workflowId, epoch, body, record, options)
       : transaction(
         workflowId,

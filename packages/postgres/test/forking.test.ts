@@ -16,6 +16,7 @@ const forkOf = (sourceId: string, workflowId: string, fromStep: number, given: P
   workflowId,
   fromStep,
   token: `token of ${workflowId}`,
+  epoch: 0,
   version: null,
   payload: null,
   timeoutMs: null,

@@ -5,6 +5,7 @@ export const start = (workflowId: string, given: Partial<Start> = {}): Start => 
   _tag: "Start",
   workflowId,
   token: `token of ${workflowId}`,
+  epoch: given.owner === null ? 0 : 1,
   name: "Order",
   version: "1",
   payload: "{}",

@@ -23,6 +23,7 @@ const fork = (fromStep: number, given: Partial<Fork> = {}): Fork => ({
   sourceId: "w",
   workflowId: "f",
   token: `fork ${++made}`,
+  epoch: 0,
   fromStep,
   version: null,
   payload: null,

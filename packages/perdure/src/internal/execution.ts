@@ -94,7 +94,11 @@ export class Execution {
     this.parentId = owned.parentId
     this.queue = owned.queue
     this.inbox = core.watching.inboxes.inboxOf(owned.workflowId, owned.inbox)
-    this.streams = new OwnStreams(core.store, owned.workflowId, owned.epoch)
+    this.streams = new OwnStreams(
+      core.store,
+      owned.workflowId,
+      owned.liveAt === owned.startedAt && owned.records.length === 0
+    )
     this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
   }
 

@@ -244,13 +244,12 @@ export class ExecutorLoops implements Executor {
     const registration = this.registry.get(begun.name)
     if (registration === undefined || begun.incarnation !== this.lease.incarnation || this.stopping) {
       // Ours by its row, and not to be run here any more.
-      return this.giveBack(begun.workflowId, 1)
+      return this.giveBack(begun.workflowId, begun.epoch)
     }
     this.run(registration, {
       ...begun,
       queue: null,
       schedule: null,
-      epoch: 1,
       phase: "run",
       liveAt: begun.startedAt,
       records: [],

@@ -6,6 +6,7 @@ import { fromStoreError, InvalidArgument, WorkflowConflict, WorkflowError } from
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
+import { firstEpoch } from "./firstEpoch.ts"
 import { untilItPasses } from "./journal.ts"
 import * as Managing from "./managing.ts"
 import { checkKey, checkTargetId, checkWorkflowId, positiveDurationMs } from "./names.ts"
@@ -24,7 +25,7 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 
 const anything = Codec.make<any>()
 
-const forkOf = (sourceId: string, options: ForkOptions, definition: Definition | undefined): Fork => {
+const forkOf = (core: Core, sourceId: string, options: ForkOptions, definition: Definition | undefined): Fork => {
   const fromStep = options.fromStep ?? 0
   if (!Number.isInteger(fromStep) || fromStep < 0 || fromStep > 2_147_483_647) {
     throw invalid("fromStep", `it is ${fromStep}`, "Give the id of a step: a whole number from 0.")
@@ -42,6 +43,7 @@ const forkOf = (sourceId: string, options: ForkOptions, definition: Definition |
     sourceId: checkTargetId(sourceId),
     workflowId: options.workflowId === undefined ? crypto.randomUUID() : checkWorkflowId(options.workflowId),
     token: crypto.randomUUID(),
+    epoch: firstEpoch(core),
     fromStep,
     version: options.version === undefined || options.version === ""
       ? options.version ?? null
@@ -59,7 +61,7 @@ export const fork = (
   definition: Definition | undefined
 ): Effect.Effect<string, WorkflowError> =>
   Effect.gen(function*() {
-    const asked = yield* attemptSync(() => forkOf(sourceId, options, definition))
+    const asked = yield* attemptSync(() => forkOf(core, sourceId, options, definition))
     if (definition !== undefined) {
       const { name } = yield* Managing.get(core, sourceId)
       if (name !== definition.name) return yield* Effect.fail(otherName(sourceId, name, definition.name))

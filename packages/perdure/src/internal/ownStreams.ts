@@ -29,10 +29,10 @@ export class OwnStreams {
   /** Nobody has owned it before, so nothing was written that is not known. */
   private readonly fresh: boolean
 
-  constructor(store: StoreService, workflowId: string, epoch: number) {
+  constructor(store: StoreService, workflowId: string, fresh: boolean) {
     this.store = store
     this.workflowId = workflowId
-    this.fresh = epoch === 1
+    this.fresh = fresh
   }
 
   /** Who has closed the stream, as soon as that which is about to be superseded is; undefined: it is open. */

@@ -299,7 +299,7 @@ export const trigger = (core: Core, name: string): Effect.Effect<string, Workflo
     const row = yield* find(core, name)
     const { stored } = yield* readRowOf(row)
     const now = yield* store(core.store.now)
-    return yield* submitStart(core, startOfSchedule(row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
+    return yield* submitStart(core, startOfSchedule(core, row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
   })
 
 /** Most ticks of one backfill. */
@@ -335,7 +335,7 @@ export const backfill = (
         invalid("range", `it has more than ${backfillLimit} ticks`, "Give a shorter range, several times.")
       )
     }
-    const starts = due.map((tick) => startOfSchedule(row, stored, tickId(name, tick), tick))
+    const starts = due.map((tick) => startOfSchedule(core, row, stored, tickId(name, tick), tick))
     const answers = yield* Effect.forEach(starts, (start) => submitted(core, start), { concurrency: 1000 })
     const failed = answers.findIndex((answer) => !isSettled(answer))
     if (failed >= 0) return yield* Effect.fail(refusalOf(answers[failed]!))

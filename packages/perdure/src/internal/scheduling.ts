@@ -11,6 +11,7 @@ import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
+import { firstEpoch } from "./firstEpoch.ts"
 import { checkKey, checkWorkflowName } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import { checkMissed, checkOverlap, checkRule, type RuleOptions } from "./rules.ts"
@@ -183,10 +184,17 @@ export const readRow = (
 export const tickId = (name: string, tick: number): string => `${name}/${new Date(tick).toISOString()}`
 
 /** The start of a workflow of the schedule. */
-export const startOfSchedule = (row: ScheduleRow, stored: StoredStart, workflowId: string, at: number): Start => ({
+export const startOfSchedule = (
+  core: Core,
+  row: ScheduleRow,
+  stored: StoredStart,
+  workflowId: string,
+  at: number
+): Start => ({
   _tag: "Start",
   workflowId,
   token: crypto.randomUUID(),
+  epoch: firstEpoch(core),
   name: row.workflowName,
   version: stored.version,
   payload: stored.payload,

@@ -23,6 +23,7 @@ import * as Codec from "./codec.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import type { Place } from "./enqueuing.ts"
+import { firstEpoch } from "./firstEpoch.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
 import { InTransaction, isInTransaction, WithinTransaction } from "./transactions.ts"
@@ -77,6 +78,7 @@ export const startOf = (
     _tag: "Start",
     workflowId,
     token: crypto.randomUUID(),
+    epoch: firstEpoch(core),
     name: definition.name,
     version,
     payload: encoded,
@@ -198,6 +200,7 @@ export const began = (core: Core, start: Start): void => {
     workflowId: start.workflowId,
     name: start.name,
     incarnation: start.owner,
+    epoch: start.epoch,
     payload: start.payload,
     startedAt: start.startedAt,
     deadlineAt: deadlines.length === 0 ? null : Math.min(...deadlines),

@@ -25,6 +25,7 @@ export const flushParameters = [
   ["s_child", "double precision[]"],
   ["s_id", "text[]"],
   ["s_token", "text[]"],
+  ["s_epoch", "double precision[]"],
   ["s_name", "text[]"],
   ["s_version", "text[]"],
   ["s_payload", "text[]"],
@@ -111,30 +112,30 @@ const insertStarts = (s: string, filter: string, all: string): string => `
         max_recovery_attempts, queue, priority, partition_key, deduplication_id, debounced, attributes, schedule_name,
         scheduled_at, trace)
       SELECT x.id, x.token, x.name, x.version,
-        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
+        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, x.epoch::bigint,
         x.payload, x.codec, x.parent, x.parent_step::integer, x.detached, x.usr, x.roles, x.assumed, v_now,
         CASE WHEN x.owned THEN x.started::bigint END,
         least(x.deadline::bigint, v_now + x.timeout::bigint),
         CASE WHEN x.owned THEN v_executor END, x.max::integer, x.queue, coalesce(x.priority::integer, 0), x.partition,
         x.dedup, x.debounce IS NOT NULL, x.attributes, x.schedule, x.scheduled::bigint, x.trace
-      FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
-        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
+      FROM unnest(s_op, s_child, s_id, s_token, s_epoch, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user,
+        s_roles, s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
         s_dedup, s_debounce, s_expected, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
-        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles, assumed, parent,
-          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
+        AS x(op, child, id, token, epoch, name, version, payload, codec, owned, started, usr, roles, assumed,
+          parent, parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
           attributes, schedule, scheduled, trace)
       WHERE ${filter}
       ORDER BY x.id COLLATE "C"
       ON CONFLICT (workflow_id) DO NOTHING
-      RETURNING workflow_id, name, version, epoch, deadline_at, queue
+      RETURNING workflow_id, name, version, status, epoch, deadline_at, queue
     ), owned AS (
       INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor, queue)
-      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END,
+      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.status = 'PENDING' THEN p_owner END,
         coalesce(i.queue, '')
       FROM inserted i
     ), due AS (
       INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0 AND i.queue IS NULL
+      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.status <> 'PENDING' AND i.queue IS NULL
     ), timed AS (
       INSERT INTO ${s}.deadline (workflow_id, at)
       SELECT i.workflow_id, i.deadline_at FROM inserted i WHERE i.deadline_at IS NOT NULL
