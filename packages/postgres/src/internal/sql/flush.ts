@@ -3,6 +3,7 @@ import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, mo
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
+import { allUpdated } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
 import { groupCounts, groupParameters } from "./groups.ts"
 import { lockMailboxes } from "./mailboxes.ts"
@@ -388,15 +389,18 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
         CASE WHEN e.ending = 'suspend' THEN e.wake WHEN e.ending = 'release' AND e.queue = '' THEN v_now END,
         CASE e.ending WHEN 'suspend' THEN e.txt END, e.queue
       FROM e
-      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
-    )
-    UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = b.txt
-    FROM (
+      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits,
+        version = excluded.version
+    ), b AS MATERIALIZED (
       SELECT e.txt, p.tid FROM e CROSS JOIN LATERAL (
         SELECT p.ctid AS tid FROM ${s}.workflow p WHERE p.workflow_id = e.id OFFSET 0
       ) p
       WHERE e.ending = 'block' AND e.phase = 'run'
-    ) b WHERE w.ctid = b.tid;
+    ), w AS (
+      UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = b.txt FROM b WHERE w.ctid = b.tid
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM b) - (SELECT count(*) FROM w) INTO v_count;${allUpdated}
     IF cardinality(w_target) > 0 THEN
       INSERT INTO ${s}.waiter (target_id, topic, waiter_id, start)
       SELECT w.target, w.topic, w.id, min(w.start::bigint)
@@ -432,7 +436,7 @@ ${tellWaiters(s)}
       FROM e WHERE w.ctid = e.tid
       RETURNING w.workflow_id
     )
-    SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
+    SELECT array_agg(w.workflow_id), (SELECT count(*) FROM e) - count(*) INTO v_settled, v_count FROM w;${allUpdated}
     IF v_settled IS NOT NULL THEN
       WITH d AS (
         DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled) RETURNING o.workflow_id, o.queue

@@ -324,7 +324,9 @@ DECLARE
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE;
-  SELECT * INTO v_item FROM ${s}.queue_item i WHERE i.workflow_id = p_id AND i.state IN ('waiting', 'delayed');
+  IF FOUND THEN
+    SELECT * INTO v_item FROM ${s}.queue_item i WHERE i.workflow_id = p_id AND i.state IN ('waiting', 'delayed');
+  END IF;
   IF NOT FOUND THEN
     RETURN ${unchanged(s)};
   END IF;
@@ -352,7 +354,9 @@ DECLARE
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE;
-  PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = p_id AND w.status = 'DELAYED';
+  IF FOUND THEN
+    PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = p_id AND w.status = 'DELAYED';
+  END IF;
   IF NOT FOUND THEN
     RETURN ${unchanged(s)};
   END IF;
