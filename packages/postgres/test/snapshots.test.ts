@@ -8,9 +8,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { advance, block, cancelled, deliver, send, succeed, suspend } from "../../../test/conformance/builders.ts"
-import { enqueue, queued, withQueue } from "../../../test/conformance/queues.ts"
+import { enqueue, finish, limits, perKey, queued, takeIds, withQueue } from "../../../test/conformance/queues.ts"
 import { cancel, claimUntil, join, recorded, startOwned, submit } from "../../../test/conformance/verbs.ts"
-import { freshSchema, open, session, useDatabase } from "./given.ts"
+import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
 
@@ -36,17 +36,18 @@ const untilHeld = Effect.fnUntraced(function*<A, E>(holding: PgConnection.PgConn
   yield* Effect.repeat(waited, { until: (waits) => waits || fiber.pollUnsafe() !== undefined })
 })
 
-/** Does `first` in an open transaction, `second` beside it, and commits once that waits or is through. */
+/** Does `first` in an open transaction, `second` beside it, and ends the transaction once that waits or is through. */
 const meeting = Effect.fnUntraced(function*<A, E, R>(
   first: (connection: PgConnection.PgConnection) => Effect.Effect<unknown, unknown>,
-  second: Effect.Effect<A, E, R>
+  second: Effect.Effect<A, E, R>,
+  end: "COMMIT" | "ROLLBACK" = "COMMIT"
 ) {
   const holding = yield* session
   yield* holding.query("BEGIN")
   yield* first(holding)
   const fiber = yield* Effect.forkChild(second)
   yield* untilHeld(holding, fiber)
-  yield* holding.query("COMMIT")
+  yield* holding.query(end)
   return yield* Fiber.join(fiber)
 })
 
@@ -141,6 +142,68 @@ describe("cancelling", () => {
         const row = (yield* store.get(id))!
         assert.deepStrictEqual([row.status, row.phase], ["CANCELLED", "done"])
       }
+    }))
+})
+
+describe("queues that change while somebody is at their items", () => {
+  it.live("what is being cancelled when the queue has no partitions any more waits there when it is not", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store, { partitioned: perKey() })
+      yield* enqueue(store, [queued("x", { partitionKey: "x" })])
+      yield* store.setQueue("q", { limits: limits() })
+      assert.deepStrictEqual(yield* meeting(cancelIn(schema, ["x"]), takeIds(store, "i"), "ROLLBACK"), [])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x"])
+    }))
+
+  it.live("what is ending when the queue becomes partitioned counts there when it does not end", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store)
+      yield* enqueue(store, [queued("x0", { partitionKey: "x" })])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0"])
+      yield* meeting(
+        (connection) => flushIn(connection, schema, [advance("x0", 1, { end: succeed })]),
+        store.setQueue("q", { limits: limits({ partitioned: perKey() }) }),
+        "ROLLBACK"
+      )
+      yield* enqueue(store, [queued("x1", { partitionKey: "x" })])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), [])
+      yield* finish(store, "i", ["x0"])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
+    }))
+
+  it.live("what gets a priority while it gets its partition is the first one there", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store)
+      yield* enqueue(store, [queued("a", {}, { name: "A" }), queued("b", {}, { name: "B" })])
+      yield* store.setQueue("q", { limits: limits({ partitioned: perKey() }), paused: true })
+      assert.strictEqual(
+        yield* meeting(claimIn(schema, "i", "{A,B}", "{1,1}"), store.setPriority("b", 5)),
+        "changed"
+      )
+      yield* store.setQueue("q", { paused: false })
+      assert.deepStrictEqual(yield* takeIds(store, "i", { served: [{ name: "B", version: "1" }] }), ["b"])
+    }))
+
+  it.live("what is ordered anew while its partition is made is the first one there", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      const operator = yield* session
+      yield* withQueue(store, { partitioned: perKey() })
+      yield* store.setQueue("q", { paused: true })
+      yield* enqueue(store, [queued("a", { partitionKey: "x" }, { name: "A" })])
+      yield* store.adjustClock(1_000)
+      yield* enqueue(store, [queued("b", { partitionKey: "x", priority: 1 }, { name: "B" })])
+      // an operator's change, in its two commits, with a claim between them
+      const changed = yield* operator.queryValues(
+        `SELECT ${schema}.change_queue_1(60000, 'q', 'set', $1::jsonb, false)`,
+        [JSON.stringify(limits({ partitioned: perKey(), ageingMs: 1 }))]
+      )
+      assert.deepStrictEqual(changed, [[true]])
+      yield* meeting(claimIn(schema, "i", "{C}", "{1}"), operator.query(`SELECT ${schema}.rerank_1('q')`))
+      assert.deepStrictEqual(yield* takeIds(store, "i", { served: [{ name: "A", version: "1" }] }), ["a"])
     }))
 })
 

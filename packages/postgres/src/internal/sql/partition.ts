@@ -143,7 +143,11 @@ BEGIN
     ORDER BY y.partition_key, y.rank, y.seq LIMIT ${batch} FOR UPDATE SKIP LOCKED
   ));
   GET DIAGNOSTICS v_count = ROW_COUNT;
-  IF v_count >= ${batch} THEN
+  -- beyond the batch, or held by somebody who may yet give up: a mark brings the next claim back to it
+  IF EXISTS (
+    SELECT FROM ${s}.queue_item y
+    WHERE y.state = 'waiting' AND y.partition_key IS NOT NULL AND y.queue = p_queue OFFSET 0
+  ) THEN
     INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (p_queue, '');
   END IF;
   RETURN v_count >= ${batch};

@@ -184,7 +184,8 @@ END`
  * `p_mode` `declare`: made when missing, and not even locked where it is like this already; `set`: an operator's; `restore`:
  * the declared ones again; `keep`: only the pause is changed.
  *
- * Locks, waiting: the queue's row. What is derived from the limits (ready partitions, the rank) follows in later statements.
+ * Locks, waiting: the queue's row; items that run, when it becomes partitioned. What is derived from the limits (ready
+ * partitions, the rank) follows in later statements.
  */
 export const changeQueue = (s: string): string =>
   createFunction({
@@ -231,16 +232,10 @@ BEGIN${readCommitted}
   INSERT INTO ${s}.partition_mark (queue, partition_key)
   SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
   IF v_old.limits ->> 'partitioned' IS NULL AND v_new ->> 'partitioned' IS NOT NULL THEN
-    -- what runs has its key again, so that it counts there
-    UPDATE ${s}.queue_item i SET partition_key = x.partition_key FROM (
-      SELECT i.ctid AS tid, w.partition_key
-      FROM (
-        SELECT i.ctid, i.workflow_id FROM ${s}.queue_item i
-        WHERE i.queue = p_name AND i.state IN ('running', 'parked') AND i.partition_key IS NULL FOR UPDATE SKIP LOCKED
-      ) i CROSS JOIN LATERAL (
-        SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
-      ) w WHERE w.partition_key IS NOT NULL
-    ) x WHERE i.ctid = x.tid;
+    -- what runs has its key again, so that it counts there; also what somebody is ending, who may yet give up
+    UPDATE ${s}.queue_item i SET partition_key = (
+      SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id
+    ) WHERE i.queue = p_name AND i.state IN ('running', 'parked') AND i.partition_key IS NULL;
   END IF;
   RETURN v_old.limits -> 'ageingMs' IS DISTINCT FROM v_new -> 'ageingMs';
 END`
@@ -249,7 +244,7 @@ END`
 /**
  * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed.
  *
- * Locks: item rows, skipping locked ones: they are leaving, or being given a rank just now.
+ * Locks: item rows, skipping those that are locked or have moved: they are leaving, or being given a rank just now.
  */
 export const rerank = (s: string): string =>
   createFunction({
@@ -263,18 +258,19 @@ DECLARE
 BEGIN${readCommitted}
 ${
       ["IS NULL", "IS NOT NULL"].map((keyed) => `
-  UPDATE ${s}.queue_item i SET rank = x.rank FROM (
-    SELECT i.tid, i.rank AS old, ${rank("w.priority", "i.enqueued_at", "v_ageing")} AS rank
-    FROM (
-      SELECT i.ctid AS tid, i.workflow_id, i.rank, i.enqueued_at FROM ${s}.queue_item i
-      WHERE i.queue = p_name AND i.state = 'waiting' AND i.partition_key ${keyed} FOR UPDATE SKIP LOCKED
-    ) i CROSS JOIN LATERAL (
-      SELECT w.priority::bigint AS priority FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
-    ) w
-  ) x WHERE i.ctid = x.tid AND x.rank <> x.old;`).join("")
+  WITH u AS (
+    UPDATE ${s}.queue_item i SET rank = x.rank FROM (
+      SELECT i.tid, i.rank AS old, ${rank("w.priority", "i.enqueued_at", "v_ageing")} AS rank
+      FROM (
+        SELECT i.ctid AS tid, i.* FROM ${s}.queue_item i
+        WHERE i.queue = p_name AND i.state = 'waiting' AND i.partition_key ${keyed} FOR UPDATE SKIP LOCKED
+      ) i CROSS JOIN LATERAL (
+        SELECT w.priority::bigint AS priority FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
+      ) w
+    ) x WHERE i.ctid = x.tid AND x.rank <> x.old
+    RETURNING i.queue, i.partition_key
+  )${marked(s, "u")};`).join("")
     }
-  INSERT INTO ${s}.partition_mark (queue, partition_key)
-  SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
 END`
   })
 
@@ -331,8 +327,10 @@ BEGIN${readCommitted}
     RETURN ${unchanged(s)};
   END IF;
   v_ageing := (SELECT ${ageing("q.limits")} FROM ${s}.queue q WHERE q.name = v_item.queue);
+  -- what it is now: a claim may have given it a key since
   UPDATE ${s}.queue_item i SET rank = ${rank("p_priority::bigint", "i.enqueued_at", "v_ageing")}
-  WHERE i.workflow_id = p_id;
+  WHERE i.workflow_id = p_id
+  RETURNING i.* INTO v_item;
   UPDATE ${s}.workflow w SET priority = p_priority WHERE w.workflow_id = p_id;
   IF v_item.state = 'waiting' AND v_item.partition_key IS NOT NULL THEN
     INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (v_item.queue, v_item.partition_key);
