@@ -47,6 +47,19 @@ export const own = (s: string): string => `
       WHERE o.workflow_id = ANY (v_ids);`
 
 /**
+ * What is owned by `executor` now has begun, at `at` if it never had before. Of those that were its own already nothing
+ * changes.
+ */
+export const begin = (s: string, ids: string, at: string, executor: string, version: string): string => `
+    UPDATE ${s}.workflow w SET
+      status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
+      started_at = coalesce(w.started_at, ${at}), executor_id = ${executor},
+      version = CASE WHEN w.version = '' THEN ${version} ELSE w.version END
+    WHERE w.workflow_id = ANY (${ids})
+      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM ${executor}
+        OR w.version = '');`
+
+/**
  * Takes due workflows: first what is due outside of queues, then what queues have admitted before, then what they admit
  * now. Queues come in an order of chance, so that none is always the last one when the limit binds.
  *
@@ -97,14 +110,14 @@ ${own(s).replaceAll("p_version", "v_version")}
     WHERE p_queues IS NULL OR q.queue = ANY (p_queues);
     IF v_executor IS NOT NULL THEN
       FOREACH v_queue IN ARRAY coalesce(v_waking, '{}') LOOP
-        SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
-          p_limit - cardinality(v_all), v_now);
+        SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
       END LOOP;
       FOREACH v_queue IN ARRAY coalesce(v_queues, '{}') LOOP
-        SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
-          p_limit - cardinality(v_all), v_now);
+        SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
         v_next := least(v_next, v_one.next_);
@@ -120,13 +133,7 @@ ${own(s).replaceAll("p_version", "v_version")}
     UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL,
       version = CASE WHEN m.version = '' THEN v_version ELSE m.version END
     WHERE m.workflow_id = ANY (v_all);
-    UPDATE ${s}.workflow w SET
-      status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
-      started_at = coalesce(w.started_at, v_now), executor_id = v_executor,
-      version = CASE WHEN w.version = '' THEN v_version ELSE w.version END
-    WHERE w.workflow_id = ANY (v_all)
-      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM v_executor
-        OR w.version = '');
+${begin(s, "v_all", "v_now", "v_executor", "v_version")}
     DELETE FROM ${s}.waiter x USING (
       SELECT z.tid FROM unnest(v_all) k(id) CROSS JOIN LATERAL (
         SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED

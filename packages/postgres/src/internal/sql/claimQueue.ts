@@ -1,4 +1,4 @@
-import { own, pickDue } from "./claim.ts"
+import { begin, own, pickDue } from "./claim.ts"
 import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
@@ -6,11 +6,11 @@ import { servedIn } from "./loose.ts"
 const parameters = [
   "p_queue text",
   "p_incarnation text",
+  "p_executor text",
   "p_version text",
   "p_names text[]",
   "p_versions text[]",
-  "p_limit integer",
-  "p_now bigint"
+  "p_limit integer"
 ]
 
 /**
@@ -28,6 +28,7 @@ const lockQueue = (s: string): string => `
       RETURN;
     END IF;
   END IF;
+  v_now := ${s}.now_ms();
   v_own := (v_limits ->> 'executorConcurrency')::bigint;`
 
 /** What this executor may still have in memory: `v_budget`. */
@@ -47,7 +48,7 @@ export const wakeQueue = (s: string): string =>
     body: `
 #variable_conflict use_column
 DECLARE
-  v_now bigint := p_now;
+  v_now bigint;
   v_limits jsonb;
   v_paused boolean;
   v_own bigint;
@@ -82,6 +83,7 @@ export const claimQueue = (s: string): string =>
     body: `
 #variable_conflict use_column
 DECLARE
+  v_now bigint;
   v_limits jsonb;
   v_paused boolean;
   v_own bigint;
@@ -99,11 +101,11 @@ BEGIN${lockQueue(s)}
   v_rate := nullif(v_limits -> 'rateLimit', 'null');
   v_keyed := nullif(v_limits -> 'partitioned', 'null');
 
-  v_again := ${s}.promote_1(p_queue, ${ageing("v_limits")}, p_now);
+  v_again := ${s}.promote_1(p_queue, ${ageing("v_limits")}, v_now);
   IF v_keyed IS NULL THEN
     v_again := ${s}.unkey_1(p_queue) OR v_again;
   ELSE
-    v_again := ${s}.digest_1(p_queue, v_keyed, p_names, p_versions, p_now) OR v_again;
+    v_again := ${s}.digest_1(p_queue, v_keyed, p_names, p_versions, v_now) OR v_again;
   END IF;
 ${withinExecutor(s)}
   IF v_concurrency IS NOT NULL AND v_budget > 0 THEN
@@ -115,7 +117,7 @@ ${withinExecutor(s)}
   IF v_budget > 0 AND v_paused IS NOT TRUE THEN
     IF v_rate IS NOT NULL THEN
       SELECT least(v_budget, r.left_), r.next_ INTO v_budget, v_next
-      FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, v_budget, p_now) r;
+      FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, v_budget, v_now) r;
       IF v_budget = 0 AND NOT ${waits(s)} THEN
         v_next := NULL;
       END IF;
@@ -123,7 +125,7 @@ ${withinExecutor(s)}
     IF v_budget > 0 AND v_keyed IS NULL THEN${pickWaiting(s)}
     ELSIF v_budget > 0 THEN
       SELECT l.ids_, l.keys_ INTO v_ids, v_keys
-      FROM ${s}.pick_heads_1(p_queue, p_incarnation, p_names, p_versions, v_keyed, v_budget, p_now) l;
+      FROM ${s}.pick_heads_1(p_queue, p_incarnation, p_names, p_versions, v_keyed, v_budget, v_now) l;
     END IF;
   END IF;
 
@@ -142,16 +144,18 @@ ${withinExecutor(s)}
     END IF;
   END IF;
   IF v_ids IS NOT NULL THEN
-${own(s)}
+    -- it begins after everything that was seen to have ended
+    v_now := ${s}.now_ms();
+${own(s)}${begin(s, "v_ids", "v_now", "p_executor", "p_version")}
     IF v_rate IS NOT NULL OR v_keyed ->> 'rateLimit' IS NOT NULL THEN
       PERFORM ${s}.rate_started_1(p_queue,
         CASE WHEN v_rate IS NOT NULL THEN array_fill(''::text, ARRAY[cardinality(v_ids)]) ELSE '{}' END
         || CASE WHEN v_keyed ->> 'rateLimit' IS NOT NULL
           THEN ARRAY(SELECT 'k' || k.key FROM unnest(v_keys) k(key)) ELSE '{}' END,
-        greatest((v_rate ->> 'periodMs')::bigint, (v_keyed -> 'rateLimit' ->> 'periodMs')::bigint), p_now);
+        greatest((v_rate ->> 'periodMs')::bigint, (v_keyed -> 'rateLimit' ->> 'periodMs')::bigint), v_now);
     END IF;
     IF v_keyed IS NOT NULL THEN
-      PERFORM ${s}.partition_1(p_queue, v_keys, v_keyed, p_now);
+      PERFORM ${s}.partition_1(p_queue, v_keys, v_keyed, v_now);
     END IF;
   END IF;
   IF v_keyed ->> 'rateLimit' IS NOT NULL THEN
@@ -161,7 +165,7 @@ ${own(s)}
       SELECT t.blocked_until AS at FROM ${s}.partition t
       WHERE t.queue = p_queue AND t.name = p.name AND t.version = p.version AND t.blocked_until IS NOT NULL
       ORDER BY t.blocked_until LIMIT 1
-    ) b WHERE b.at > p_now;
+    ) b WHERE b.at > v_now;
   END IF;
   RETURN QUERY SELECT coalesce(v_ids, '{}'), v_next, v_again;
 END`
