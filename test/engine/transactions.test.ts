@@ -1,6 +1,7 @@
 /** Transactions: the application's rows and the record are one commit. */
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
@@ -35,6 +36,11 @@ const tableOf = Effect.fnUntraced(function*({ number, sql }: Given) {
       Effect.flatMap(
         SqlClient,
         (sql) => Effect.asVoid(sql`INSERT INTO ${table} (id, balance) VALUES (${id}, ${balance})`)
+      ),
+    lockNow: (id: string) =>
+      Effect.flatMap(
+        SqlClient,
+        (sql) => Effect.asVoid(sql`SELECT id FROM ${table} WHERE id = ${id} FOR UPDATE NOWAIT`)
       ),
     set: (id: string, balance: number) =>
       Effect.flatMap(SqlClient, (sql) => Effect.asVoid(sql`UPDATE ${table} SET balance = ${balance} WHERE id = ${id}`)),
@@ -245,6 +251,62 @@ onBothStores("transactions", (claim) => {
       assert.strictEqual(failureOf(live).reason?._tag, "TransactionMisused")
       assert.strictEqual(failureOf(live).reason?.why, "timeout")
       assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  claim(
+    "one that waits for another's lock gives it up before its time is over, and is tried again",
+    Effect.fnUntraced(function*(given) {
+      // One writer at a time: there a transaction waits before it begins.
+      if (given.store.name === "sqlite") return
+      const table = yield* tableOf(given)
+      yield* Effect.provideService(table.insert("a", 0), SqlClient, given.sql)
+      const log = new Log()
+      const holding = given.sql.withTransaction(
+        Effect.gen(function*() {
+          yield* Effect.provideService(table.set("a", 1), SqlClient, given.sql)
+          // As long as it takes for a first attempt to have given up.
+          yield* log.has("tried", 2)
+        })
+      )
+      const body = Transaction.run("set", log.add("tried").pipe(Effect.andThen(table.set("a", 2)), Effect.as("set")), {
+        timeout: "10 seconds"
+      })
+      const { live } = yield* given.engine(Subject.toLayer(() => Effect.orDie(body))).pipe(
+        Effect.flatMap((engine) =>
+          Effect.all({
+            held: holding,
+            live: Effect.andThen(
+              Effect.sleep("100 millis"),
+              engine.use(Subject.execute(undefined, { workflowId: "w" }))
+            )
+          }, { concurrency: "unbounded" })
+        )
+      )
+      assert.strictEqual(live, "set")
+      assert.strictEqual(yield* Effect.provideService(table.balance("a"), SqlClient, given.sql), 2)
+    })
+  )
+
+  claim(
+    "one that asks not to wait for a lock is told",
+    Effect.fnUntraced(function*(given) {
+      if (given.store.name === "sqlite") return
+      const table = yield* tableOf(given)
+      yield* Effect.provideService(table.insert("a", 0), SqlClient, given.sql)
+      const gate = yield* Deferred.make<void>()
+      const locked = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(given.sql.withTransaction(
+        Effect.provideService(table.set("a", 1), SqlClient, given.sql).pipe(
+          Effect.andThen(Deferred.succeed(locked, undefined)),
+          Effect.andThen(Deferred.await(gate))
+        )
+      ))
+      yield* Deferred.await(locked)
+      const body = Transaction.run("ask", Effect.as(table.lockNow("a"), "got it"))
+      const { live } = yield* twice(given, body)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(failureOf(live).tag, "SqlError")
     })
   )
 

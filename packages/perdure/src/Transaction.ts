@@ -53,7 +53,8 @@ export interface Options<
   readonly retry?: Step.Retry<E>
   /**
    * Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds; on SQLite, where a transaction is the
-   * one writer and the executor's heartbeat waits for it, at most half the lease.
+   * one writer and the executor's heartbeat waits for it, at most half the lease. On PostgreSQL a wait for somebody else's
+   * lock is given up after half of it, and the transaction run again, as often as it takes.
    */
   readonly timeout?: Duration.Input
   /** Identity in its branch instead of the name. */
