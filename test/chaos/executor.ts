@@ -1,0 +1,35 @@
+/** An application that runs all themes until it is killed. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Engine } from "perdure"
+import { type Place, storeLayer } from "../crash/harness/Place.ts"
+import { counters, obey, say } from "../crash/harness/voice.ts"
+import type { Role } from "../crash/roles/Role.ts"
+import * as World from "../crash/workflows/World.ts"
+import * as Themes from "./themes/index.ts"
+
+export interface Config {
+  readonly place: Place
+  readonly log: string
+}
+
+export const leaseMs = 1500
+
+const engine = Engine.layer({
+  executorId: String(process.pid),
+  lease: leaseMs,
+  heartbeat: "300 millis",
+  poll: "200 millis",
+  // So that much of it is suspended, and woken elsewhere.
+  suspendAfter: "150 millis"
+})
+
+export const play: Role = ({ log, place }: Config) => {
+  const live = Layer.mergeAll(Layer.empty, ...Themes.make().map((theme) => theme.live))
+  const workflows = Layer.provide(live, World.layer(log, undefined, false))
+  return Effect.gen(function*() {
+    yield* obey({ counters: () => counters })
+    yield* say("ready")
+    return yield* Effect.never
+  }).pipe(Effect.provide(Layer.provideMerge(Layer.provideMerge(workflows, engine), storeLayer(place))))
+}
