@@ -143,7 +143,10 @@ describe("the journal", () => {
       const { store } = yield* begin
       yield* store.write([advance("w", 1, { records: [record(0)] })])
       const [answer] = yield* store.write([advance("w", 1, { records: [record(0, { value: "2" })] })])
-      assert.deepStrictEqual(answer, { _tag: "Rejected", detail: "step 0 of w is recorded with another outcome" })
+      assert.deepStrictEqual(answer, {
+        _tag: "Rejected",
+        detail: "step 0 of w has another outcome already, or is of another owner"
+      })
     }).pipe(Effect.provide(memory)))
 
   it.effect("lets an operator resume rollbacks that were blocked, and keeps why they run", () =>

@@ -57,6 +57,8 @@ export interface Slot {
     children: ReadonlyArray<Start>,
     sends?: ReadonlyArray<Send>
   ) => Effect.Effect<Answer>
+  /** Writes the record, unless there is another one by the time: which of the two it is has to be looked up. */
+  readonly contest: (record: StepRecord) => Effect.Effect<void>
 }
 
 /** What an operation that waits is waiting for. */

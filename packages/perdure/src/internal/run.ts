@@ -470,6 +470,8 @@ export class Run {
         Effect.callback((resume) => {
           this.submit({ records: [record], children, sends }, (answer) => resume(Effect.succeed(answer)))
         }),
+      contest: (record) =>
+        Effect.callback((resume) => this.submit({ records: [record], contested: true }, () => resume(Effect.void))),
       release: (written) => {
         if (written === undefined) return this.unstall()
         call.slotted = written
@@ -763,6 +765,7 @@ export class Run {
         answered(answer)
         return this.save()
       }
+      if (answer._tag === "Rejected" && write.contested === true) return answered(answer)
       if (!this.accepted(answer)) return
       this.durable = Math.max(this.durable, upTo)
       answered(answer)

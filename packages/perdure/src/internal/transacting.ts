@@ -117,7 +117,7 @@ export const performTransaction = (
       const held = yield* takeSlot
       let found = yield* existing(core, run, call)
       if (found === undefined) {
-        yield* held.write(held.record(failed), [])
+        yield* held.contest(held.record(failed))
         found = yield* existing(core, run, call)
       }
       release(found)

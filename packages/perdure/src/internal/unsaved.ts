@@ -36,6 +36,8 @@ export interface Write {
   readonly sends?: ReadonlyArray<Send>
   readonly along?: Along
   readonly end?: End
+  /** Another outcome may be recorded by the time: then that one counts, and the rejection is an answer. */
+  readonly contested?: boolean
 }
 
 const none: ReadonlyArray<never> = []

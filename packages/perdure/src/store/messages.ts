@@ -70,7 +70,7 @@ export interface EventRow {
   readonly key: string
   readonly value: string
   readonly codec: string
-  /** When it got this value. */
+  /** When it got this value; set to the same again, it keeps the time. */
   readonly at: number
 }
 

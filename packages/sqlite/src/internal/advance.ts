@@ -125,7 +125,7 @@ const wasWritten = (database: Database, op: Advance, owner: Ownership.Ownership 
 
 /** Whether everything that it writes is there. */
 const hasAll = (database: Database, op: Advance): boolean =>
-  op.records.every((record) => Step.hasRecord(database, op.workflowId, record))
+  op.records.every((record) => Step.hasRecord(database, op.workflowId, op.epoch, record))
   && op.attempts.every((attempt) => Step.hasAttempt(database, op.workflowId, attempt))
   && op.children.every((child) => isStarted(database, child))
   && op.sends.every((message) => Message.wasSent(database, message))

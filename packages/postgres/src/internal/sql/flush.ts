@@ -147,6 +147,10 @@ ${enqueue(s, filter)}`
 /** Whose row is locked so that no suspension waits for it meanwhile: who ends, sets an event, appends to a stream. */
 const exclusive = "a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') OR a.op = ANY (v_telling)"
 
+/** Whether a record that is there is the one that is to be written. */
+const sameRecord =
+  `(t.epoch = r.epoch AND t.key = r.key AND t.kind = r.kind AND t.outcome = r.outcome AND t.value = r.value)`
+
 /** The starts, children included, each with the workflow that has its id now (columns null: none). */
 const taken = (s: string): string =>
   `(
@@ -332,15 +336,16 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
     ON CONFLICT (workflow_id, step_id) DO NOTHING;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF v_count < cardinality(r_id) THEN
-      -- there already, from this epoch: an earlier submission. From another: never written over
+      -- the same is there already: an earlier submission. Anything else is never written over
       PERFORM 1
-      FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+      FROM unnest(r_op, r_id, r_epoch, r_step, r_key, r_kind, r_outcome, r_value)
+        AS r(op, id, epoch, step, key, kind, outcome, value)
       CROSS JOIN LATERAL (
-        SELECT t.epoch, t.key FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
+        SELECT * FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
       ) t
-      WHERE r.op = ANY (v_ok) AND (t.epoch <> r.epoch OR t.key <> r.key);
+      WHERE r.op = ANY (v_ok) AND NOT ${sameRecord};
       IF FOUND THEN
-        RAISE EXCEPTION 'a record with this step id exists, from another epoch or of another key'
+        RAISE EXCEPTION 'a record with this step id exists, of another outcome, key or epoch'
           USING ERRCODE = 'PD003';
       END IF;
     END IF;
@@ -473,9 +478,10 @@ ${tellWaiters(s)}
       SELECT c.op, (c.records OR c.attempts OR c.telling OR c.ending IS NOT NULL)
         AND (c.ending IS NULL OR coalesce(c.ended = c.epoch OR (c.ended > c.epoch AND c.records), false))
         AND NOT EXISTS (
-          SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+          SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key, r_kind, r_outcome, r_value)
+            AS r(op, id, epoch, step, key, kind, outcome, value)
           WHERE r.op = c.op AND (
-            SELECT t.epoch = r.epoch AND t.key = r.key
+            SELECT ${sameRecord}
             FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
           ) IS NOT TRUE
         )
