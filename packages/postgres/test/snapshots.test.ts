@@ -173,6 +173,21 @@ describe("queues that change while somebody is at their items", () => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
     }))
 
+  it.live("what is being claimed when the queue becomes partitioned counts there", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store)
+      yield* enqueue(store, [queued("x0", { partitionKey: "x" })])
+      yield* meeting(
+        claimIn(schema, "i", "{Order}", "{1}"),
+        store.setQueue("q", { limits: limits({ partitioned: perKey() }) })
+      )
+      yield* enqueue(store, [queued("x1", { partitionKey: "x" })])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), [])
+      yield* finish(store, "i", ["x0"])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
+    }))
+
   it.live("what gets a priority while it gets its partition is the first one there", () =>
     Effect.gen(function*() {
       const { schema, store } = yield* given

@@ -13,16 +13,25 @@ const parameters = [
   "p_limit integer"
 ]
 
+/** Whether a claim counts anything there. */
+const counts = "v_limits - 'ageingMs' @? '$.* ? (@ != null)'"
+
 /**
- * The limits of a queue, and its row's lock where it has any: whoever holds it is the only one who admits or wakes there,
- * so what is counted in a later snapshot stays true until the commit. Somebody else has it: `contended_`, look again.
- * A queue that is not there (any more) has no limits.
+ * The limits of a queue, and its row's lock: where it has any, whoever holds it is the only one who admits or wakes there,
+ * so what is counted in a later snapshot stays true until the commit. Where it has none, nobody sets some before that.
+ * Somebody else has it: `contended_`, look again. A queue that is not there (any more) has no limits.
  */
 const lockQueue = (s: string): string => `
-  SELECT q.limits, q.paused INTO v_limits, v_paused FROM ${s}.queue q WHERE q.name = p_queue;
-  IF v_limits - 'ageingMs' @? '$.* ? (@ != null)' THEN
-    SELECT q.limits, q.paused INTO v_limits, v_paused
-    FROM ${s}.queue q WHERE q.name = p_queue FOR NO KEY UPDATE SKIP LOCKED;
+  SELECT q.limits INTO v_limits FROM ${s}.queue q WHERE q.name = p_queue;
+  IF FOUND THEN
+    IF ${counts} THEN
+      SELECT q.limits, q.paused INTO v_limits, v_paused
+      FROM ${s}.queue q WHERE q.name = p_queue FOR NO KEY UPDATE SKIP LOCKED;
+    ELSE
+      SELECT q.limits, q.paused INTO v_limits, v_paused
+      FROM ${s}.queue q WHERE q.name = p_queue AND NOT (${counts.replace("v_limits", "q.limits")})
+      FOR KEY SHARE SKIP LOCKED;
+    END IF;
     IF NOT FOUND THEN
       RETURN QUERY SELECT '{}'::text[], NULL::bigint, true;
       RETURN;
@@ -71,8 +80,8 @@ END`
  * places free. So a limit is never exceeded, and what is counted too much is counted right by the next claim. Of a
  * partition only a gapless row of first ones is admitted.
  *
- * Locks: the queue's row, skipping (none where it has no limits); ownership rows in the queue's order, skipping; then what
- * belongs to them.
+ * Locks: the queue's row, skipping (FOR KEY SHARE where it has no limits); ownership rows in the queue's order, skipping;
+ * then what belongs to them.
  */
 export const claimQueue = (s: string): string =>
   createFunction({

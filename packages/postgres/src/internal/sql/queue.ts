@@ -184,8 +184,8 @@ END`
  * `p_mode` `declare`: made when missing, and not even locked where it is like this already; `set`: an operator's; `restore`:
  * the declared ones again; `keep`: only the pause is changed.
  *
- * Locks, waiting: the queue's row; items that run, when it becomes partitioned. What is derived from the limits (ready
- * partitions, the rank) follows in later statements.
+ * Locks, waiting: the queue's row, FOR UPDATE, which claims from it mind even where it has no limits; items that run, when
+ * it becomes partitioned. What is derived from the limits (ready partitions, the rank) follows in later statements.
  */
 export const changeQueue = (s: string): string =>
   createFunction({
@@ -211,7 +211,7 @@ BEGIN${readCommitted}
     END IF;
   END IF;
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
-  SELECT * INTO v_old FROM ${s}.queue q WHERE q.name = p_name FOR NO KEY UPDATE;
+  SELECT * INTO v_old FROM ${s}.queue q WHERE q.name = p_name FOR UPDATE;
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
