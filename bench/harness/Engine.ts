@@ -4,6 +4,8 @@
 export interface Backend {
   /** An address, or the name of a file. Handed to every process of the run. */
   readonly address: string
+  /** Has PostgreSQL count the statements of sessions that begin after it, and tells how many. Null: it cannot. */
+  readonly countStatements?: () => Promise<(() => Promise<number>) | null>
   readonly close: () => Promise<void>
 }
 
@@ -24,6 +26,8 @@ export interface Opening {
   readonly runs: boolean
   /** Most jobs at once in this process that come out of a queue, where the workload says so. */
   readonly concurrency?: number
+  /** The second step of what {@link Driver.startHeld} starts does not end in this process. */
+  readonly holds?: boolean
 }
 
 export interface Engine {
@@ -62,6 +66,32 @@ export interface Driver {
   readonly serve?: (handled: () => void) => Promise<void>
   /** Enqueues one, and waits for its end in the same process, which serves. */
   readonly enqueueAndWait?: (id: string) => Promise<void>
+
+  /** Starts a workflow that receives so many messages one after another, and calls back with each. */
+  readonly receive?: (id: string, count: number, received: (value: number) => void) => Promise<void>
+  /** Sends one to it, from another process. Resolves when it is durable. */
+  readonly send?: (id: string, value: number) => Promise<void>
+
+  /** Starts a workflow that takes so long in a step, calls back, and sets an event to 1. */
+  readonly publish?: (id: string, delayMs: number, setting: () => void) => Promise<void>
+  /** Waits for the event in another process. */
+  readonly observe?: (id: string) => Promise<number>
+
+  /** Starts a workflow that takes so long in a step, calls back, and returns 1. */
+  readonly finish?: (id: string, delayMs: number, ending: () => void) => Promise<void>
+  /** Waits for its result in another process. */
+  readonly result?: (id: string) => Promise<number>
+
+  /** Starts a workflow of three steps. Where the process {@link Opening.holds} it stays in the second. */
+  readonly startHeld?: (id: string) => Promise<void>
+  /** How many are in their second step. */
+  readonly held?: () => number
+
+  /** Runs a workflow with so many children of one step, and sums up what they return: 1 each. */
+  readonly family?: (id: string, children: number) => Promise<number>
+
+  /** Starts a workflow that sleeps. Resolves when it is durable. */
+  readonly sleep?: (id: string, ms: number) => Promise<void>
 }
 
 /** What a workload needs of a driver. */

@@ -24,7 +24,8 @@ class Child implements Process {
   constructor(engine: string, workload: string, opening: Opening) {
     this.#child = fork(entry, [engine, workload, JSON.stringify(opening)], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      serialization: "advanced"
+      serialization: "advanced",
+      execArgv: [...process.execArgv, "--expose-gc"]
     })
     for (const output of [this.#child.stdout, this.#child.stderr]) {
       output?.setEncoding("utf8").on("data", (text: string) => this.#said = (this.#said + text).slice(-20_000))
@@ -87,7 +88,7 @@ export const measure = async (site: Site, round: Round, workload: Workload): Pro
   const backend: Backend = await engine.backend(site)
   const processes: Array<Child> = []
   const lab: Lab = {
-    address: backend.address,
+    countStatements: async () => await backend.countStatements?.() ?? null,
     count: (full) => Math.max(1, Math.round(full * round.scale)),
     start: async (options = {}) => {
       const process = new Child(round.engine, round.workload, {

@@ -27,11 +27,12 @@ export interface Lab {
     readonly executor?: string
     readonly runs?: boolean
     readonly concurrency?: number
+    readonly holds?: boolean
   }) => Promise<Process>
   /** So many, or fewer in a short run: `--scale`. */
   readonly count: (full: number) => number
-  /** The address of this round's backend. */
-  readonly address: string
+  /** As of the backend; null where the engine is not on PostgreSQL. */
+  readonly countStatements: () => Promise<(() => Promise<number>) | null>
 }
 
 /** Parts run in the engine's process. They must not outlive it: it may be killed. */
@@ -79,3 +80,6 @@ export const median = (values: ReadonlyArray<number>): number => {
   const middle = sorted.length >>> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
+
+/** Milliseconds on a clock that all processes of the machine share. */
+export const machineTime = (): number => Number(process.hrtime.bigint()) / 1e6

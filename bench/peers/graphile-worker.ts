@@ -30,8 +30,14 @@ const open: Engine["open"] = async ({ address, concurrency = 1 }): Promise<Drive
     },
     // A job that has ended is deleted.
     tally: async () => ({ done: seen - await left(), steps: null }),
-    enqueue: async (id) => void await utils.addJob(task, { id }),
-    enqueueMany: async (ids) => void await utils.addJobs(ids.map((id) => ({ identifier: task, payload: { id } }))),
+    enqueue: async (id) => {
+      await utils.addJob(task, { id })
+      seen++
+    },
+    enqueueMany: async (ids) => {
+      await utils.addJobs(ids.map((id) => ({ identifier: task, payload: { id } })))
+      seen += ids.length
+    },
     serve: async (handled) => {
       runner = await run({
         ...common,

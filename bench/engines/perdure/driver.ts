@@ -6,7 +6,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
-import { Engine, Step, Workflow, WorkflowQueue } from "perdure"
+import { setTimeout } from "node:timers/promises"
+import { Engine, Message, Step, Workflow, WorkflowEvent, WorkflowQueue } from "perdure"
 import type { Store } from "perdure/Store"
 import type { Driver, Opening, Tally } from "../../harness/Engine.ts"
 
@@ -31,6 +32,58 @@ const jobLive = (handled: () => void) =>
     )
   )
 
+const Note = Message.make("note", { payload: Schema.Int })
+const Receiver = Workflow.make("Receiver", { payload: { count: Schema.Int } })
+const Ready = WorkflowEvent.make("ready", { value: Schema.Int })
+const Delayed = { payload: { delayMs: Schema.Int }, success: Schema.Int } as const
+const Publisher = Workflow.make("Publisher", Delayed)
+const Finisher = Workflow.make("Finisher", Delayed)
+const Held = Workflow.make("Held", { success: Schema.Int })
+const Child = Workflow.make("Child", { success: Schema.Int })
+const Family = Workflow.make("Family", { payload: { children: Schema.Int }, success: Schema.Int })
+const Sleeper = Workflow.make("Sleeper", { payload: { ms: Schema.Int } })
+
+/** What the driver wants to be told of, by the workflows of this process. */
+class Told {
+  received = (_: number) => {}
+  reached = () => {}
+  held = 0
+}
+
+const live = (told: Told, holds: boolean) => {
+  const take = (delayMs: number) => Step.run("take", Effect.promise(() => setTimeout(delayMs, 1)))
+  const reached = Effect.sync(() => told.reached())
+  const second = Effect.suspend(() => {
+    told.held++
+    return holds ? Effect.never : Effect.succeed(1)
+  })
+  const one = Effect.sync(() => 1)
+  return Layer.mergeAll(
+    SumLive,
+    Receiver.toLayer(Effect.fnUntraced(function*({ count }) {
+      for (let i = 0; i < count; i++) told.received(yield* Note.receive())
+    })),
+    Publisher.toLayer(Effect.fnUntraced(function*({ delayMs }) {
+      const value = yield* take(delayMs)
+      yield* reached
+      yield* Ready.set(value)
+      return value
+    })),
+    Finisher.toLayer(({ delayMs }) => Effect.tap(take(delayMs), () => reached)),
+    Held.toLayer(Effect.fnUntraced(function*() {
+      yield* Step.run("first", one)
+      yield* Step.run("second", second)
+      return yield* Step.run("third", one)
+    })),
+    Child.toLayer(() => Step.run("one", one)),
+    Family.toLayer(Effect.fnUntraced(function*({ children }) {
+      const results = yield* Workflow.forEach(Array.from({ length: children }), () => Child.execute())
+      return results.reduce((sum, result) => sum + result, 0)
+    })),
+    Sleeper.toLayer(({ ms }) => Effect.sleep(ms))
+  )
+}
+
 /** Names of the tables, which differ between the stores. */
 export interface Tables {
   readonly workflow: string
@@ -40,20 +93,22 @@ export interface Tables {
 export const open = async (
   opening: Opening,
   store: Layer.Layer<Store | SqlClient, unknown>,
-  tables: Tables
+  tables: Tables,
+  options: Engine.Options = {}
 ): Promise<Required<Driver>> => {
   const jobs = WorkflowQueue.make(
     `jobs-${opening.concurrency ?? 0}`,
     opening.concurrency === undefined ? {} : { executorConcurrency: opening.concurrency }
   )
   const engine = opening.runs
-    ? Engine.layer({ executorId: opening.executor, queues: [jobs] })
+    ? Engine.layer({ executorId: opening.executor, queues: [jobs], ...options })
     : Engine.layerClient()
   const scope = Scope.makeUnsafe()
   const build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.buildWithScope(layer, scope)
   const context = await Effect.runPromise(build(Layer.provideMerge(engine, store)))
   const run = Effect.runPromiseWith(context)
-  if (opening.runs) await run(build(SumLive))
+  const told = new Told()
+  if (opening.runs) await run(build(live(told, opening.holds === true)))
   const sql = Context.get(context, SqlClient)
   const count = async (statement: string) => Number((await run(sql.unsafe<{ readonly n: number }>(statement)))[0]?.n)
   return {
@@ -70,6 +125,25 @@ export const open = async (
       )),
     serve: (handled) => run(Effect.asVoid(build(jobLive(handled)))),
     enqueueAndWait: (id) =>
-      run(Effect.asVoid(Effect.flatMap(jobs.enqueue(Job, undefined, { workflowId: id }), (handle) => handle.result)))
+      run(Effect.asVoid(Effect.flatMap(jobs.enqueue(Job, undefined, { workflowId: id }), (handle) => handle.result))),
+    receive: (id, count, received) => {
+      told.received = received
+      return run(Effect.asVoid(Receiver.start({ count }, { workflowId: id })))
+    },
+    send: (id, value) => run(Note.send(id, value)),
+    publish: (id, delayMs, setting) => {
+      told.reached = setting
+      return run(Effect.asVoid(Publisher.start({ delayMs }, { workflowId: id })))
+    },
+    observe: (id) => run(Ready.get(id)),
+    finish: (id, delayMs, ending) => {
+      told.reached = ending
+      return run(Effect.asVoid(Finisher.start({ delayMs }, { workflowId: id })))
+    },
+    result: (id) => run(Finisher.handle(id).result),
+    startHeld: (id) => run(Effect.asVoid(Held.start(undefined, { workflowId: id }))),
+    held: () => told.held,
+    family: (id, children) => run(Family.execute({ children }, { workflowId: id })),
+    sleep: (id, ms) => run(Effect.asVoid(Sleeper.start({ ms }, { workflowId: id })))
   }
 }

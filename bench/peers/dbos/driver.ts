@@ -1,6 +1,7 @@
 /** DBOS Transact, with or without short polls. */
 import { DBOS, type DBOSConfig } from "@dbos-inc/dbos-sdk"
 import { enqueueWorkflows, prepareEnqueuedWorkflow } from "@dbos-inc/dbos-sdk/eventreceiver"
+import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
 import type { Driver, Opening } from "../../harness/Engine.ts"
 
@@ -11,7 +12,13 @@ export interface Tuning {
   readonly resultPollMs?: number
 }
 
+/** What the driver wants to be told of, by the workflows of this process. */
 let handled = () => {}
+let received = (_: number) => {}
+let reached = () => {}
+let held = 0
+let holds = false
+let polling: { readonly pollingIntervalMs?: number } = {}
 
 const sum = DBOS.registerWorkflow(async (steps: number): Promise<number> => {
   let total = 0
@@ -28,6 +35,49 @@ const job = DBOS.registerWorkflow(
   { name: "job" }
 )
 
+const receiver = DBOS.registerWorkflow(async (count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) {
+    const value = await DBOS.recv<number>("note", { timeoutSeconds: 60 })
+    if (value === null) throw new Error("no message came")
+    received(value)
+  }
+}, { name: "receiver" })
+
+const take = (delayMs: number) => DBOS.runStep(() => setTimeout(delayMs, 1), { name: "take" })
+
+const publisher = DBOS.registerWorkflow(async (delayMs: number): Promise<number> => {
+  const value = await take(delayMs)
+  reached()
+  await DBOS.setEvent("ready", value)
+  return value
+}, { name: "publisher" })
+
+const finisher = DBOS.registerWorkflow(async (delayMs: number): Promise<number> => {
+  const value = await take(delayMs)
+  reached()
+  return value
+}, { name: "finisher" })
+
+const threeSteps = DBOS.registerWorkflow(async (): Promise<number> => {
+  await DBOS.runStep(async () => 1, { name: "first" })
+  await DBOS.runStep(() => {
+    held++
+    return holds ? new Promise<number>(() => {}) : Promise.resolve(1)
+  }, { name: "second" })
+  return DBOS.runStep(async () => 1, { name: "third" })
+}, { name: "threeSteps" })
+
+const child = DBOS.registerWorkflow(() => DBOS.runStep(async () => 1, { name: "one" }), { name: "child" })
+
+const parent = DBOS.registerWorkflow(async (children: number): Promise<number> => {
+  const handles = []
+  for (let i = 0; i < children; i++) handles.push(await DBOS.startWorkflow(child)())
+  const results = await Promise.all(handles.map((handle) => handle.getResult(polling)))
+  return results.reduce((sum, result) => sum + result, 0)
+}, { name: "parent" })
+
+const sleeper = DBOS.registerWorkflow((ms: number) => DBOS.sleepms(ms), { name: "sleeper" })
+
 const silent = { info() {}, debug() {}, warn() {}, error: console.error }
 
 export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> => {
@@ -42,6 +92,8 @@ export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> =>
     listenQueues: [opening.runs && opening.concurrency !== undefined ? queue : "none"]
   }
   DBOS.setConfig(config)
+  holds = opening.holds === true
+  if (tuning.resultPollMs !== undefined) polling = { pollingIntervalMs: tuning.resultPollMs }
   const pool = new Pool({ connectionString: opening.address, max: 1 })
   const launch = async () => {
     await DBOS.launch()
@@ -78,7 +130,30 @@ export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> =>
     },
     enqueueAndWait: async (id) => {
       const handle = await DBOS.startWorkflow(job, { workflowID: id, queueName: queue })()
-      await handle.getResult(tuning.resultPollMs === undefined ? {} : { pollingIntervalMs: tuning.resultPollMs })
-    }
+      await handle.getResult(polling)
+    },
+    receive: async (id, count, inBody) => {
+      received = inBody
+      await DBOS.startWorkflow(receiver, { workflowID: id })(count)
+    },
+    send: (id, value) => DBOS.send(id, value, "note"),
+    publish: async (id, delayMs, setting) => {
+      reached = setting
+      await DBOS.startWorkflow(publisher, { workflowID: id })(delayMs)
+    },
+    observe: async (id) => {
+      const value = await DBOS.getEvent<number>(id, "ready", { timeoutSeconds: 60 })
+      if (value === null) throw new Error("the event was not set")
+      return value
+    },
+    finish: async (id, delayMs, ending) => {
+      reached = ending
+      await DBOS.startWorkflow(finisher, { workflowID: id })(delayMs)
+    },
+    result: (id) => DBOS.retrieveWorkflow<number>(id).getResult(polling),
+    startHeld: async (id) => void await DBOS.startWorkflow(threeSteps, { workflowID: id })(),
+    held: () => held,
+    family: async (id, children) => (await DBOS.startWorkflow(parent, { workflowID: id })(children)).getResult(),
+    sleep: async (id, ms) => void await DBOS.startWorkflow(sleeper, { workflowID: id })(ms)
   }
 }
