@@ -11,6 +11,8 @@ import * as Themes from "./themes/index.ts"
 export interface Config {
   readonly place: Place
   readonly log: string
+  /** How wrong the clock of this process is. */
+  readonly clockShiftMs: number
 }
 
 export const leaseMs = 1500
@@ -24,7 +26,21 @@ const engine = Engine.layer({
   suspendAfter: "150 millis"
 })
 
-export const play: Role = ({ log, place }: Config) => {
+/** Everything in this process that asks for the time gets another one. */
+const shiftClock = (ms: number): void => {
+  const Real = Date
+  globalThis.Date = class extends Real {
+    constructor(...given: ReadonlyArray<any>) {
+      super(...(given.length === 0 ? [Real.now() + ms] : given) as [any])
+    }
+    static override now(): number {
+      return Real.now() + ms
+    }
+  } as DateConstructor
+}
+
+export const play: Role = ({ clockShiftMs, log, place }: Config) => {
+  shiftClock(clockShiftMs)
   const live = Layer.mergeAll(Layer.empty, ...Themes.make().map((theme) => theme.live))
   const workflows = Layer.provide(live, World.layer(log, undefined, false))
   return Effect.gen(function*() {

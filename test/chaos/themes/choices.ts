@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Client, Message, Step, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
 const Decision = Message.make("decision", { payload: Schema.Int })
@@ -44,13 +45,17 @@ const familyOf = (index: number) => `family-${index}`
 export const choices = (): Theme => {
   /** Whether the decision was acknowledged, by act: a workflow that had ended before it refuses it. */
   const acknowledged = new Map<number, boolean>()
+  /** The acts of which a decision may have arrived unacknowledged. */
+  const unsure = new Set<number>()
   return {
     name: "choices",
     live: Layer.mergeAll(KinLive, FamilyLive, ChoiceLive),
     act: Effect.fnUntraced(function*(index) {
-      const choice = yield* Choice.start(undefined, { workflowId: choiceOf(index) })
+      const choice = yield* sure(Choice.start(undefined, { workflowId: choiceOf(index) }))
       const decide = Effect.sleep(50 * (index % 8)).pipe(
-        Effect.andThen(Decision.send(choice.workflowId, index)),
+        Effect.andThen(
+          sure(Decision.send(choice.workflowId, index, { idempotencyKey: "decision" }), () => unsure.add(index))
+        ),
         Effect.as(true),
         Effect.catch((error) =>
           error.reason._tag === "MessageUndeliverable" ? Effect.succeed(false) : Effect.fail(error)
@@ -59,8 +64,8 @@ export const choices = (): Theme => {
       )
       yield* Effect.all([
         decide,
-        choice.result,
-        Family.execute(undefined, { workflowId: familyOf(index) })
+        sure(choice.result),
+        sure(Family.execute(undefined, { workflowId: familyOf(index) }))
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>
@@ -69,7 +74,8 @@ export const choices = (): Theme => {
           Effect.gen(function*() {
             const chosen = yield* Choice.handle(choiceOf(index)).result
             const inbox = yield* Client.messages(choiceOf(index), { received: true })
-            const sent = acknowledged.get(index) === true
+            // Refused the second time, it may have arrived the first time.
+            const sent = acknowledged.get(index) === true || (unsure.has(index) && inbox.length > 0)
             return [
               ...exactly(
                 `${choiceOf(index)}, which chose "${chosen}": messages there, and received`,

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Step, Workflow, WorkflowEvent } from "perdure"
 import { ascending, exactly, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
 const last = 10
@@ -42,7 +43,7 @@ const watchingOf = (index: number) => `watching-${index}`
 const look = Effect.fnUntraced(function*(index: number) {
   const seen: Array<number> = []
   do {
-    seen.push(yield* Progress.get(progressingOf(index)))
+    seen.push(yield* sure(Progress.get(progressingOf(index))))
     yield* Effect.sleep("20 millis")
   } while (seen.at(-1) !== last)
   return seen
@@ -55,11 +56,11 @@ export const events = (): Theme => {
     name: "events",
     live: Layer.mergeAll(ProgressingLive, WatchingLive),
     act: Effect.fnUntraced(function*(index) {
-      const progressing = yield* Progressing.start(undefined, { workflowId: progressingOf(index) })
+      const progressing = yield* sure(Progressing.start(undefined, { workflowId: progressingOf(index) }))
       yield* Effect.all([
         Effect.map(look(index), (seen) => looked.set(index, seen)),
-        Watching.execute({ of: progressingOf(index) }, { workflowId: watchingOf(index) }),
-        progressing.result
+        sure(Watching.execute({ of: progressingOf(index) }, { workflowId: watchingOf(index) })),
+        sure(progressing.result)
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>

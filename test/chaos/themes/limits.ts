@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { Client, Step, Workflow, WorkflowQueue } from "perdure"
 import { did } from "../../crash/workflows/World.ts"
 import { ascending, atMost, atMostIn, exactly, type Interval, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Seen, Theme } from "./Theme.ts"
 
 const rate = { limit: 12, periodMs: 2000 }
@@ -37,10 +38,10 @@ const enqueue = (
   options: (number: number) => WorkflowQueue.CallOptions = () => ({})
 ) =>
   Effect.forEach(upTo(count), (number) =>
-    queue.enqueue(Task, { workMs: 20 + 40 * (number % 3) }, {
+    sure(queue.enqueue(Task, { workMs: 20 + 40 * (number % 3) }, {
       workflowId: idOf(queue, index, number),
       ...options(number)
-    }))
+    })))
 
 const ended = Effect.fnUntraced(function*(queue: WorkflowQueue.WorkflowQueue) {
   const found: Array<Client.WorkflowInfo> = []
@@ -102,7 +103,7 @@ export const limits = (): Theme => ({
       enqueue(line, index, 3),
       enqueue(single, index, 4, () => ({ deduplicationId: "one" }))
     ], { concurrency: "unbounded" })
-    yield* Effect.forEach(handles.flat(), (handle) => handle.result, { concurrency: "unbounded" })
+    yield* Effect.forEach(handles.flat(), (handle) => sure(handle.result), { concurrency: "unbounded" })
   }),
   check: (seen) =>
     Effect.gen(function*() {

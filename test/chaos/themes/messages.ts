@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Client, Message, Step, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
 const each = 8
@@ -46,7 +47,7 @@ const SenderLive = Sender.toLayer(Effect.fnUntraced(function*({ from, to }) {
 /** As somebody does who does not know whether the first call arrived. */
 const clientSends = (to: string) =>
   Effect.forEach(upTo(each), (number) => {
-    const send = Letter.send(to, { from: "client", number }, { idempotencyKey: `${number}` })
+    const send = sure(Letter.send(to, { from: "client", number }, { idempotencyKey: `${number}` }))
     return Effect.andThen(send, send)
   }, { discard: true })
 
@@ -57,11 +58,11 @@ export const messages = (): Theme => ({
   live: Layer.mergeAll(ReceiverLive, SenderLive),
   act: Effect.fnUntraced(function*(index) {
     const to = receiverOf(index)
-    const receiver = yield* Receiver.start({ count: senders.length * each }, { workflowId: to })
+    const receiver = yield* sure(Receiver.start({ count: senders.length * each }, { workflowId: to }))
     yield* Effect.all([
-      ...["first", "second"].map((from) => Sender.execute({ to, from }, { workflowId: `${to}-${from}` })),
+      ...["first", "second"].map((from) => sure(Sender.execute({ to, from }, { workflowId: `${to}-${from}` }))),
       clientSends(to),
-      receiver.result
+      sure(receiver.result)
     ], { concurrency: "unbounded" })
   }),
   check: ({ acts }) =>

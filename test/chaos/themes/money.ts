@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { Client, Step, Transaction, Workflow, WorkflowContext } from "perdure"
 import { did } from "../../crash/workflows/World.ts"
 import { exactly, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
 const accounts = 5
@@ -49,7 +50,7 @@ export const money = (): Theme => ({
     Effect.forEach(upTo(perAct), (number) => {
       const from = (index + number) % accounts
       const payload = { from, to: (from + 1 + number % (accounts - 1)) % accounts, amount: 1 + number }
-      return Transfer.execute(payload, { workflowId: transferOf(index, number) })
+      return sure(Transfer.execute(payload, { workflowId: transferOf(index, number) }))
     }, { concurrency: "unbounded" }),
   check: ({ acts, sideEffects }) =>
     Effect.gen(function*() {

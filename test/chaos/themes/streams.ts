@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Step, Workflow, WorkflowStream } from "perdure"
 import { exactly, upTo } from "../checks.ts"
+import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
 const branches = ["a", "b", "c"]
@@ -48,9 +49,14 @@ const readerOf = (index: number) => `reader-${index}`
 /** Reads a part, leaves, comes back. */
 const readInParts = Effect.fnUntraced(function*(of: string) {
   const read: Array<WorkflowStream.Entry<string>> = []
-  for (const take of [3, 4, Infinity]) {
-    const part = Lines.readEntries(of, { from: read.length, superseded: true }).pipe(Stream.take(take))
-    read.push(...(yield* Stream.runCollect(part)))
+  for (const until of [3, 7, Infinity]) {
+    // What was read before the connection broke is kept, as anybody would who knows the offset.
+    yield* sure(Effect.suspend(() =>
+      Lines.readEntries(of, { from: read.length, superseded: true }).pipe(
+        Stream.take(until - read.length),
+        Stream.runForEach((entry) => Effect.sync(() => read.push(entry)))
+      )
+    ))
   }
   return read
 })
@@ -65,14 +71,14 @@ export const streams = (): Theme => {
     live: Layer.mergeAll(WriterLive, ReaderLive),
     act: Effect.fnUntraced(function*(index) {
       const of = writerOf(index)
-      yield* Writer.start(undefined, { workflowId: of })
+      yield* sure(Writer.start(undefined, { workflowId: of }))
       yield* Effect.all([
-        Reader.execute({ of }, { workflowId: readerOf(index) }),
+        sure(Reader.execute({ of }, { workflowId: readerOf(index) })),
         Effect.flatMap(
           readInParts(of),
           (read) => Effect.sync(() => seenLive.set(index, read.map(({ value }) => value)))
         ),
-        Writer.handle(of).result
+        sure(Writer.handle(of).result)
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>
