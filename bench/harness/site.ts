@@ -9,7 +9,12 @@ import { type Postgres, startPostgres } from "../../test/postgres/server.ts"
 import type { Site } from "./Engine.ts"
 
 /** For all engines alike. `fsync`, `synchronous_commit` and `full_page_writes` are on, as PostgreSQL has them. */
-export const settings = { shared_buffers: "512MB", max_wal_size: "4GB", checkpoint_timeout: "15min" } as const
+export const settings = {
+  shared_buffers: "512MB",
+  max_connections: "500",
+  max_wal_size: "4GB",
+  checkpoint_timeout: "15min"
+} as const
 
 /** Loaded, and counting nothing unless a workload asks for it. Not every server has it. */
 const counting = { shared_preload_libraries: "pg_stat_statements", "pg_stat_statements.track": "none" }
@@ -29,12 +34,20 @@ export interface OpenSite extends Site {
 
 export const openSite = async (): Promise<OpenSite> => {
   const { counts, server } = await start()
+  const folders = new Set<string>()
+  const remove = (folder: string) => {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+    folders.delete(folder)
+  }
   const run = (statement: string) => Effect.runPromise(onServer(server.url, statement))
   try {
     const [row] = await run("SHOW server_version") as ReadonlyArray<{ readonly server_version: string }>
     return {
       version: row?.server_version ?? "unknown",
-      close: server.close,
+      close: async () => {
+        for (const folder of folders) remove(folder)
+        await server.close()
+      },
       database: async () => {
         const name = `bench_${randomBytes(6).toString("hex")}`
         await run(`CREATE DATABASE ${name}`)
@@ -61,7 +74,8 @@ export const openSite = async (): Promise<OpenSite> => {
       },
       folder: async () => {
         const address = mkdtempSync(join(tmpdir(), "perdure-bench-"))
-        return { address, close: async () => rmSync(address, { recursive: true, force: true, maxRetries: 20 }) }
+        folders.add(address)
+        return { address, close: async () => remove(address) }
       }
     }
   } catch (error) {

@@ -10,6 +10,8 @@ export interface Tuning {
   readonly queuePollMs?: number
   /** Between two looks at the result of a workflow that runs elsewhere. Default: DBOS's, a second. */
   readonly resultPollMs?: number
+  /** Connections. Default: DBOS's, 10. */
+  readonly poolSize?: number
 }
 
 /** What the driver wants to be told of, by the workflows of this process. */
@@ -88,6 +90,7 @@ export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> =>
     executorID: opening.executor,
     applicationVersion: "1",
     logger: silent,
+    ...(tuning.poolSize === undefined ? {} : { systemDatabasePoolSize: tuning.poolSize }),
     // A process that only enqueues takes nothing from the queue.
     listenQueues: [opening.runs && opening.concurrency !== undefined ? queue : "none"]
   }
