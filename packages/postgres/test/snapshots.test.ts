@@ -7,9 +7,10 @@ import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type { StoreService } from "perdure/Store"
 import { advance, block, cancelled, deliver, send, succeed, suspend } from "../../../test/conformance/builders.ts"
 import { enqueue, finish, limits, perKey, queued, takeIds, withQueue } from "../../../test/conformance/queues.ts"
-import { cancel, claimUntil, join, recorded, startOwned, submit } from "../../../test/conformance/verbs.ts"
+import { cancel, claim, claimUntil, join, recorded, startOwned, submit } from "../../../test/conformance/verbs.ts"
 import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
@@ -156,18 +157,23 @@ describe("queues that change while somebody is at their items", () => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x"])
     }))
 
+  /** The queue becomes partitioned; then what one claim takes when another one of the key `x` waits. */
+  const takesBeside = (store: StoreService) =>
+    Effect.gen(function*() {
+      yield* store.setQueue("q", { limits: limits({ partitioned: perKey() }) })
+      yield* enqueue(store, [queued("x1", { partitionKey: "x" })])
+      return (yield* claim(store, "i")).claimed
+    })
+
   it.live("what is ending when the queue becomes partitioned counts there when it does not end", () =>
     Effect.gen(function*() {
       const { schema, store } = yield* given
       yield* withQueue(store)
       yield* enqueue(store, [queued("x0", { partitionKey: "x" })])
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0"])
-      yield* meeting(
-        (connection) => flushIn(connection, schema, [advance("x0", 1, { end: succeed })]),
-        store.setQueue("q", { limits: limits({ partitioned: perKey() }) }),
-        "ROLLBACK"
-      )
-      yield* enqueue(store, [queued("x1", { partitionKey: "x" })])
+      const ending = (connection: PgConnection.PgConnection) =>
+        flushIn(connection, schema, [advance("x0", 1, { end: succeed })])
+      assert.deepStrictEqual(yield* meeting(ending, takesBeside(store), "ROLLBACK"), [])
       assert.deepStrictEqual(yield* takeIds(store, "i"), [])
       yield* finish(store, "i", ["x0"])
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
@@ -178,11 +184,7 @@ describe("queues that change while somebody is at their items", () => {
       const { schema, store } = yield* given
       yield* withQueue(store)
       yield* enqueue(store, [queued("x0", { partitionKey: "x" })])
-      yield* meeting(
-        claimIn(schema, "i", "{Order}", "{1}"),
-        store.setQueue("q", { limits: limits({ partitioned: perKey() }) })
-      )
-      yield* enqueue(store, [queued("x1", { partitionKey: "x" })])
+      assert.deepStrictEqual(yield* meeting(claimIn(schema, "i", "{Order}", "{1}"), takesBeside(store)), [])
       assert.deepStrictEqual(yield* takeIds(store, "i"), [])
       yield* finish(store, "i", ["x0"])
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])

@@ -14,22 +14,23 @@ const parameters = [
 ]
 
 /** Whether a claim counts anything there. */
-const counts = "v_limits - 'ageingMs' @? '$.* ? (@ != null)'"
+const counts = (limits: string): string => `${limits} - 'ageingMs' @? '$.* ? (@ != null)'`
 
 /**
  * The limits of a queue, and its row's lock: where it has any, whoever holds it is the only one who admits or wakes there,
- * so what is counted in a later snapshot stays true until the commit. Where it has none, nobody sets some before that.
- * Somebody else has it: `contended_`, look again. A queue that is not there (any more) has no limits.
+ * so what is counted in a later snapshot stays true until the commit. Where it has none, a claim keeps out only those that
+ * count, because it was given limits meanwhile. Somebody else has it: `contended_`, look again. A queue that is not there
+ * (any more) has no limits.
  */
 const lockQueue = (s: string): string => `
   SELECT q.limits INTO v_limits FROM ${s}.queue q WHERE q.name = p_queue;
   IF FOUND THEN
-    IF ${counts} THEN
+    IF ${counts("v_limits")} THEN
       SELECT q.limits, q.paused INTO v_limits, v_paused
-      FROM ${s}.queue q WHERE q.name = p_queue FOR NO KEY UPDATE SKIP LOCKED;
+      FROM ${s}.queue q WHERE q.name = p_queue FOR UPDATE SKIP LOCKED;
     ELSE
       SELECT q.limits, q.paused INTO v_limits, v_paused
-      FROM ${s}.queue q WHERE q.name = p_queue AND NOT (${counts.replace("v_limits", "q.limits")})
+      FROM ${s}.queue q WHERE q.name = p_queue AND NOT (${counts("q.limits")})
       FOR KEY SHARE SKIP LOCKED;
     END IF;
     IF NOT FOUND THEN

@@ -184,8 +184,7 @@ END`
  * `p_mode` `declare`: made when missing, and not even locked where it is like this already; `set`: an operator's; `restore`:
  * the declared ones again; `keep`: only the pause is changed.
  *
- * Locks, waiting: the queue's row, FOR UPDATE, which claims from it mind even where it has no limits; items that run, when
- * it becomes partitioned. What is derived from the limits (ready partitions, the rank) follows in later statements.
+ * Locks, waiting: the queue's row. What is derived from the limits (ready partitions, the rank) follows in later statements.
  */
 export const changeQueue = (s: string): string =>
   createFunction({
@@ -211,7 +210,7 @@ BEGIN${readCommitted}
     END IF;
   END IF;
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
-  SELECT * INTO v_old FROM ${s}.queue q WHERE q.name = p_name FOR UPDATE;
+  SELECT * INTO v_old FROM ${s}.queue q WHERE q.name = p_name FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
@@ -232,10 +231,8 @@ BEGIN${readCommitted}
   INSERT INTO ${s}.partition_mark (queue, partition_key)
   SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
   IF v_old.limits ->> 'partitioned' IS NULL AND v_new ->> 'partitioned' IS NOT NULL THEN
-    -- what runs has its key again, so that it counts there; also what somebody is ending, who may yet give up
-    UPDATE ${s}.queue_item i SET partition_key = (
-      SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id
-    ) WHERE i.queue = p_name AND i.state IN ('running', 'parked') AND i.partition_key IS NULL;
+    -- what runs gets its key again by the first claim that counts: claims may still be under way that do not
+    INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (p_name, '');
   END IF;
   RETURN v_old.limits -> 'ageingMs' IS DISTINCT FROM v_new -> 'ageingMs';
 END`
