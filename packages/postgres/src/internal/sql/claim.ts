@@ -29,13 +29,16 @@ export const pickDue = (s: string, queue: string, limit: string): string => `
       ) o
       LIMIT ${limit}
     ) l;
-    IF v_ids IS NOT NULL THEN
+    IF v_ids IS NOT NULL THEN${stillDue(s)}
+    END IF;`
+
+/** Of `v_ids`, which are locked, those that are due in this later snapshot too. */
+export const stillDue = (s: string): string => `
       SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
       FROM unnest(v_ids) WITH ORDINALITY k(id, n)
       CROSS JOIN LATERAL (
         SELECT 1 FROM ${s}.mailbox m WHERE m.workflow_id = k.id AND m.wake_at <= v_now OFFSET 0
-      ) m;
-    END IF;`
+      ) m;`
 
 /**
  * Makes an incarnation the owner of what is locked: the epoch is raised. What was of no version yet is of this

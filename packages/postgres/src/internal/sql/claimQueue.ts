@@ -1,4 +1,4 @@
-import { begin, own, pickDue } from "./claim.ts"
+import { begin, own, pickDue, stillDue } from "./claim.ts"
 import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
@@ -65,7 +65,11 @@ DECLARE
   v_budget bigint := p_limit;
   v_ids text[];
 BEGIN${lockQueue(s)}${withinExecutor(s)}
-  IF v_budget > 0 THEN${pickDue(s, "p_queue", "v_budget")}
+  IF v_budget > 0 THEN
+    v_own := (v_limits -> 'partitioned' ->> 'executorConcurrency')::bigint;
+    IF v_own IS NULL THEN${pickDue(s, "p_queue", "v_budget")}
+    ELSE${pickDueOfKeys(s)}
+    END IF;
     IF v_ids IS NOT NULL THEN
 ${own(s)}
     END IF;
@@ -73,6 +77,54 @@ ${own(s)}
   RETURN QUERY SELECT coalesce(v_ids, '{}'), NULL::bigint, false;
 END`
   })
+
+/** Sleepers that are looked at where partitions limit what an executor has in memory. */
+const looked = 1_000
+
+/**
+ * Like {@link pickDue}, of each partition no more than `v_own` with what this executor has of it in memory. Only whoever
+ * holds the queue's row makes an executor the owner of more, so what is counted is never too little.
+ */
+const pickDueOfKeys = (s: string): string => `
+    WITH due AS MATERIALIZED (
+      SELECT d.workflow_id, d.wake_at, i.key,
+        row_number() OVER (PARTITION BY i.key ORDER BY d.wake_at, d.workflow_id) AS n
+      FROM (
+        SELECT d.workflow_id, d.wake_at
+        FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
+        CROSS JOIN LATERAL (
+          SELECT m.workflow_id, m.wake_at FROM ${s}.mailbox m
+          WHERE m.queue = p_queue AND m.name = p.name AND m.version = p.version
+            AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
+          ORDER BY m.wake_at, m.workflow_id LIMIT ${looked}
+        ) d
+        ORDER BY d.wake_at, d.workflow_id LIMIT ${looked}
+      ) d
+      CROSS JOIN LATERAL (
+        SELECT i.partition_key AS key FROM ${s}.queue_item i WHERE i.workflow_id = d.workflow_id OFFSET 0
+      ) i
+    ), counted AS (
+      SELECT d.*, sum(m.count) OVER (PARTITION BY d.key) AS mine
+      FROM due d CROSS JOIN LATERAL (
+        SELECT count(*) FROM ${s}.queue_item i CROSS JOIN LATERAL (
+          SELECT FROM ${s}.ownership o WHERE o.workflow_id = i.workflow_id AND o.executor = p_incarnation OFFSET 0
+        ) o
+        WHERE d.n = 1 AND i.queue = p_queue AND i.state = 'running' AND i.partition_key = d.key
+      ) m
+    )
+    SELECT array_agg(l.id) INTO v_ids FROM (
+      SELECT c.workflow_id AS id
+      FROM (
+        SELECT d.workflow_id FROM counted d WHERE d.n <= v_own - d.mine ORDER BY d.wake_at, d.workflow_id
+      ) c
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM ${s}.ownership o
+        WHERE o.workflow_id = c.workflow_id AND o.executor IS NULL FOR NO KEY UPDATE SKIP LOCKED
+      ) o
+      LIMIT v_budget
+    ) l;
+    IF v_ids IS NOT NULL THEN${stillDue(s)}
+    END IF;`
 
 /**
  * Admits from one queue what its limits allow: lock, count, claim, each in a snapshot of its own.
