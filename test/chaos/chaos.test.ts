@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { Client } from "perdure"
 import type { Store } from "perdure/Store"
 import { eventually } from "../crash/harness/eventually.ts"
@@ -40,10 +41,15 @@ interface Work {
   readonly acts: Array<Fiber.Fiber<unknown, unknown>>
 }
 
+/** As many as this at once: executors that are killed all the time get less done than is asked of them. */
+const mostActs = 6
+
 const work = Effect.fnUntraced(function*(theme: Theme, until: number) {
   const acts: Array<Fiber.Fiber<unknown, unknown>> = []
+  const places = yield* Semaphore.make(mostActs)
   while (Date.now() < until) {
-    acts.push(yield* Effect.forkScoped(theme.act(acts.length)))
+    if ((yield* Effect.timeoutOption(Semaphore.take(places, 1), until - Date.now()))._tag === "None") break
+    acts.push(yield* Effect.forkScoped(Effect.ensuring(theme.act(acts.length), Semaphore.release(places, 1))))
     yield* Effect.sleep(yield* Random.nextIntBetween(400, 1200))
   }
   return { theme, acts }
@@ -99,6 +105,7 @@ const survive = (
     const works = yield* Effect.forEach(themes, (theme) => work(theme, until), { concurrency: "unbounded" })
     yield* Fiber.join(raging)
     // From here on nothing happens any more, except that one stays frozen.
+    for (const program of crew.running) yield* program.ask({ do: "hush" })
     for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
     yield* freeze(crew.running[0]!)
     yield* allEnd(works, crew)

@@ -1,5 +1,6 @@
 /** An application that runs all themes until it is killed. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Engine } from "perdure"
 import { type Place, storeLayer } from "../crash/harness/Place.ts"
@@ -41,11 +42,15 @@ const shiftClock = (ms: number): void => {
 
 export const play: Role = ({ clockShiftMs, log, place }: Config) => {
   shiftClock(clockShiftMs)
-  const live = Layer.mergeAll(Layer.empty, ...Themes.make().map((theme) => theme.live))
-  const workflows = Layer.provide(live, World.layer(log, undefined, false))
+  const themes = Themes.make()
+  const world = World.layer(log, undefined, false)
+  const live = Layer.mergeAll(Layer.empty, ...themes.map((theme) => theme.live))
   return Effect.gen(function*() {
-    yield* obey({ counters: () => counters })
+    const within = yield* Effect.forEach(themes, ({ within }) => Effect.forkScoped(within ?? Effect.never))
+    yield* obey({ counters: () => counters, hush: () => Fiber.interruptAll(within) })
     yield* say("ready")
     return yield* Effect.never
-  }).pipe(Effect.provide(Layer.provideMerge(Layer.provideMerge(workflows, engine), storeLayer(place))))
+  }).pipe(
+    Effect.provide(Layer.provideMerge(Layer.provideMerge(Layer.provideMerge(live, world), engine), storeLayer(place)))
+  )
 }

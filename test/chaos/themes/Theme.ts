@@ -12,6 +12,8 @@ export interface Theme {
   readonly name: string
   /** What the executors run. */
   readonly live: Layer.Layer<never, unknown, Outside | World>
+  /** What each executor does besides, as long as it lives. */
+  readonly within?: Effect.Effect<never, unknown, Outside | World>
   /** Before there are executors. */
   readonly prepare?: Effect.Effect<unknown, unknown, Outside>
   /** What a client does, again and again, numbered from 0; it succeeds when all that it has started has ended. */
