@@ -10,7 +10,17 @@ import * as Fiber from "effect/Fiber"
 import type { StoreService } from "perdure/Store"
 import { advance, block, cancelled, deliver, send, succeed, suspend } from "../../../test/conformance/builders.ts"
 import { enqueue, finish, limits, perKey, queued, takeIds, withQueue } from "../../../test/conformance/queues.ts"
-import { cancel, claim, claimUntil, join, recorded, startOwned, submit } from "../../../test/conformance/verbs.ts"
+import {
+  cancel,
+  claim,
+  claimUntil,
+  join,
+  lapse,
+  recorded,
+  startOwned,
+  submit,
+  sweep
+} from "../../../test/conformance/verbs.ts"
 import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
@@ -221,6 +231,21 @@ describe("queues that change while somebody is at their items", () => {
       assert.deepStrictEqual(changed, [[true]])
       yield* meeting(claimIn(schema, "i", "{C}", "{1}"), operator.query(`SELECT ${schema}.rerank_1('q')`))
       assert.deepStrictEqual(yield* takeIds(store, "i", { served: [{ name: "A", version: "1" }] }), ["a"])
+    }))
+
+  it.live("what is being enqueued when the ageing changes comes to its place, if not at once", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store, { ageingMs: 1_000 })
+      yield* meeting(
+        (connection) => flushIn(connection, schema, [queued("a")]),
+        store.setQueue("q", { limits: limits() })
+      )
+      yield* enqueue(store, [queued("b")])
+      yield* lapse(store)
+      yield* sweep(store)
+      yield* join(store, "j")
+      assert.deepStrictEqual(yield* takeIds(store, "j", { limit: 1 }), ["a"])
     }))
 })
 

@@ -223,7 +223,9 @@ BEGIN${readCommitted}
     limits = v_new,
     declared = CASE p_mode WHEN 'declare' THEN p_limits ELSE q.declared END,
     overridden = CASE p_mode WHEN 'set' THEN true WHEN 'restore' THEN false ELSE q.overridden END,
-    paused = coalesce(p_paused, q.paused)
+    paused = coalesce(p_paused, q.paused),
+    reorder_at = CASE WHEN v_new -> 'ageingMs' IS DISTINCT FROM v_old.limits -> 'ageingMs'
+      THEN ${s}.now_ms() + ${againAfterMs} ELSE q.reorder_at END
   WHERE q.name = p_name;
   IF v_new = v_old.limits THEN
     RETURN false;
@@ -238,8 +240,21 @@ BEGIN${readCommitted}
 END`
   })
 
+/** What has read the old ageing is through by then: a start, a priority, the end of a delay. */
+const againAfterMs = 60_000
+
+/** The second time that a queue is ordered anew, by one of all that sweep. */
+export const reorderStatement = (s: string): string => `
+  WITH d AS (
+    UPDATE ${s}.queue q SET reorder_at = NULL
+    FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE q.reorder_at <= n.now
+    RETURNING q.name
+  )
+  SELECT ${s}.rerank_1(d.name) FROM d`
+
 /**
- * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed.
+ * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed; and once more later,
+ * for what was under way.
  *
  * Locks: item rows, skipping those that are locked or have moved: they are leaving, or being given a rank just now.
  */
