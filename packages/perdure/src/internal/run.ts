@@ -551,9 +551,12 @@ export class Run {
     this.happened()
   }
 
-  /** Something happened outside the body: a body that rests already need not rest again first. */
+  /**
+   * Something happened outside the body: a body that rests already need not rest again first. While the next event is
+   * being looked for (what an alarm sets going may be over at once) it is looked for again after that.
+   */
   private happened(): void {
-    if (this.resting) this.pump()
+    if (this.resting && !this.pumping) this.pump()
     else this.changed()
   }
 
