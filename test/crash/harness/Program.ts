@@ -17,6 +17,9 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
 }
 
+/** Kept between programs and between runs: there are hundreds of them, and each loads the same. */
+const compiled = fileURLToPath(new URL("../../../node_modules/.cache/compiled", import.meta.url))
+
 const entry = fileURLToPath(new URL("../program.ts", import.meta.url))
 
 export class Program {
@@ -29,7 +32,7 @@ export class Program {
   constructor(role: string, config: object, folder: string) {
     this.child = spawn(process.execPath, ["--conditions=perdure:source", entry, role, JSON.stringify(config)], {
       stdio: ["pipe", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: `${folder}/compiled` }
+      env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: compiled }
     })
     this.child.stdin!.on("error", () => {})
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => this.log += text)
