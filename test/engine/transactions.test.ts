@@ -197,7 +197,9 @@ onBothStores("transactions", (claim) => {
       }
       const body = Effect.gen(function*() {
         const sql = yield* SqlClient
-        const refused = yield* Effect.forEach(
+        // First: a replay waits for a recorded operation only so long, and what follows is plain asynchronous work.
+        yield* Step.run("before", Effect.void)
+        return yield* Effect.forEach(
           Object.entries(operations),
           ([name, operation]) =>
             Effect.map(
@@ -207,12 +209,11 @@ onBothStores("transactions", (claim) => {
               ) => [name, Exit.isFailure(exit) && /TransactionMisused|nested/.test(JSON.stringify(failureOf(exit)))]
             )
         )
-        return [refused, yield* Step.run("after", Effect.succeed("well"))]
       })
       const { live, replayed, steps } = yield* twiceWell(given, body)
-      const all = [Object.keys(operations).map((name) => [name, true]), "well"]
+      const all = Object.keys(operations).map((name) => [name, true])
       assert.deepStrictEqual([live, replayed], [all, all])
-      assert.deepStrictEqual(steps, ["0 step after"])
+      assert.deepStrictEqual(steps, ["0 step before"])
       assert.lengthOf(yield* given.sql`SELECT 1 AS one`, 1)
     })
   )

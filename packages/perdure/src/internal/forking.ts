@@ -6,7 +6,6 @@ import { fromStoreError, InvalidArgument, WorkflowConflict, WorkflowError } from
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
-import { firstEpoch } from "./firstEpoch.ts"
 import { untilItPasses } from "./journal.ts"
 import * as Managing from "./managing.ts"
 import { checkKey, checkTargetId, checkWorkflowId, positiveDurationMs } from "./names.ts"
@@ -43,7 +42,7 @@ const forkOf = (core: Core, sourceId: string, options: ForkOptions, definition: 
     sourceId: checkTargetId(sourceId),
     workflowId: options.workflowId === undefined ? crypto.randomUUID() : checkWorkflowId(options.workflowId),
     token: crypto.randomUUID(),
-    epoch: firstEpoch(core),
+    epoch: core.clock.firstEpoch(),
     fromStep,
     version: options.version === undefined || options.version === ""
       ? options.version ?? null

@@ -11,7 +11,6 @@ import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
-import { firstEpoch } from "./firstEpoch.ts"
 import { checkKey, checkWorkflowName } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import { checkMissed, checkOverlap, checkRule, type RuleOptions } from "./rules.ts"
@@ -194,7 +193,7 @@ export const startOfSchedule = (
   _tag: "Start",
   workflowId,
   token: crypto.randomUUID(),
-  epoch: firstEpoch(core),
+  epoch: core.clock.firstEpoch(),
   name: row.workflowName,
   version: stored.version,
   payload: stored.payload,

@@ -23,7 +23,6 @@ import * as Codec from "./codec.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import type { Place } from "./enqueuing.ts"
-import { firstEpoch } from "./firstEpoch.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
 import { InTransaction, isInTransaction, WithinTransaction } from "./transactions.ts"
@@ -78,7 +77,7 @@ export const startOf = (
     _tag: "Start",
     workflowId,
     token: crypto.randomUUID(),
-    epoch: firstEpoch(core),
+    epoch: core.clock.firstEpoch(),
     name: definition.name,
     version,
     payload: encoded,
