@@ -104,7 +104,8 @@ const survive = (
     const until = Date.now() + forMs
     const works = yield* Effect.forEach(themes, (theme) => work(theme, until), { concurrency: "unbounded" })
     yield* Fiber.join(raging)
-    // From here on nothing happens any more, except that one stays frozen.
+    // From here on nothing happens any more, except that one stays frozen and nobody is notified of anything.
+    for (const proxy of crew.proxies) proxy.notifies = false
     for (const program of crew.running) yield* program.ask({ do: "hush" })
     for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
     yield* freeze(crew.running[0]!)
