@@ -58,6 +58,8 @@ export interface Driver {
 
   /** Runs a workflow of so many steps to its end, under this id. */
   readonly execute?: (id: string, steps: number) => Promise<number>
+  /** The same, and calls back after each step. */
+  readonly walk?: (id: string, steps: number, passed: (step: number) => void) => Promise<number>
 
   /** Puts a workflow of one step in the queue. Resolves when it is durable. */
   readonly enqueue?: (id: string) => Promise<void>

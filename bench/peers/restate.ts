@@ -10,6 +10,7 @@ import { type Ports, start } from "./restate/server.ts"
 let handled = () => {}
 let received = (_: number) => {}
 let reached = () => {}
+let passed = (_: number) => {}
 let held = 0
 let holds = false
 
@@ -21,6 +22,14 @@ const bench = restate.service({
     sum: async (ctx: restate.Context, steps: number): Promise<number> => {
       let total = 0
       for (let i = 0; i < steps; i++) total += await ctx.run(`step ${i}`, () => i)
+      return total
+    },
+    walk: async (ctx: restate.Context, steps: number): Promise<number> => {
+      let total = 0
+      for (let i = 0; i < steps; i++) {
+        total += await ctx.run(`step ${i}`, () => i)
+        passed(i)
+      }
       return total
     },
     job: (ctx: restate.Context): Promise<number> =>
@@ -114,6 +123,10 @@ const open: Engine["open"] = async ({ address, holds: toHold, runs }): Promise<D
       steps: await count("SELECT count(*) AS n FROM sys_journal WHERE entry_type = 'Command: Run'")
     }),
     execute: async (id, steps) => client.sum(steps, once(id)),
+    walk: async (id, steps, inBody) => {
+      passed = inBody
+      return client.walk(steps, once(id))
+    },
     serve: async (inJob) => {
       handled = inJob
     },

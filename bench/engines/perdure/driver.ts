@@ -32,6 +32,7 @@ const jobLive = (handled: () => void) =>
     )
   )
 
+const Walk = Workflow.make("Walk", { payload: { steps: Schema.Int }, success: Schema.Int })
 const Note = Message.make("note", { payload: Schema.Int })
 const Receiver = Workflow.make("Receiver", { payload: { count: Schema.Int } })
 const Ready = WorkflowEvent.make("ready", { value: Schema.Int })
@@ -47,6 +48,7 @@ const Sleeper = Workflow.make("Sleeper", { payload: { ms: Schema.Int } })
 class Told {
   received = (_: number) => {}
   reached = () => {}
+  passed = (_: number) => {}
   held = 0
 }
 
@@ -60,6 +62,14 @@ const live = (told: Told, holds: boolean) => {
   const one = Effect.sync(() => 1)
   return Layer.mergeAll(
     SumLive,
+    Walk.toLayer(Effect.fnUntraced(function*({ steps }) {
+      let sum = 0
+      for (let i = 0; i < steps; i++) {
+        sum += yield* Step.run(`step ${i}`, Effect.sync(() => i))
+        told.passed(i)
+      }
+      return sum
+    })),
     Receiver.toLayer(Effect.fnUntraced(function*({ count }) {
       for (let i = 0; i < count; i++) told.received(yield* Note.receive())
     })),
@@ -118,6 +128,10 @@ export const open = async (
       steps: await count(`SELECT count(*) AS n FROM ${tables.step}`)
     }),
     execute: (id, steps) => run(Sum.execute({ steps }, { workflowId: id })),
+    walk: (id, steps, passed) => {
+      told.passed = passed
+      return run(Walk.execute({ steps }, { workflowId: id }))
+    },
     enqueue: (id) => run(Effect.asVoid(jobs.enqueue(Job, undefined, { workflowId: id }))),
     enqueueMany: (ids) =>
       run(Effect.asVoid(

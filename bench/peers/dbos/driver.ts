@@ -18,6 +18,7 @@ export interface Tuning {
 let handled = () => {}
 let received = (_: number) => {}
 let reached = () => {}
+let passed = (_: number) => {}
 let held = 0
 let holds = false
 let polling: { readonly pollingIntervalMs?: number } = {}
@@ -27,6 +28,15 @@ const sum = DBOS.registerWorkflow(async (steps: number): Promise<number> => {
   for (let i = 0; i < steps; i++) total += await DBOS.runStep(async () => i, { name: `step ${i}` })
   return total
 }, { name: "sum" })
+
+const walk = DBOS.registerWorkflow(async (steps: number): Promise<number> => {
+  let total = 0
+  for (let i = 0; i < steps; i++) {
+    total += await DBOS.runStep(async () => i, { name: `step ${i}` })
+    passed(i)
+  }
+  return total
+}, { name: "walk" })
 
 const job = DBOS.registerWorkflow(
   (): Promise<number> =>
@@ -120,6 +130,10 @@ export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> =>
       steps: await count("SELECT count(*) AS n FROM dbos.operation_outputs")
     }),
     execute: async (id, steps) => (await DBOS.startWorkflow(sum, { workflowID: id })(steps)).getResult(),
+    walk: async (id, steps, inBody) => {
+      passed = inBody
+      return (await DBOS.startWorkflow(walk, { workflowID: id })(steps)).getResult()
+    },
     enqueue: async (id) => void await DBOS.startWorkflow(job, { workflowID: id, queueName: queue })(),
     enqueueMany: async (ids) => {
       const prepared = await Promise.all(
