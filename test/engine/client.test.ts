@@ -193,6 +193,42 @@ onBothStores("looking", (claim) => {
       })
     )
   }
+
+  claim(
+    "looking at workflows, in whatever state, writes nothing",
+    Effect.fnUntraced(function*(given) {
+      const engine = yield* given.engine([quick, slow])
+      yield* engine.use(Quick.execute({ n: 1 }, { workflowId: "done" }))
+      yield* engine.use(Effect.exit(Quick.execute({ n: -1 }, { workflowId: "failed" })))
+      yield* engine.use(Slow.start(undefined, { workflowId: "sleeps" }))
+      yield* engine.use(suspends("sleeps"))
+      yield* engine.close
+      const { use } = yield* given.client
+      yield* use(Quick.start({ n: 1 }, { workflowId: "delayed", delay: "1 hour" }))
+      yield* use(WorkflowQueue.make("q").enqueue(Quick, { n: 1 }, { workflowId: "enqueued" }))
+      yield* use(Message.make("topic").send("sleeps", undefined))
+
+      const tables = yield* given.sql<{ name: string }>`SELECT format('%I.%I', table_schema, table_name) AS name
+        FROM information_schema.tables WHERE table_schema LIKE 'perdure%' AND table_type = 'BASE TABLE'`
+      assert.isNotEmpty(tables)
+      const rows = Effect.forEach(
+        tables,
+        ({ name }) =>
+          given.sql.unsafe(`SELECT t.xmin::text, t.ctid::text, t::text AS row FROM ${name} t ORDER BY t.ctid`)
+      )
+      const before = yield* rows
+      const all = ["done", "failed", "sleeps", "delayed", "enqueued"]
+      assert.sameMembers((yield* use(Client.list())).workflows.map(({ workflowId }) => workflowId), all)
+      assert.strictEqual(yield* use(Client.count()), all.length)
+      for (const id of all) {
+        const look = [Client.get, Client.steps, Client.events, Client.messages, Client.streams, Client.explain]
+        for (const one of look) yield* use(Effect.asVoid<unknown, WorkflowError, Engine>(one(id)))
+      }
+      yield* use(Effect.all([Client.executors, Client.queues.list, Client.schedules.list(), Client.versions.list]))
+      assert.deepStrictEqual(yield* rows, before)
+    }),
+    "postgres"
+  )
 })
 
 onBothStores("finding", (claim) => {
