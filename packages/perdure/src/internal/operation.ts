@@ -38,7 +38,7 @@ export interface Operation {
   readonly due?: number | undefined
   /** How whoever asks is told that it may not be asked for here. Default: as a failure. */
   readonly refused?: (error: WorkflowError) => Effect.Effect<never, any>
-  /** What a replay answers without a record when recorded operations are still to come (a patch). */
+  /** What a replay answers without a record where the history goes on after it (a patch). */
   readonly passed?: Exit.Exit<any, any>
   /** Called when the outcome reaches the body, live and on replay. */
   readonly onDelivered?: (record: StepRecord, exit: Exit.Exit<any, any>) => void

@@ -282,9 +282,10 @@ export class Run {
         this.diverge(describe(decision.record), `${operation.kind} "${operation.name}"`, "the same name, another kind")
         return Effect.never
       }
-      if (decision._tag === "Unrecorded" && operation.passed !== undefined && this.bodyRecordsRemain()) {
-        return operation.passed
-      }
+      if (
+        decision._tag === "Unrecorded" && operation.passed !== undefined &&
+        Replay.goesOn(this.history, this.cursor, branch.path)
+      ) return operation.passed
       this.askedKeys.add(named.key)
       const stepId = this.takeStepId(named.key, decision._tag === "Recorded" ? decision.record : undefined)
       return Effect.callback((resume) => {
