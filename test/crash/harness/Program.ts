@@ -29,8 +29,10 @@ export class Program {
   private readonly heard = new Map<string, number>()
   private readonly child: ChildProcess
 
-  constructor(role: string, config: object, folder: string) {
-    this.child = spawn(process.execPath, ["--conditions=perdure:source", entry, role, JSON.stringify(config)], {
+  constructor(role: string, config: object, folder: string, wrapper: ReadonlyArray<string>) {
+    const node = [process.execPath, "--conditions=perdure:source", entry, role, JSON.stringify(config)] as const
+    const [command, ...args] = wrapper.length === 0 ? node : [...wrapper, ...node]
+    this.child = spawn(command!, args, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: compiled }
     })
@@ -116,8 +118,16 @@ export class Program {
   }
 }
 
-/** Runs `roles/<role>.ts` with this configuration in a process of its own. `folder`: temporary. */
-export const run = (role: string, config: object, folder: string): Effect.Effect<Program, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.sync(() => new Program(role, config, folder)), (program) => program.kill)
+/**
+ * Runs `roles/<role>.ts` with this configuration in a process of its own. `folder`: temporary. `wrapper`: a command that
+ * becomes the program, whose command line it is given.
+ */
+export const run = (
+  role: string,
+  config: object,
+  folder: string,
+  wrapper: ReadonlyArray<string> = []
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(() => new Program(role, config, folder, wrapper)), (program) => program.kill)
 
 const short = (message: Message): string => JSON.stringify(message).slice(0, 400)
