@@ -84,7 +84,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: "  const wait = Effect.timeoutOption(Queue.take(signals), intervalMs)",
     by:
       "  const wait = name === \"claim\" || name === \"poll\" ? Queue.take(signals) : Effect.timeoutOption(Queue.take(signals), intervalMs)",
-    test: everything
+    test: ["test/engine/polls.test.ts"]
   },
   {
     name: "what dead executors leave is looked for only at the start",
