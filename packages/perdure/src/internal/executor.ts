@@ -230,9 +230,10 @@ export class ExecutorLoops implements Executor {
   /** The lease had lapsed: others own what ran here. Begin anew under another incarnation. */
   private readonly lost: Effect.Effect<void, StoreError> = Effect.suspend(() => {
     for (const { run } of [...this.executions.values()]) run.stop({ _tag: "Fenced" })
-    return Metrics.count(Metrics.leasesLost).pipe(
-      Effect.andThen(Effect.logWarning("The lease had lapsed; this executor goes on under a new incarnation")),
-      Effect.andThen(this.stopping ? Effect.void : this.join)
+    // Once it has joined: as long as it cannot, each beat finds the same lapse.
+    return (this.stopping ? Effect.void : this.join).pipe(
+      Effect.andThen(Metrics.count(Metrics.leasesLost)),
+      Effect.andThen(Effect.logWarning("The lease had lapsed; this executor goes on under a new incarnation"))
     )
   })
 
