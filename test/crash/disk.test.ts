@@ -117,7 +117,11 @@ describe("a SQLite store under load", () => {
           assert.deepStrictEqual((yield* program.hear("execute"))["outcomes"], ["success: 3"])
         }
         for (const program of programs) {
-          assert.isAbove((yield* program.ask({ do: "counters" }))["perdure_leases_lost"], 0)
+          yield* eventually(
+            "a lease to be lost, and another to be had",
+            Effect.map(program.ask({ do: "counters" }), (counters) => counters["perdure_leases_lost"] > 0),
+            { state: () => program.state }
+          )
         }
         yield* Load.goOn(programs, 20)
         yield* Load.end(programs)
