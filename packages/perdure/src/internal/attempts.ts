@@ -110,7 +110,11 @@ const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, a
     Effect.withSpan(
       step.timeoutMs === undefined ? step.effect : Effect.timeout(step.effect, step.timeoutMs),
       `step ${step.name}`,
-      { attributes: { "perdure.step.id": call.stepId, "perdure.step.attempt": failed } }
+      {
+        attributes: { "perdure.step.id": call.stepId, "perdure.step.attempt": failed },
+        // It would only ever show this line, and is a tenth of what a step costs.
+        captureStackTrace: false
+      }
     ),
     (context: Context.Context<never>): Context.Context<never> =>
       context.pipe(

@@ -118,7 +118,8 @@ export class Execution {
       `workflow ${this.name}`,
       {
         ...(parent === undefined ? { root: true } : { parent }),
-        attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
+        attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name },
+        captureStackTrace: false
       }
     )
     this.run.begin(traced, this.bodyContext())
