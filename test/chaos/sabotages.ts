@@ -80,7 +80,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   },
   {
     name: "work is looked for only where a notification says so",
-    file: `${core}/executor.ts`,
+    file: `${core}/loop.ts`,
     replace: "  const wait = Effect.timeoutOption(Queue.take(signals), intervalMs)",
     by:
       "  const wait = name === \"claim\" || name === \"poll\" ? Queue.take(signals) : Effect.timeoutOption(Queue.take(signals), intervalMs)",
@@ -89,9 +89,10 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "what dead executors leave is looked for only at the start",
     file: `${core}/executor.ts`,
-    replace: "      if (this.stopping) return Effect.void\n      return Effect.flatMap(Effect.andThen(this.tellServed",
+    replace:
+      "      if (this.stopping) return Effect.void\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
     by:
-      "      if (this.stopping || (this as any).swept) return Effect.void\n      ;(this as any).swept = true\n      return Effect.flatMap(Effect.andThen(this.tellServed",
+      "      if (this.stopping || (this as any).swept) return Effect.void\n      ;(this as any).swept = true\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
     test: onPostgres
   },
   {
@@ -111,8 +112,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   },
   {
     name: "a run goes on when its executor learns that it is over",
-    file: `${core}/executor.ts`,
-    replace: "          if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: \"Fenced\" })",
+    file: `${core}/executions.ts`,
+    replace: "    if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: \"Fenced\" })",
     by: "",
     test: ["test/crash/cancel.test.ts"]
   },
