@@ -78,6 +78,7 @@ export interface CallOwner {
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
   readonly alarm: (due: number, ring: () => void) => () => void
   readonly writeAlong: (along: Along) => Effect.Effect<void>
+  readonly send: (sends: ReadonlyArray<Send>) => Effect.Effect<Answer>
   readonly permission: Effect.Effect<void>
 }
 
@@ -144,6 +145,10 @@ export class Call {
   /** Writes without a record, fenced: what a step writes while it runs. Returns when it is durable. */
   writeAlong(along: Along): Effect.Effect<void> {
     return this.run.writeAlong(along)
+  }
+  /** Sends without a record, fenced. Succeeds with the answer: that they are sent, or refused. */
+  send(sends: ReadonlyArray<Send>): Effect.Effect<Answer> {
+    return this.run.send(sends)
   }
   /** Waits until another attempt may start: not while the lease may be over, nor in a run that is being given back. */
   get permission(): Effect.Effect<void> {

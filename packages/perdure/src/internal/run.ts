@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { AttemptRecord, End, StepRecord } from "../Store.ts"
+import type { Answer, AttemptRecord, End, Send, StepRecord } from "../Store.ts"
 import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
@@ -450,7 +450,12 @@ export class Run {
 
   /** See {@link Call.writeAlong}. */
   writeAlong(along: Along): Effect.Effect<void> {
-    return this.writes.written({ along })
+    return Effect.asVoid(this.writes.written({ along }))
+  }
+
+  /** See {@link Call.send}. */
+  send(sends: ReadonlyArray<Send>): Effect.Effect<Answer> {
+    return this.writes.written({ sends, contested: true })
   }
 
   /** Writes the outcome together with what is not written yet. */

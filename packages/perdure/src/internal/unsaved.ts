@@ -36,7 +36,7 @@ export interface Write {
   readonly sends?: ReadonlyArray<Send>
   readonly along?: Along
   readonly end?: End
-  /** Another outcome may be recorded by the time: then that one counts, and the rejection is an answer. */
+  /** That the store rejects it is an answer: another outcome may be recorded by the time, and then that one counts. */
   readonly contested?: boolean
 }
 
@@ -66,7 +66,8 @@ export const advanceOf = (
 
 /** Whether the write says more than what was not written before it: then a refusal is of what it says. */
 export const saysMore = (write: Write): boolean =>
-  write.records !== undefined || write.children !== undefined || write.along !== undefined || write.end !== undefined
+  write.records !== undefined || write.children !== undefined || write.sends !== undefined ||
+  write.along !== undefined || write.end !== undefined
 
 /** Nothing was written, for a reason that whoever asked for the write takes care of. */
 export const wasRefused = (answer: Answer): boolean => refusals.has(answer._tag)

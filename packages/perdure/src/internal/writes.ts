@@ -67,9 +67,9 @@ export class Writes {
     })
   }
 
-  /** Done when it is durable, or the run over. */
-  written(write: Write): Effect.Effect<void> {
-    return Effect.callback((resume) => this.submit(write, () => resume(Effect.void)))
+  /** The answer, when there is one: it is durable, or refused, or the run is over. */
+  written(write: Write): Effect.Effect<Answer> {
+    return Effect.callback((resume) => this.submit(write, (answer) => resume(Effect.succeed(answer))))
   }
 
   private accepted(answer: Answer): boolean {
