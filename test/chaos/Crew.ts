@@ -17,6 +17,8 @@ export interface Crew {
   readonly proxies: ReadonlyArray<Proxy>
   /** All that there ever were. */
   readonly ever: Array<Program>
+  /** Process ids of those that were without a lease at some time. */
+  readonly lapsed: Set<number>
   /** How often what was done to them, by name. */
   readonly done: Map<string, number>
   /** What the engines have counted, in all processes that could be asked before their end. */
@@ -62,14 +64,16 @@ export const make = Effect.fnUntraced(function*(lab: Lab, proxied: boolean) {
   const proxies = proxied && place.kind === "postgres"
     ? yield* Effect.forEach(places, () => proxyBefore(place.url))
     : []
-  const crew: Crew = { lab, running: [], proxies, ever: [], done: new Map(), counted: new Map() }
+  const crew: Crew = { lab, running: [], proxies, ever: [], lapsed: new Set(), done: new Map(), counted: new Map() }
   yield* Effect.forEach(places, (place) => start(crew, place), { concurrency: "unbounded", discard: true })
   return crew
 })
 
 /** Takes down what the engine at the place has counted so far, before it is killed. */
 export const tally = Effect.fnUntraced(function*(crew: Crew, place: number) {
-  const counters = yield* crew.running[place]!.ask({ do: "counters" })
+  const program = crew.running[place]!
+  const counters = yield* program.ask({ do: "counters" })
+  if (counters["perdure_leases_lost"] > 0) crew.lapsed.add(program.pid)
   for (const [name, count] of Object.entries(counters)) if (typeof count === "number") add(crew.counted, name, count)
 })
 

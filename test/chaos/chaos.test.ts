@@ -108,6 +108,7 @@ const survive = (
     for (const proxy of crew.proxies) proxy.notifies = false
     for (const program of crew.running) yield* program.ask({ do: "hush" })
     for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
+    crew.lapsed.add(crew.running[0]!.pid)
     yield* freeze(crew.running[0]!)
     yield* allEnd(works, crew)
     crew.running[0]!.signal("SIGCONT")
@@ -124,7 +125,7 @@ const survive = (
       ...Object.fromEntries(crew.counted)
     }))
     for (const { acts, theme } of works) {
-      const wrong = yield* theme.check({ acts: acts.length, sideEffects })
+      const wrong = yield* theme.check({ acts: acts.length, sideEffects, lapsed: crew.lapsed })
       assert.deepStrictEqual(wrong, [], `${theme.name}, seed ${seed}`)
     }
     const ill = yield* Client.list({ status: ["ERROR", "DEAD_LETTER"] })

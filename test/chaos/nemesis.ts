@@ -30,6 +30,7 @@ const kill = Effect.fnUntraced(function*(crew: Crew.Crew, place: number) {
 
 const freeze = Effect.fnUntraced(function*(crew: Crew.Crew, place: number, minimumMs: number, maximumMs: number) {
   const program = crew.running[place]!
+  if (minimumMs > leaseMs) crew.lapsed.add(program.pid)
   program.signal("SIGSTOP")
   yield* between(minimumMs, maximumMs)
   program.signal("SIGCONT")

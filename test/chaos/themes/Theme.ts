@@ -25,4 +25,6 @@ export interface Theme {
 export interface Seen {
   readonly acts: number
   readonly sideEffects: ReadonlyArray<SideEffect>
+  /** Process ids of executors that were without a lease at some time. */
+  readonly lapsed: ReadonlySet<number>
 }

@@ -344,7 +344,10 @@ class Run {
     return Effect.suspend(() => {
       const { executor, scope } = this.engines[by]!
       const from = this.history.tick()
-      const had = [...this.tasks].filter(([, task]) => task.executor === executor && task.state !== "cancelled")
+      // One that was woken may be its own already, though nobody has seen it run yet.
+      const had = [...this.tasks].filter(([, { executor: owner, started, state }]) =>
+        state !== "cancelled" && (owner === executor || (started && state === "at rest"))
+      )
       this.alive.delete(executor)
       return Effect.andThen(
         losing,
