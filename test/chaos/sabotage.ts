@@ -60,8 +60,9 @@ const run = (folder: string, [file, name]: Sabotage["test"]): Result => {
     env: { PERDURE_CHAOS_SECONDS: "30", ...process.env }
   })
   const said = stripVTControlCharacters(stdout + stderr)
-  const failed = /^\d+ passed, ([1-9]\d*) failed/m.exec(said)
-  if (status !== 0 && failed === null) throw new Error(`The tests did not run:\n${said.slice(-4000)}`)
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(said) ?? []
+  const ran = Number(passed ?? 0) + Number(failed ?? 0)
+  if (ran === 0 || (status !== 0 && failed === "0")) throw new Error(`The tests did not run:\n${said.slice(-4000)}`)
   const line = said.split("\n").find((line) => /Error: /.test(line) && !/WARN|INFO/.test(line)) ?? ""
   return { red: status !== 0, first: line.trim().slice(0, 200) }
 }

@@ -37,6 +37,21 @@ const TransferLive = Transfer.toLayer(Effect.fnUntraced(function*({ amount, from
 const perAct = 4
 const transferOf = (index: number, number: number) => `transfer-${index}-${number}`
 
+interface Late {
+  readonly what: string
+  readonly pid: number
+  readonly recorded: unknown
+}
+
+/**
+ * Runs after the record of another. A process that is frozen just where a step begins goes on there, and it can be at one
+ * such place at a time; what it starts afterwards it starts without a lease.
+ */
+const tooLate = (late: ReadonlyArray<Late>, lapsed: ReadonlySet<number>): ReadonlyArray<string> =>
+  late
+    .filter(({ pid }, index) => !lapsed.has(pid) || late.findIndex((other) => other.pid === pid) < index)
+    .map(({ pid, recorded, what }) => `${what} ran last in ${pid}, and ${recorded} had recorded it`)
+
 export const money = (): Theme => ({
   name: "money",
   live: TransferLive,
@@ -64,16 +79,13 @@ export const money = (): Theme => ({
             kind === "step"
           ).flatMap((step) => {
             const runs = sideEffects.filter((run) => run.workflowId === workflowId && run.step === step.name)
-            // A process that is frozen where a step begins goes on there, whatever has been recorded since.
-            const last = runs.findLast(({ pid }) => pid === step.value || !lapsed.has(pid))
-            return exactly(`${workflowId}, the last run of ${step.name} is the recorded one`, [last?.pid], [
-              step.value as number
-            ])
+            const { pid } = runs.at(-1)!
+            return pid === step.value ? [] : [{ what: `${step.name} of ${workflowId}`, pid, recorded: step.value }]
           })))
       return [
         ...exactly("sum of all balances", [Number(total?.sum)], [accounts * opening]),
         ...exactly("transfers entered", entered.map((row) => row.workflow_id).sort(), [...transfers].sort()),
-        ...late.flat()
+        ...tooLate(late.flat(), lapsed)
       ]
     })
 })
