@@ -17,6 +17,7 @@ let made = 0
 export const start = (given: Partial<Omit<Start, "_tag">> & { readonly workflowId: string }): Start => ({
   _tag: "Start",
   token: `token-${++made}`,
+  epoch: given.owner ? 1 : 0,
   name: "Order",
   version: "1",
   payload: "{\"item\":1}",
@@ -88,6 +89,7 @@ export const advance = (
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null,
   ...given
 })
@@ -124,7 +126,6 @@ export const entry = (stepId: number, given: Partial<StreamWrite> = {}): StreamW
   stepId,
   attempt: null,
   index: 0,
-  supersedes: false,
   ...given
 })
 

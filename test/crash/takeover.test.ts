@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { Client } from "perdure"
 import { Store } from "perdure/Store"
 import { eventually } from "./harness/eventually.ts"
+import { freeze } from "./harness/freeze.ts"
 import * as Jobs from "./harness/jobs.ts"
 import * as Lab from "./harness/Lab.ts"
 import type { Program } from "./harness/Program.ts"
@@ -36,22 +37,6 @@ const atWork = Effect.fnUntraced(function*(lab: Lab.Lab, processes: number, work
 const effectsOf = (lab: Lab.Lab, pid: number): number => lab.sideEffects().filter((effect) => effect.pid === pid).length
 
 const triedBy = (lab: Lab.Lab, { pid }: Program) => lab.sideEffects().filter((effect) => effect.pid === pid)
-
-/**
- * Freezes it where it does not keep the database from everybody: a process that is frozen within a write transaction
- * holds a SQLite file for as long as it is. Returns when it was.
- */
-const freeze = Effect.fnUntraced(function*(program: Program) {
-  const store = yield* Store
-  while (true) {
-    program.signal("SIGSTOP")
-    const stoppedAt = Date.now()
-    const written = yield* Effect.timeoutOption(store.adjustClock(0), "1 second")
-    if (written._tag === "Some") return stoppedAt
-    program.signal("SIGCONT")
-    yield* program.ask({ do: "counters" })
-  }
-})
 
 const ownedBy = (program: Program) =>
   Effect.map(

@@ -431,7 +431,8 @@ onBothStores("bad input: starts", (claim) => {
         )
       )
       const reason = yield* reasonOf(use(forks.execute()))
-      assert.deepStrictEqual([reason.kind, reason.cause.tag], ["defect", "RepeatedName"])
+      const { cause: { cause, tag }, kind } = reason
+      assert.deepStrictEqual([kind, tag, cause.tag], ["defect", "WorkflowError", "NameRepeated"])
       assert.match(reason.message, /"same".*"key"/)
     })
   )

@@ -80,6 +80,47 @@ onBothStores("looking", (claim) => {
   )
 
   claim(
+    "steps show what the body got: a result, a message, an event, or why there was none",
+    Effect.fnUntraced(function*(given) {
+      const Word = Message.make("word", { payload: Schema.String })
+      const Mood = WorkflowEvent.make("mood", { value: Schema.String })
+      const live = Slow.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Quick.handle("q").result
+          yield* Effect.exit(Quick.handle("bad").result)
+          yield* Effect.exit(Slow.handle("cancelled").result)
+          yield* Effect.exit(Quick.handle("nobody").result)
+          yield* Word.receive()
+          yield* Word.receive({ timeout: 0 })
+          yield* Mood.set("calm")
+          yield* Mood.get("w")
+        })
+      )
+      const { use } = yield* given.engine([quick, live])
+      yield* use(Quick.execute({ n: 2 }, { workflowId: "q" }))
+      yield* use(Effect.exit(Quick.execute({ n: -1 }, { workflowId: "bad" })))
+      yield* use(Slow.start(undefined, { workflowId: "cancelled", delay: "1 day" }))
+      yield* use(Client.cancel("cancelled"))
+      const handle = yield* use(Slow.start(undefined, { workflowId: "w" }))
+      yield* use(Word.send("w", "hello"))
+      yield* use(handle.result)
+      assert.deepStrictEqual(
+        (yield* use(Client.steps("w"))).map(({ failure, kind, value }) => [kind, value, failure?.tag]),
+        [
+          ["result", 4, undefined],
+          ["result", undefined, "Error"],
+          ["result", undefined, "WorkflowCancelled"],
+          ["result", undefined, "WorkflowNotFound"],
+          ["receive", "hello", undefined],
+          ["receive", undefined, undefined],
+          ["event", "calm", undefined],
+          ["get event", "calm", undefined]
+        ]
+      )
+    })
+  )
+
+  claim(
     "list filters by status, name, prefix, parent and time, and pages both ways",
     Effect.fnUntraced(function*(given) {
       const Parent = Workflow.make("Parent")
@@ -152,6 +193,42 @@ onBothStores("looking", (claim) => {
       })
     )
   }
+
+  claim(
+    "looking at workflows, in whatever state, writes nothing",
+    Effect.fnUntraced(function*(given) {
+      const engine = yield* given.engine([quick, slow])
+      yield* engine.use(Quick.execute({ n: 1 }, { workflowId: "done" }))
+      yield* engine.use(Effect.exit(Quick.execute({ n: -1 }, { workflowId: "failed" })))
+      yield* engine.use(Slow.start(undefined, { workflowId: "sleeps" }))
+      yield* engine.use(suspends("sleeps"))
+      yield* engine.close
+      const { use } = yield* given.client
+      yield* use(Quick.start({ n: 1 }, { workflowId: "delayed", delay: "1 hour" }))
+      yield* use(WorkflowQueue.make("q").enqueue(Quick, { n: 1 }, { workflowId: "enqueued" }))
+      yield* use(Message.make("topic").send("sleeps", undefined))
+
+      const tables = yield* given.sql<{ name: string }>`SELECT format('%I.%I', table_schema, table_name) AS name
+        FROM information_schema.tables WHERE table_schema LIKE 'perdure%' AND table_type = 'BASE TABLE'`
+      assert.isNotEmpty(tables)
+      const rows = Effect.forEach(
+        tables,
+        ({ name }) =>
+          given.sql.unsafe(`SELECT t.xmin::text, t.ctid::text, t::text AS row FROM ${name} t ORDER BY t.ctid`)
+      )
+      const before = yield* rows
+      const all = ["done", "failed", "sleeps", "delayed", "enqueued"]
+      assert.sameMembers((yield* use(Client.list())).workflows.map(({ workflowId }) => workflowId), all)
+      assert.strictEqual(yield* use(Client.count()), all.length)
+      for (const id of all) {
+        const look = [Client.get, Client.steps, Client.events, Client.messages, Client.streams, Client.explain]
+        for (const one of look) yield* use(Effect.asVoid<unknown, WorkflowError, Engine>(one(id)))
+      }
+      yield* use(Effect.all([Client.executors, Client.queues.list, Client.schedules.list(), Client.versions.list]))
+      assert.deepStrictEqual(yield* rows, before)
+    }),
+    "postgres"
+  )
 })
 
 onBothStores("finding", (claim) => {

@@ -233,6 +233,32 @@ onBothStores("divergence", (claim) => {
     })
   )
 
+  for (const [what, records, patch] of [["has got to", 1, ["inserted"]], ["has gone on after", 2, []]] as const) {
+    claim(
+      `what other branches recorded says nothing of a patch that one ${what}`,
+      Effect.fnUntraced(function*(given) {
+        const branches = (patched: boolean, end: Body): Body => (log) =>
+          Workflow.all([
+            Effect.gen(function*() {
+              yield* step(log, "a")
+              if (patched && (yield* Workflow.patch("one"))) yield* step(log, "inserted")
+              if (records === 2) yield* step(log, "after")
+              yield* end(log)
+            }),
+            Effect.forEach(["b", "c"], (name) => step(log, name))
+          ], unbounded)
+        const { engine, log } = yield* deploy(
+          given,
+          branches(false, () => Step.run("under way", Effect.never)),
+          records + 2,
+          branches(true, (log) => step(log, "end"))
+        )
+        assert.strictEqual(yield* engine.use(Subject.handle("w").result), "ended")
+        assert.deepStrictEqual(log.entries, [...patch, "end"])
+      })
+    )
+  }
+
   for (const place of ["first", "in the middle", "last"]) {
     claim(
       `a patch whose call was dropped is passed over: ${place}`,

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
-import { type StoreService, TransactionAborted } from "perdure/Store"
+import { type StepRecord, type StoreService, TransactionAborted } from "perdure/Store"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
 import { type Given, onBothStores } from "./harness.ts"
@@ -26,8 +26,9 @@ const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: Store
 const loseFirst = (given: Given): void => {
   const store = storeOf(given)
   const { transaction } = store
+  let first: number | undefined
   store.transaction = (workflowId, epoch, body, record, options) =>
-    epoch > 1
+    epoch > (first ??= epoch)
       ? transaction(workflowId, epoch, body, record, options)
       : transaction(
         workflowId,
@@ -120,6 +121,41 @@ onBothStores("a commit whose answer was lost", (claim) => {
       const { live, replayed } = yield* twice(given, body)
       assert.deepStrictEqual(replayed, live)
       assert.deepStrictEqual(live, Exit.succeed("done"))
+      assert.strictEqual(yield* table.rows, 1)
+    })
+  )
+
+  claim(
+    "is what the body gets when it comes while a failure is about to be recorded",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const store = storeOf(given)
+      const { transaction, write } = store
+      let late: ((record: StepRecord) => Effect.Effect<unknown, any>) | undefined
+      store.transaction = (workflowId, epoch, body, record, options) =>
+        late !== undefined ? transaction(workflowId, epoch, body, record, options) : Effect.suspend(() => {
+          late = (failed) =>
+            transaction(
+              workflowId,
+              epoch,
+              table.insert,
+              () => Effect.succeed({ ...failed, outcome: "success", value: "\"done\"" }),
+              options
+            ).pipe(Effect.provideService(SqlClient, given.sql))
+          return Effect.andThen(record("done" as any), Effect.fail(lost as any))
+        })
+      store.write = (batch) => {
+        const failed = batch.flatMap((one) => one._tag === "Advance" ? one.records : []).find((record) =>
+          record.kind === "transaction" && record.outcome === "failure"
+        )
+        return failed === undefined ? write(batch) : Effect.andThen(Effect.exit(late!(failed)), write(batch))
+      }
+      const body = Transaction.run(
+        "enter",
+        Effect.suspend(() => late === undefined ? Effect.succeed("never") : Effect.die(new Error("broken")))
+      )
+      const { live, replayed } = yield* twice(given, body)
+      assert.deepStrictEqual([live, replayed], [Exit.succeed("done"), Exit.succeed("done")])
       assert.strictEqual(yield* table.rows, 1)
     })
   )

@@ -14,7 +14,7 @@ import * as Step from "perdure/Step"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
 import { type Given, onBothStores } from "./harness.ts"
-import { Log } from "./observing.ts"
+import { Log, reasonOf } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
 
 class Poor extends Schema.TaggedError<Poor>()("Poor", { missing: Schema.Number }) {}
@@ -189,7 +189,7 @@ onBothStores("transactions in another database", (claim) => {
   )
 
   claim(
-    "refuse to be within another transaction, and to hold a durable operation",
+    "refuse to be within another transaction, to hold a durable operation, and to be cleaned up after by a body",
     Effect.fnUntraced(function*(given) {
       const other = yield* ledger(given)
       const enter = Transaction.runElsewhere("enter", other.add(5))
@@ -197,10 +197,11 @@ onBothStores("transactions in another database", (claim) => {
         Effect.gen(function*() {
           const within = yield* Effect.flip(other.sql.withTransaction(enter))
           const holding = yield* Effect.flip(Transaction.runElsewhere("holds", Step.run("step", other.add(6))))
-          return [within._tag === "WorkflowError" ? within.reason._tag : within._tag, holding._tag]
+          const retaining = yield* reasonOf(Transaction.retainElsewhere({ olderThan: 0 }))
+          return [within._tag === "WorkflowError" ? within.reason._tag : within._tag, holding._tag, retaining._tag]
         }).pipe(Effect.provideService(SqlClient, other.sql), Effect.orDie)
       ))
-      assert.deepStrictEqual(yield* use(Subject.execute()), ["TransactionMisused", "StepFailed"])
+      assert.deepStrictEqual(yield* use(Subject.execute()), ["TransactionMisused", "StepFailed", "NotInBody"])
       assert.deepStrictEqual(yield* other.amounts, [])
     })
   )

@@ -120,6 +120,21 @@ onBothStores("events", (claim) => {
       })
   )
 
+  claim("a limit that passes while everything waits in memory lets the body go on", (given) =>
+    Effect.gen(function*() {
+      const live = Reader.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Step.run("before", Effect.void)
+          const none = yield* Progress.get("w", { timeout: "50 millis" })
+          return none._tag
+        })
+      )
+      const engine = yield* given.engine(live, { ...slow, suspendAfter: "1 day" })
+      const handle = yield* engine.use(Reader.start(undefined, { workflowId: "w" }))
+      yield* engine.use(recorded("w", 2))
+      assert.strictEqual(yield* engine.use(handle.result), "None")
+    }))
+
   claim("set and got replay as they were, also that there was none in time", (given) =>
     Effect.gen(function*() {
       const body = Effect.gen(function*() {

@@ -2,12 +2,15 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
+import * as WorkflowStream from "perdure/WorkflowStream"
+import { start } from "../conformance/builders.ts"
 import { onBothStores } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, suspends } from "./observing.ts"
 
@@ -19,12 +22,14 @@ const quick = Quick.toLayer(() => Effect.succeed(1))
 
 const Approval = Message.make("approval")
 const Ready = WorkflowEvent.make("ready", { value: Schema.Number })
+const Lines = WorkflowStream.make("lines", { value: Schema.String })
 const Waiter = Workflow.make("Waiter", { payload: { what: Schema.String } })
 const waiter = Waiter.toLayer(Effect.fnUntraced(function*({ what }) {
   if (what === "message") yield* Approval.receive()
   if (what === "limited") yield* Approval.receive({ timeout: "2 hours" })
   if (what === "result") yield* Long.handle("long").result
   if (what === "event") yield* Ready.get("long")
+  if (what === "stream") yield* Stream.runDrain(Lines.read("long"))
 }))
 
 const why = (id: string) => Effect.map(Client.explain(id), (explanation) => explanation.why)
@@ -66,11 +71,11 @@ onBothStores("explain", (claim) => {
   )
 
   claim(
-    "tells a suspended workflow's time, message, result or event",
+    "tells a suspended workflow's time, message, result, event or stream",
     Effect.fnUntraced(function*(given) {
       const { use } = yield* given.engine([long, waiter])
       yield* use(Long.start(undefined, { workflowId: "long" }))
-      const all = ["message", "limited", "result", "event"] as const
+      const all = ["message", "limited", "result", "event", "stream"] as const
       for (const what of all) yield* use(Waiter.start({ what }, { workflowId: what }))
       for (const id of ["long", ...all]) yield* use(suspends(id))
       const waits = (id: string) =>
@@ -89,6 +94,10 @@ onBothStores("explain", (claim) => {
         { _tag: "Event", workflowId: "long", key: "ready", status: "PENDING", until: undefined }
       ])
       assert.match((yield* use(Client.explain("event"))).text, /event "ready" of "long" \(PENDING\)/)
+      assert.deepStrictEqual(yield* waits("stream"), [
+        { _tag: "Stream", workflowId: "long", key: "lines", status: "PENDING", until: undefined }
+      ])
+      assert.match((yield* use(Client.explain("stream"))).text, /stream "lines" of "long" \(PENDING\)/)
     })
   )
 
@@ -184,6 +193,43 @@ onBothStores("explain", (claim) => {
       assert.include((why as any).expected, "\"a\"")
       assert.include((why as any).actual, "\"b\"")
       assert.match(text, /expected step "a".*found step "b"/)
+    })
+  )
+
+  claim(
+    "tells that its owner is lost, and that another takes it over",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.client
+      const { store } = given
+      yield* store.join({ incarnation: "i", executorId: "gone", version: "" }, hour)
+      yield* store.write([start({ workflowId: "w", name: "Long", version: "", owner: "i" })])
+      assert.deepInclude(yield* use(why("w")), { _tag: "Running", executorId: "gone", lost: false })
+      yield* store.adjustClock(2 * hour)
+      const { text, why: lost } = yield* use(Client.explain("w"))
+      assert.deepStrictEqual(lost, { _tag: "Running", executorId: "gone", here: false, lost: true })
+      assert.match(text, /"gone", which is lost/)
+    })
+  )
+
+  claim(
+    "tells how often a dead-lettered workflow's executors were lost, and what takes it out",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const Poison = Workflow.make("Poison", { maxRecoveryAttempts: 1 })
+      const live = Poison.toLayer(() =>
+        Effect.asVoid(Step.run("poison", Effect.andThen(log.add("poison"), Effect.never)))
+      )
+      const { use } = yield* given.engine(live, { lease: "1 hour", heartbeat: "100 millis", suspendAfter: "1 day" })
+      yield* use(Poison.start(undefined, { workflowId: "w" }))
+      for (const times of [1, 2]) {
+        yield* log.has("poison", times)
+        yield* given.store.adjustClock(2 * hour)
+      }
+      yield* use(reaches("w", "DEAD_LETTER"))
+      const { since, status, text, why: dead } = yield* use(Client.explain("w"))
+      assert.deepStrictEqual([status, dead._tag, (dead as any).attempts], ["DEAD_LETTER", "DeadLettered", 2])
+      assert.deepStrictEqual(since, (yield* use(Client.get("w"))).completedAt)
+      assert.match(text, /resume/)
     })
   )
 

@@ -1,14 +1,17 @@
 /** Messages: to a workflow, from anywhere, once. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
+import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import { onBothStores } from "./harness.ts"
 import { eventually, Log, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
@@ -359,6 +362,37 @@ onBothStores("messages", (claim) => {
         assert.deepStrictEqual(sent.map(({ payload }) => payload), ["\"same\"", "\"attempt 0\"", "\"attempt 1\""])
       })
   )
+
+  claim("from a step whose workflow is another's by then is not sent", (given) =>
+    Effect.gen(function*() {
+      const log = new Log()
+      const gate = yield* Deferred.make<void>()
+      // It learns of nothing by itself.
+      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      store.hints = Stream.never
+      const engine = yield* given.engine([
+        idle,
+        Sender.toLayer(() =>
+          Step.run(
+            "send",
+            log.add("began").pipe(
+              Effect.andThen(Deferred.await(gate)),
+              Effect.andThen(Note.send("w", "late")),
+              Effect.andThen(log.add("sent")),
+              Effect.onInterrupt(() => log.add("interrupted"))
+            )
+          )
+        )
+      ], { heartbeat: "1 hour" })
+      yield* engine.use(Idle.start(undefined, { workflowId: "w" }))
+      yield* engine.use(Sender.start(undefined, { workflowId: "s" }))
+      yield* log.has("began")
+      yield* given.store.cancel(["s"], { children: false, reason: "{}", childReason: "{}" })
+      yield* Deferred.succeed(gate, undefined)
+      yield* log.has("interrupted")
+      assert.deepStrictEqual(yield* given.store.messages("w", { topic: null, limit: 10 }), [])
+      assert.notInclude(log.entries, "sent")
+    }))
 
   claim(
     "of many senders at once: what each has sent comes in its order, everything once",

@@ -49,6 +49,43 @@ onBothStores("ownership", (claim) => {
   )
 
   claim(
+    "an id that is used again after a delete is another workflow's, whatever still runs of the first one",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const gate = { open: false }
+      const live = Subject.toLayer(() =>
+        Step.run(
+          "work",
+          Effect.suspend(() => {
+            if (log.count("work") > 0) return Effect.as(log.add("work"), "second")
+            const late = Effect.andThen(
+              log.add("work"),
+              eventually("the gate", Effect.sync(() => gate.open), (open) => open)
+            )
+            return Effect.as(Effect.uninterruptible(Effect.tap(late, log.add("late"))), "first")
+          })
+        )
+      )
+      const engine = yield* given.engine(live, short)
+      const epoch = Effect.map(given.store.get("w"), (row) => row!.epoch)
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("work")
+      const before = yield* epoch
+      yield* engine.use(Client.cancel("w"))
+      yield* engine.use(Client.delete("w"))
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      assert.isAbove(yield* epoch, before + 1)
+      assert.strictEqual(yield* engine.use(Subject.handle("w").result), "second")
+      gate.open = true
+      yield* log.has("late")
+      assert.deepStrictEqual(
+        (yield* engine.use(Client.steps("w"))).map(({ stepId, value }) => [stepId, value]),
+        [[0, "second"]]
+      )
+    })
+  )
+
+  claim(
     "a workflow whose executors are lost again and again is dead-lettered, told so, and can be resumed",
     Effect.fnUntraced(
       function*(given) {

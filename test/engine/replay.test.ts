@@ -93,6 +93,24 @@ onBothStores("replay", (claim) => {
   )
 
   claim(
+    "a sleep in memory is not over before the database's clock says so",
+    Effect.fnUntraced(function*(given) {
+      const live = Subject.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Step.run("before", Effect.void)
+          yield* Effect.sleep("50 millis")
+          return yield* Step.run("after", Effect.orDie(given.store.now))
+        })
+      )
+      const engine = yield* given.engine(live, { suspendAfter: "1 day" })
+      const after = yield* engine.use(Subject.execute(undefined, { workflowId: "w" }))
+      const [before] = yield* engine.use(Client.steps("w"))
+      // To the millisecond, to which every time is rounded.
+      assert.isAtLeast(after as number, before!.completedAt!.getTime() + 50 - 1)
+    })
+  )
+
+  claim(
     "a jump of the database's clock wakes a sleeping workflow that is in memory",
     Effect.fnUntraced(function*(given) {
       const engine = yield* given.engine(

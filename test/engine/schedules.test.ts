@@ -262,6 +262,16 @@ onBothStores("managing schedules", (claim) => {
       const kept = yield* use(Client.schedules.update("b", { payload: { now: "this" } }))
       assert.deepStrictEqual([kept.payload, kept.paused, kept.intervalMs], [{ now: "this" }, true, 30 * minute])
 
+      const line = WorkflowQueue.make("line")
+      const placed = yield* use(Client.schedules.update("b", { queue: line, priority: 5, deduplicationId: "one" }))
+      assert.strictEqual(placed.queue, "line")
+      const free = yield* use(Client.schedules.update("b", { queue: null }))
+      assert.deepStrictEqual([free.queue, free.payload, free.paused], [undefined, { now: "this" }, true])
+      const prior = yield* reasonOf(use(Client.schedules.update("b", { queue: null, priority: 5 })))
+      assert.deepStrictEqual([prior._tag, prior.argument], ["InvalidArgument", "priority"])
+      const started = yield* use(Client.schedules.trigger("b"))
+      assert.strictEqual((yield* use(Client.get(started))).queue, undefined)
+
       yield* use(Client.schedules.delete("a"))
       assert.deepStrictEqual(yield* names({}), ["b"])
       for (
@@ -279,6 +289,43 @@ onBothStores("managing schedules", (claim) => {
         const reason = yield* reasonOf(use(operation as Effect.Effect<unknown, never, never>))
         assert.deepStrictEqual([reason._tag, reason.name], ["ScheduleNotFound", "a"])
       }
+    })
+  )
+
+  claim(
+    "several schedules are applied at once, all of them or none, and not in a body",
+    Effect.fnUntraced(function*(given) {
+      const client = yield* given.client
+      const { use } = client
+      yield* use(Client.schedules.create("b", { workflow: Long, interval: "1 hour" }))
+      yield* use(Client.schedules.pause("b"))
+      const nightly = WorkflowSchedule.make("a", { workflow: Report, payload: { kind: "x" }, cron: "0 2 * * *" })
+      const applied = yield* use(
+        Client.schedules.apply([
+          WorkflowSchedule.make("b", { workflow: Long, interval: "1 hour", overlap: "skip" }),
+          nightly
+        ])
+      )
+      assert.deepStrictEqual(
+        applied.map(({ cron, name, origin, overlap, paused }) => [name, cron, overlap, paused, origin]),
+        [["b", undefined, "skip", true, "runtime"], ["a", "0 2 * * *", "allow", false, "runtime"]]
+      )
+      assert.isDefined(applied[1]!.nextFire)
+
+      const other = WorkflowSchedule.make("c", { workflow: Long, interval: "1 hour" })
+      const lost = WorkflowSchedule.make("d", { workflow: Long, interval: "1 hour", queue: "nowhere" })
+      const refused = yield* reasonOf(use(Client.schedules.apply([other, lost])))
+      assert.strictEqual(refused._tag, "InvalidArgument")
+      const twice = yield* reasonOf(use(Client.schedules.apply([other, other])))
+      assert.deepStrictEqual([twice._tag, twice.argument], ["InvalidArgument", "schedules"])
+      assert.lengthOf(yield* use(Client.schedules.list()), 2)
+
+      const InBody = Workflow.make("InBody", { success: Schema.String })
+      const engine = yield* given.engine(InBody.toLayer(() =>
+        // `as`: a body has the engine, which its type does not let it ask for
+        Effect.map(reasonOf(Client.schedules.apply([other]) as Effect.Effect<unknown, never>), (reason) => reason._tag)
+      ))
+      assert.strictEqual(yield* engine.use(InBody.execute()), "NotInBody")
     })
   )
 

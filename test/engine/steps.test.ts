@@ -147,6 +147,45 @@ onBothStores("attempts", (claim) => {
   )
 
   claim(
+    "a step that runs again has the same id, though others were recorded meanwhile",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      let held = true
+      const step = (name: string, end: Effect.Effect<void>) =>
+        Step.run(
+          name,
+          Effect.flatMap(
+            WorkflowContext.current,
+            (place) => Effect.andThen(log.add(`${name}: ${place.workflowId}-${place.step?.stepId}`), end)
+          )
+        )
+      const hold = Effect.suspend(() => held ? Effect.never : Effect.void)
+      const live = Subject.toLayer(() =>
+        Workflow.all([
+          step("first", hold),
+          Effect.andThen(step("second", Effect.void), step("third", hold)),
+          Effect.andThen(step("fourth", Effect.void), step("fifth", Effect.void))
+        ], { concurrency: "unbounded" }).pipe(Effect.as("ended"))
+      )
+      const ids = (names: ReadonlyArray<string>) =>
+        names.map((name) => log.entries.filter((entry) => entry.startsWith(name)))
+      const one = yield* given.engine(live)
+      yield* one.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* one.use(recorded("w", 3))
+      yield* eventually("all to run", Effect.sync(() => log.entries), (entries) => entries.length === 5)
+      yield* one.close
+      const before = ids(["first", "third"])
+      held = false
+      const two = yield* given.engine(live)
+      yield* two.use(Subject.handle("w").result)
+      const again = (entries: ReadonlyArray<string>) => [...entries, ...entries]
+      assert.deepStrictEqual(ids(["first", "third"]), before.map(again))
+      assert.strictEqual(new Set(log.entries).size, 5)
+      assert.lengthOf(log.entries, 7)
+    })
+  )
+
+  claim(
     "an attempt that takes longer than its timeout is interrupted, fails, and may be retried",
     Effect.fnUntraced(
       function*(given) {

@@ -4,10 +4,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
 import * as Workflow from "perdure/Workflow"
+import type { InWorkflow } from "perdure/WorkflowContext"
+import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { type Given, onBothStores, type Running } from "./harness.ts"
 import { eventually, Log, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
@@ -226,6 +229,75 @@ onBothStores("streams", (claim) => {
       assert.deepStrictEqual(yield* all(second), ["life 2"])
       assert.deepStrictEqual(yield* all(second, { superseded: true }), ["life 1", "life 2"])
     }))
+
+  /** A step that is tried `attempts` times, whose attempts write what they are told; then the body writes "after". */
+  const writes = (...attempts: ReadonlyArray<Effect.Effect<void, WorkflowError | string, InWorkflow>>) =>
+    Quiet.toLayer(() =>
+      Effect.gen(function*() {
+        yield* Step.run(
+          "write",
+          Effect.flatMap(StepStatus.current, (status) => attempts[status!.currentAttempt]!),
+          { retry: { maxAttempts: attempts.length, interval: 1 } }
+        ).pipe(Effect.ignore)
+        yield* Words.write("after")
+      })
+    )
+
+  for (
+    const [what, attempts, shown] of [
+      ["nothing, of a step whose last attempt writes nothing", [["a"], []], []],
+      ["nothing of an attempt that closed the stream", [["a", "."], []], []],
+      ["what the last attempt wrote, of one that fails for good", [["a"], ["b", "fail"]], ["b"]],
+      ["nothing, of one that fails for good in an attempt that writes nothing", [["a"], ["fail"]], []]
+    ] as const
+  ) {
+    claim(`written in a step show ${what}`, (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(writes(
+          ...attempts.map((words: ReadonlyArray<string>, attempt) =>
+            Effect.gen(function*() {
+              for (const word of words) {
+                yield* word === "."
+                  ? Words.close
+                  : word === "fail"
+                  ? Effect.void
+                  : Words.write(word)
+              }
+              if (attempt === 0 || words.includes("fail")) yield* Effect.fail("again")
+            })
+          )
+        ))
+        yield* engine.use(Quiet.execute(undefined, { workflowId: "w" }))
+        assert.deepStrictEqual(yield* all(engine), [...shown, "after"])
+      }))
+  }
+
+  claim(
+    "written in a step whose process was lost show nothing, if the next one writes nothing",
+    (given) =>
+      Effect.gen(function*() {
+        const log = new Log()
+        let life = 1
+        const live = writes(Effect.suspend(() =>
+          life === 2 ? Effect.void : Effect.gen(function*() {
+            yield* Words.write("life 1")
+            yield* Words.close
+            yield* log.add("written")
+            yield* Effect.never
+          })
+        ))
+        const first = yield* given.engine(live)
+        yield* first.use(Quiet.start(undefined, { workflowId: "w" }))
+        yield* log.has("written")
+        yield* first.close
+        life = 2
+        const second = yield* given.engine(live)
+        yield* second.use(Quiet.handle("w").result)
+        assert.deepStrictEqual(yield* all(second), ["after"])
+        const streams = yield* second.use(Client.streams("w"))
+        assert.deepStrictEqual(streams.map(({ closed, key }) => [key, closed]), [["words", false]])
+      })
+  )
 
   claim("of one workflow are apart", (given) =>
     Effect.gen(function*() {

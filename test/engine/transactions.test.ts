@@ -1,19 +1,30 @@
 /** Transactions: the application's rows and the record are one commit. */
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
+import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
-import { type Given, onBothStores } from "./harness.ts"
+import type { InWorkflow } from "perdure/WorkflowContext"
+import * as WorkflowEvent from "perdure/WorkflowEvent"
+import * as WorkflowQueue from "perdure/WorkflowQueue"
+import * as WorkflowStream from "perdure/WorkflowStream"
+import { type Given, type Needs, onBothStores } from "./harness.ts"
 import { failureOf, Log, reasonOf, stepsOf } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
 const Subject = Workflow.make("Subject", { success: Schema.Unknown })
+const Line = WorkflowQueue.make("line")
+const Said = Message.make("said", { payload: Schema.String })
+const Told = WorkflowEvent.make("told", { value: Schema.String })
+const Shown = WorkflowStream.make("shown", { value: Schema.String })
 class Poor extends Schema.TaggedError<Poor>()("Poor", { missing: Schema.Number }) {}
 
 /** A table of the application's own. */
@@ -25,6 +36,11 @@ const tableOf = Effect.fnUntraced(function*({ number, sql }: Given) {
       Effect.flatMap(
         SqlClient,
         (sql) => Effect.asVoid(sql`INSERT INTO ${table} (id, balance) VALUES (${id}, ${balance})`)
+      ),
+    lockNow: (id: string) =>
+      Effect.flatMap(
+        SqlClient,
+        (sql) => Effect.asVoid(sql`SELECT id FROM ${table} WHERE id = ${id} FOR UPDATE NOWAIT`)
       ),
     set: (id: string, balance: number) =>
       Effect.flatMap(SqlClient, (sql) => Effect.asVoid(sql`UPDATE ${table} SET balance = ${balance} WHERE id = ${id}`)),
@@ -152,6 +168,57 @@ onBothStores("transactions", (claim) => {
   }
 
   claim(
+    "every durable operation inside sql.withTransaction is refused in a body, live and on a replay, and does nothing",
+    Effect.fnUntraced(function*(given) {
+      const operations = {
+        step: Step.run("step", Effect.succeed(1)),
+        transaction: Transaction.run("transaction", Effect.succeed(1)),
+        elsewhere: Transaction.runElsewhere("elsewhere", Effect.succeed(1)),
+        child: Subject.execute(undefined, { workflowId: "child" }),
+        start: Subject.start(undefined, { workflowId: "child" }),
+        enqueue: Line.enqueue(Subject, undefined, { workflowId: "child" }),
+        "enqueue many": Line.enqueueMany(Subject, [undefined]),
+        result: Subject.handle("subject").result,
+        send: Said.send("subject", "hello"),
+        receive: Said.receive(),
+        "receive in time": Said.receive({ timeout: 1 }),
+        "set event": Told.set("a"),
+        "get event": Told.get("subject"),
+        write: Shown.write("a"),
+        close: Shown.close,
+        read: Stream.runCollect(Shown.read("subject")),
+        sleep: Effect.sleep(1),
+        "sleep until": Workflow.sleepUntil(Date.now() + 1_000_000),
+        select: Workflow.select({ said: Said.receive(), late: Effect.sleep(1) }),
+        race: Workflow.race([Effect.succeed(1)]),
+        now: Workflow.now(),
+        uuid: Workflow.randomUUID(),
+        patch: Workflow.patch("change")
+      }
+      const body = Effect.gen(function*() {
+        const sql = yield* SqlClient
+        // First: a replay waits for a recorded operation only so long, and what follows is plain asynchronous work.
+        yield* Step.run("before", Effect.void)
+        return yield* Effect.forEach(
+          Object.entries(operations),
+          ([name, operation]) =>
+            Effect.map(
+              Effect.exit(sql.withTransaction(operation as Effect.Effect<unknown, unknown, Needs | InWorkflow>)),
+              (
+                exit
+              ) => [name, Exit.isFailure(exit) && /TransactionMisused|nested/.test(JSON.stringify(failureOf(exit)))]
+            )
+        )
+      })
+      const { live, replayed, steps } = yield* twiceWell(given, body)
+      const all = Object.keys(operations).map((name) => [name, true])
+      assert.deepStrictEqual([live, replayed], [all, all])
+      assert.deepStrictEqual(steps, ["0 step before"])
+      assert.lengthOf(yield* given.sql`SELECT 1 AS one`, 1)
+    })
+  )
+
+  claim(
     "a Transaction in a Step is refused or part of the step, never recorded on its own",
     Effect.fnUntraced(
       function*(given) {
@@ -185,6 +252,62 @@ onBothStores("transactions", (claim) => {
       assert.strictEqual(failureOf(live).reason?._tag, "TransactionMisused")
       assert.strictEqual(failureOf(live).reason?.why, "timeout")
       assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), [])
+    })
+  )
+
+  claim(
+    "one that waits for another's lock gives it up before its time is over, and is tried again",
+    Effect.fnUntraced(function*(given) {
+      // One writer at a time: there a transaction waits before it begins.
+      if (given.store.name === "sqlite") return
+      const table = yield* tableOf(given)
+      yield* Effect.provideService(table.insert("a", 0), SqlClient, given.sql)
+      const log = new Log()
+      const holding = given.sql.withTransaction(
+        Effect.gen(function*() {
+          yield* Effect.provideService(table.set("a", 1), SqlClient, given.sql)
+          // As long as it takes for a first attempt to have given up.
+          yield* log.has("tried", 2)
+        })
+      )
+      const body = Transaction.run("set", log.add("tried").pipe(Effect.andThen(table.set("a", 2)), Effect.as("set")), {
+        timeout: "10 seconds"
+      })
+      const { live } = yield* given.engine(Subject.toLayer(() => Effect.orDie(body))).pipe(
+        Effect.flatMap((engine) =>
+          Effect.all({
+            held: holding,
+            live: Effect.andThen(
+              Effect.sleep("100 millis"),
+              engine.use(Subject.execute(undefined, { workflowId: "w" }))
+            )
+          }, { concurrency: "unbounded" })
+        )
+      )
+      assert.strictEqual(live, "set")
+      assert.strictEqual(yield* Effect.provideService(table.balance("a"), SqlClient, given.sql), 2)
+    })
+  )
+
+  claim(
+    "one that asks not to wait for a lock is told",
+    Effect.fnUntraced(function*(given) {
+      if (given.store.name === "sqlite") return
+      const table = yield* tableOf(given)
+      yield* Effect.provideService(table.insert("a", 0), SqlClient, given.sql)
+      const gate = yield* Deferred.make<void>()
+      const locked = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(given.sql.withTransaction(
+        Effect.provideService(table.set("a", 1), SqlClient, given.sql).pipe(
+          Effect.andThen(Deferred.succeed(locked, undefined)),
+          Effect.andThen(Deferred.await(gate))
+        )
+      ))
+      yield* Deferred.await(locked)
+      const body = Transaction.run("ask", Effect.as(table.lockNow("a"), "got it"))
+      const { live } = yield* twice(given, body)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(failureOf(live).tag, "SqlError")
     })
   )
 

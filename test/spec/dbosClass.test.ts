@@ -302,7 +302,7 @@ onBothStores("Workflow Management", (claim) => {
           [1, "step two", "result2", undefined, undefined],
           [2, "step three", undefined, "no", undefined],
           [3, "ProcessOrder", "w-3", undefined, "w-3"],
-          [4, "result of ProcessOrder", steps[4]?.value, undefined, "w-3"]
+          [4, "result of ProcessOrder", "Processed 1", undefined, "w-3"]
         ]
       )
       // started_at_epoch_ms, completed_at_epoch_ms

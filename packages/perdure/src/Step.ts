@@ -19,8 +19,7 @@ import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./inter
 import type { Operation } from "./internal/operation.ts"
 import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun, type Run } from "./internal/run.ts"
-import { isInTransaction } from "./internal/starting.ts"
-import { nested, refuseInTransaction } from "./internal/transactions.ts"
+import { refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import type { StepFailed } from "./StepFailed.ts"
 import { InvalidArgument, WorkflowError } from "./WorkflowError.ts"
@@ -271,7 +270,6 @@ const runStep = (
     const refused = refuseInTransaction(fiber, `step "${name}"`)
     if (refused !== undefined) return Effect.failCause(asStepFailed(name, refused))
     if (run === undefined || core === undefined) return plainly(name, effect, options)
-    if (isInTransaction(fiber.context)) return Effect.failCause(asStepFailed(name, nested(`step "${name}"`)))
     return run.ask(operationOf(core, run, described, effect, options, fiber.context))
   })
 }
@@ -349,6 +347,7 @@ const operationOf = (
     identity: step.identity,
     renamed: step.renamed,
     rollback: rollback !== undefined,
+    refused: (error) => Effect.failCause(asStepFailed(step.name, error)),
     replay: (record) =>
       record.outcome === "success"
         ? Exit.succeed(success.decode(record.value))

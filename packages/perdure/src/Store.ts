@@ -15,7 +15,16 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Stream from "effect/Stream"
 import type { ManagementStore } from "./store/management.ts"
-import type { Consume, Deliver, EventWrite, MessageStore, Send, SendRefusal, StreamWrite } from "./store/messages.ts"
+import type {
+  Consume,
+  Deliver,
+  EventWrite,
+  MessageStore,
+  Send,
+  SendRefusal,
+  StreamWrite,
+  Supersede
+} from "./store/messages.ts"
 import type { Enqueued, QueueStore } from "./store/queues.ts"
 import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
@@ -187,8 +196,13 @@ export interface Start {
   readonly payload: string
   readonly codec: string
   /**
-   * The incarnation that runs it (status `PENDING`, epoch 1), or null: status `ENQUEUED`, epoch 0, to be claimed by
-   * whoever has the name and version. Null where it is enqueued or delayed.
+   * Its first epoch: from 1, and one that no workflow of this id has had, be it deleted, so that nobody who owned that one
+   * can write for this one. Greater than all those that it had.
+   */
+  readonly epoch: number
+  /**
+   * The incarnation that runs it (status `PENDING`, in this epoch), or null: status `ENQUEUED`, to be claimed, in a later
+   * epoch, by whoever has the name and version. Null where it is enqueued or delayed.
    */
   readonly owner: string | null
   /** The queue it waits in; null: in none, due at once (or after its delay). */
@@ -258,6 +272,8 @@ export interface Advance {
   readonly consumes: ReadonlyArray<Consume>
   readonly events: ReadonlyArray<EventWrite>
   readonly entries: ReadonlyArray<StreamWrite>
+  /** Of what is written here, too. */
+  readonly supersedes: ReadonlyArray<Supersede>
   readonly end: End | null
 }
 

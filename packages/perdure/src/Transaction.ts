@@ -19,13 +19,14 @@ import * as Codec from "./internal/codec.ts"
 import { type Core, CurrentCore } from "./internal/core.ts"
 import { performElsewhere, retain } from "./internal/elsewhere.ts"
 import * as Failure from "./internal/failure.ts"
+import { outsideBody } from "./internal/inBody.ts"
 import { checkKey, checkStepName, durationMs, positiveDurationMs } from "./internal/names.ts"
 import type { Call, Completed, Operation } from "./internal/operation.ts"
 import { rollbackOf } from "./internal/rollback.ts"
 import { CurrentRun, type Run } from "./internal/run.ts"
-import { attemptSync, isInTransaction } from "./internal/starting.ts"
+import { attemptSync } from "./internal/starting.ts"
 import { performTransaction, type Transacted } from "./internal/transacting.ts"
-import { asPart, InTransaction, nested, refuseInTransaction } from "./internal/transactions.ts"
+import { asPart, InTransaction, refuseInTransaction } from "./internal/transactions.ts"
 import type * as Json from "./Json.ts"
 import * as Step from "./Step.ts"
 import { fromStoreError, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
@@ -52,7 +53,8 @@ export interface Options<
   readonly retry?: Step.Retry<E>
   /**
    * Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds; on SQLite, where a transaction is the
-   * one writer and the executor's heartbeat waits for it, at most half the lease.
+   * one writer and the executor's heartbeat waits for it, at most half the lease. On PostgreSQL a wait for somebody else's
+   * lock is given up after half of it, and the transaction run again, as often as it takes.
    */
   readonly timeout?: Duration.Input
   /** Identity in its branch instead of the name. */
@@ -130,19 +132,21 @@ export const runElsewhere: typeof run =
 
 /**
  * Deletes rows of `perdure_completion` in the database of the `SqlClient` that are older than so long and whose workflows
- * have ended in `SUCCESS` or `ERROR`, or do not exist any more; in batches. Returns of how many workflows.
+ * have ended in `SUCCESS` or `ERROR`, or do not exist any more; in batches. Returns of how many workflows. Fails with
+ * `NotInBody` in a workflow's body.
  */
 export const retainElsewhere = (
   options: { readonly olderThan: Duration.Input }
 ): Effect.Effect<number, WorkflowError | SqlError, Engine | SqlClient.SqlClient> =>
-  Effect.gen(function*() {
-    const { core } = yield* Engine
-    const olderThanMs = yield* attemptSync(() => durationMs("olderThan", options.olderThan))
-    return yield* Effect.mapError(
-      retain(core, yield* SqlClient.SqlClient, olderThanMs),
-      (error) => error._tag === "StoreError" ? fromStoreError(error) : error
-    )
-  })
+  outsideBody("Transaction.retainElsewhere", () =>
+    Effect.gen(function*() {
+      const { core } = yield* Engine
+      const olderThanMs = yield* attemptSync(() => durationMs("olderThan", options.olderThan))
+      return yield* Effect.mapError(
+        retain(core, yield* SqlClient.SqlClient, olderThanMs),
+        (error) => error._tag === "StoreError" ? fromStoreError(error) : error
+      )
+    }))
 
 /**
  * Runs the effect in a transaction of the `SqlClient` in its context, of which everything that it starts, enqueues and
@@ -214,8 +218,6 @@ const runTransaction = (
     const refused = refuseInTransaction(fiber, `transaction "${name}"`)
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
-    // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
-    if (isInTransaction(fiber.context)) return Effect.fail(nested(`transaction "${name}"`))
     const { rollback } = options
     return run.ask({
       ...operation,

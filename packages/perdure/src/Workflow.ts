@@ -218,6 +218,7 @@ const immediate = <A>(
   kind,
   name,
   identity: key ?? name,
+  refused: Effect.die,
   replay: (record) => Exit.succeed(JSON.parse(record.value) as A),
   perform: () =>
     Effect.sync(() => {

@@ -193,15 +193,18 @@ export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("Payl
   }
 }
 
-/** A name was used twice where it has to be unique, so that a replay could not tell which was which. */
+/** A name was used twice where it has to be unique, so that a replay could not tell which was which. Comes as a defect. */
 export class NameRepeated extends Schema.TaggedError<NameRepeated>()("NameRepeated", {
   name: Schema.String,
   branch: Schema.String,
   detail: Schema.String
 }) {
   override get message(): string {
-    return `The name ${quote(this.name)} is used twice in the branch ${quote(this.branch)}: ${this.detail}. ` +
-      "Give each use a name or a key of its own, or branch with Workflow.forEach, Workflow.all or Workflow.fork."
+    const where = this.branch === "" ? "the workflow's body" : `the branch ${quote(this.branch)}`
+    return `The name ${
+      quote(this.name)
+    } is used twice in ${where}: ${this.detail}. Give each use a name or a "key" of ` +
+      "its own, or branch with Workflow.forEach, Workflow.all, Workflow.race or Workflow.fork."
   }
   get isRetryable(): boolean {
     return false

@@ -11,8 +11,9 @@
  *
  * **Guarantees.** Offsets count from 0 without a gap, in the order written; a reader that goes on from an offset misses
  * nothing and gets nothing twice. What a body writes is there exactly once. What a step writes is there as soon as it is
- * written; when the step is tried again, what the earlier attempt wrote is *superseded*, and left out by readers that
- * come to it later, unless they ask for it.
+ * written. Of its attempts one counts: the recorded one (of a step that fails for good, the last), and until there is an
+ * outcome the one that wrote last. What the others wrote is *superseded*, and left out by readers that come to it later,
+ * unless they ask for it.
  */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -42,7 +43,7 @@ export interface WriteOptions {
 export interface ReadOptions {
   /** The first offset. Default: 0. */
   readonly from?: number
-  /** Also what attempts of steps wrote that were tried again. Default: false. */
+  /** Also what attempts of steps wrote that do not count. Default: false. */
   readonly superseded?: boolean
   /** In a body: identity of the reads in their branch, where several forked fibers read one stream. */
   readonly key?: string
@@ -57,7 +58,7 @@ export interface Entry<A> {
   readonly stepId: number
   /** Which attempt of the step, from 0; undefined: the body wrote it. */
   readonly attempt: number | undefined
-  /** Written by an attempt that was tried again, or was lost with its process. */
+  /** Written by an attempt that does not count: it was tried again, or was lost with its process. */
   readonly superseded: boolean
   readonly at: Date
 }
@@ -75,7 +76,7 @@ export interface WorkflowStream<Key extends string, A> {
    *
    * **Durability.** In a body the entry and its record are one write, durable before the next durable operation starts:
    * it is there once. In a step it is durable when this returns; an attempt that runs again writes again, and its first
-   * entry marks those of the attempts before it as superseded.
+   * entry, or else the step's outcome, marks what was written before it as superseded.
    */
   readonly write: (value: A, options?: WriteOptions) => Effect.Effect<void, WorkflowError, InWorkflow>
 

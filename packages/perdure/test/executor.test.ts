@@ -1,11 +1,12 @@
 /**
- * The claim loop against a store that answers late. Hunts for a workflow that is run under an epoch that is over, or
+ * The loops against a store that answers late or not. Hunts for a workflow that is run under an epoch that is over, or
  * given back while it is being taken.
  */
 import { assert, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
 import * as Codec from "../src/internal/codec.ts"
@@ -13,19 +14,25 @@ import type { Core } from "../src/internal/core.ts"
 import { DatabaseClock } from "../src/internal/databaseClock.ts"
 import { ExecutorLoops } from "../src/internal/executor.ts"
 import { Journal } from "../src/internal/journal.ts"
+import { leasesLost } from "../src/internal/metrics.ts"
 import { CurrentRun } from "../src/internal/run.ts"
 import { Waiters } from "../src/internal/waiters.ts"
 import { Watching } from "../src/internal/watching.ts"
 import { type Claimed, type Operation, StoreError, type StoreService, StoreUnavailable } from "../src/Store.ts"
 
-/** The loop, on a store of which these answers are given; `ran` has the epochs of the runs. */
-const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" | "history" | "owned">) {
+type Answers = Pick<StoreService, "claim" | "history" | "owned"> & Partial<Pick<StoreService, "join" | "heartbeat">>
+
+/**
+ * The claim loop, and the heartbeat's where there is an answer to it, on a store of which these answers are given; `ran`
+ * has the epochs of the runs.
+ */
+const loopOn = Effect.fnUntraced(function*(answers: Answers) {
   const written: Array<string> = []
   const ran: Array<number> = []
   const store = {
-    ...answers,
     name: "test",
     join: () => Effect.succeed(1),
+    ...answers,
     outcomes: () => Effect.succeed({ done: [], blocked: [], unknown: [] }),
     write: (batch: ReadonlyArray<Operation>) =>
       Effect.sync(() => {
@@ -85,8 +92,9 @@ const loopOn = Effect.fnUntraced(function*(answers: Pick<StoreService, "claim" |
       }),
     context: Context.empty()
   })
-  const [, claiming] = executor.loops
+  const [beating, claiming] = executor.loops
   yield* Effect.forkScoped(claiming!)
+  if (answers.heartbeat !== undefined) yield* Effect.forkScoped(beating!)
   return { executor, ran, written }
 })
 
@@ -116,7 +124,7 @@ it.effect("a workflow whose history is still being read is not given back by a l
         Effect.suspend(() =>
           ++claims === 1
             ? Effect.succeed(claimOf(2, true))
-            : Effect.fail(new StoreError({ reason: new StoreUnavailable({ message: "away" }) }))
+            : Effect.fail(away)
         ),
       history: () => Deferred.await(history),
       owned: () =>
@@ -131,12 +139,35 @@ it.effect("a workflow whose history is still being read is not given back by a l
     assert.deepStrictEqual([ran, written], [[2], []])
   }))
 
+it.effect("a lease that is lost while nobody can join is counted as lost once", () =>
+  Effect.gen(function*() {
+    const lost = Effect.map(Metric.value(leasesLost), ({ count }) => Number(count))
+    const before = yield* lost
+    let joins = 0
+    let beats = 0
+    yield* loopOn({
+      claim: () => Effect.succeed(nothing),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([]),
+      join: () => Effect.suspend(() => ++joins === 1 || joins > 5 ? Effect.succeed(1) : Effect.fail(away)),
+      heartbeat: () =>
+        Effect.sync(() => {
+          beats++
+          return { now: 1, latestVersion: "", alive: joins > 5, revoked: [] }
+        })
+    })
+    yield* until(() => beats > 7)
+    assert.deepStrictEqual([joins, (yield* lost) - before], [6, 1])
+  }))
+
 interface Claim {
   readonly now: number
   readonly claimed: ReadonlyArray<Claimed>
   readonly nextDueAt: number | null
   readonly contended: boolean
 }
+
+const away = new StoreError({ reason: new StoreUnavailable({ message: "away" }) })
 
 const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false }
 

@@ -139,13 +139,19 @@ interface Window {
   readonly counted: number
   readonly to: number
   readonly shown: ReadonlyArray<number>
+  /** When the wall clock was set. */
+  readonly changes: ReadonlyArray<number>
 }
 
 const windowOf = (timeZone: string, start: string, days: number): Window => {
   const counted = Date.parse(`${start}T00:00Z`)
   const from = counted - 2 * day
   const to = counted + days * day
-  return { timeZone, from, counted, to, shown: wallClock(timeZone, from, to) }
+  const shown = wallClock(timeZone, from, to)
+  const changes = shown.flatMap((local, index) =>
+    index > 0 && local !== shown[index - 1]! + 1 ? [from + index * minute] : []
+  )
+  return { timeZone, from, counted, to, shown, changes }
 }
 
 // -----------------------------------------------------------------------------
@@ -190,8 +196,13 @@ const compare = (window: Window, rule: CronRule): void => {
     expect(between(ticks, window.counted, window.to, 1), note).toEqual([])
     return
   }
-  for (let n = 0; n < 5; n++) {
-    const at = window.counted + random.int(window.to - window.counted)
+  const anywhere = range(1, 5).map(() => window.counted + random.int(window.to - window.counted))
+  // After a clock is put back it shows for a while what it has shown before.
+  const aroundChanges = window.changes.flatMap((change) =>
+    range(1, 5).map(() => change + (random.int(180) - 60) * minute)
+  )
+  for (const at of [...anywhere, ...aroundChanges]) {
+    if (at < window.counted || at >= window.to) continue
     const before = wanted.findLast((tick) => tick <= at)
     if (before !== undefined) expect(ticks.last(at), `last at ${at} of ${note}`).toBe(before)
     const after = wanted.find((tick) => tick > at)

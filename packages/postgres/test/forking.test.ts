@@ -16,6 +16,7 @@ const forkOf = (sourceId: string, workflowId: string, fromStep: number, given: P
   workflowId,
   fromStep,
   token: `token of ${workflowId}`,
+  epoch: 0,
   version: null,
   payload: null,
   timeoutMs: null,
@@ -86,8 +87,7 @@ describe("a fork", () => {
                 codec: "json",
                 stepId: step,
                 attempt: null,
-                index: 0,
-                supersedes: false
+                index: 0
               }]
             })
           )

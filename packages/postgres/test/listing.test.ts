@@ -167,7 +167,7 @@ describe("with a hundred thousand workflows", () => {
             []
           ],
           ["attributes", `SELECT ${schema}.set_attributes_1(100, 'w60000', '{"a":1}')`, []],
-          ["fork", `SELECT count(*) FROM ${schema}.fork_1(100, 'w60000', 'f', 't', 1, NULL, NULL, NULL)`, []],
+          ["fork", `SELECT count(*) FROM ${schema}.fork_1(100, 'w60000', 'f', 't', 7, 1, NULL, NULL, NULL)`, []],
           ["executors", executorsStatement(schema), []]
         ]
       const read = Effect.map(

@@ -58,7 +58,8 @@ const flushes = (prefix: string): ReadonlyArray<readonly [string, ReadonlyArray<
           consumes: [{ seq: 1, stepId: 0 }],
           sends: [send(`${prefix}${(i + 1) % size}-t`, `n${i}`)],
           events: [event("e", "1")],
-          entries: [entry(0), entry(0, { index: 1, supersedes: true })]
+          entries: [entry(0), entry(1, { attempt: 1 })],
+          supersedes: [{ stepId: 1, attempt: 1 }]
         })
       )
     ],

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
 import { inspect } from "node:util"
 import { Store } from "perdure/Store"
 import { advance, record, start, succeed } from "../../../test/conformance/builders.ts"
@@ -75,6 +76,31 @@ describe("sessions", () => {
       const { sql, store } = yield* open(freshSchema(), { maxConnections: 2 })
       yield* Effect.all([sql.reserve, sql.reserve])
       yield* life(store)
+    }))
+
+  it.live("no more connections are open than the options say, and three", () =>
+    Effect.gen(function*() {
+      const schema = freshSchema()
+      const applicationName = `counted ${schema}`
+      const options = { applicationName, maxConnections: 3, storeConnections: 2 }
+      const { sql, store } = yield* open(schema, options)
+      yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(store.hints)))
+      yield* join(store, "i")
+      const busy = Effect.all([
+        sql`SELECT pg_sleep(0.01)`,
+        submit(store, start({ workflowId: "w" })),
+        store.heartbeat("i", 60_000),
+        store.hint([{ _tag: "Done", workflowId: "w" }])
+      ], { concurrency: "unbounded" })
+      yield* Effect.all(Array.from({ length: 50 }, () => busy), { concurrency: "unbounded" })
+      const connection = yield* session
+      // Idle ones stay open for minutes, so what was open at any time is.
+      const { rows } = yield* connection.query(
+        `SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name = '${applicationName}'`
+      )
+      const opened = rows[0]!["open"] as number
+      assert.isAtMost(opened, 3 + 2 + 3)
+      assert.isAtLeast(opened, 3 + 2 + 1)
     }))
 
   it.live("a statement of the store never joins the transaction that its caller is in", () =>

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import { Store } from "perdure/Store"
+import { begin } from "./begin.ts"
 import { temporaryFile } from "./files.ts"
 import { advance, record, start } from "./operations.ts"
 import { ticks } from "./timers.ts"
@@ -22,16 +23,6 @@ const build = Effect.fnUntraced(function*(options: SqliteStore.Options) {
 const options = { isolation: undefined, timeoutMs: 5_000 }
 const served = [{ name: "Order", version: "1" }]
 const reason = JSON.stringify({ _tag: "Cancelled", by: "user", detail: "" })
-
-const begin = Effect.gen(function*() {
-  const store = yield* Store
-  const sql = yield* SqlClient
-  yield* store.join({ incarnation: "A", executorId: "local", version: "1" }, 60_000)
-  yield* store.write([start("w")])
-  yield* sql`CREATE TABLE note (text TEXT NOT NULL)`
-  const notes = Effect.map(sql`SELECT text FROM note`.values, (rows) => rows.flat())
-  return { store, sql, notes }
-})
 
 describe("a memory database", () => {
   it.effect("belongs to its layer alone", () =>
@@ -143,7 +134,10 @@ describe("the journal", () => {
       const { store } = yield* begin
       yield* store.write([advance("w", 1, { records: [record(0)] })])
       const [answer] = yield* store.write([advance("w", 1, { records: [record(0, { value: "2" })] })])
-      assert.deepStrictEqual(answer, { _tag: "Rejected", detail: "step 0 of w is recorded with another outcome" })
+      assert.deepStrictEqual(answer, {
+        _tag: "Rejected",
+        detail: "step 0 of w has another outcome already, or is of another owner"
+      })
     }).pipe(Effect.provide(memory)))
 
   it.effect("lets an operator resume rollbacks that were blocked, and keeps why they run", () =>

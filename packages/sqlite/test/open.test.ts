@@ -2,16 +2,26 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SqliteStore } from "@perdure/sqlite"
 import * as Effect from "effect/Effect"
-import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Store } from "perdure/Store"
 import { temporaryFile, temporaryFolder } from "./files.ts"
 import { start } from "./operations.ts"
-import { run } from "./processes.ts"
+import { type Other, run, runLimited } from "./processes.ts"
 
 const openAndWrite = (options: SqliteStore.Options) =>
   Effect.flatMap(Store, (store) => store.write([start("w")])).pipe(Effect.provide(SqliteStore.layer(options)))
+
+const answerOf = Effect.fnUntraced(function*<E, R>(running: Effect.Effect<Other, E, R>) {
+  const other = yield* running
+  assert.strictEqual(yield* other.line, "ready")
+  yield* other.tell("go")
+  return yield* other.line
+})
+
+/** Rights do not bind root. */
+const someUser = process.getuid?.() === 0 ? ["65534"] : []
 
 const refusal = (options: SqliteStore.Options) =>
   Effect.map(Effect.flip(openAndWrite(options)), (error) => error.reason)
@@ -63,6 +73,38 @@ describe("opening a file", () => {
       assert.match(reason.message, /Could not open the SQLite database .*: file is not a database\. Give the path/)
     }))
 
+  it.live("refuses a file that was cut short, wherever, and leaves it as it is", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      yield* openAndWrite({ filename })
+      const whole = readFileSync(filename)
+      const pageSize = 4096
+      assert.isAbove(whole.length, 10 * pageSize)
+      for (
+        const length of [
+          50,
+          pageSize / 2,
+          pageSize,
+          7 * pageSize,
+          whole.length - pageSize,
+          whole.length - pageSize / 2,
+          whole.length - 1
+        ]
+      ) {
+        writeFileSync(filename, whole.subarray(0, length))
+        const reason = yield* refusal({ filename })
+        assert.strictEqual(reason._tag, "StoreMisconfigured", `${length}`)
+        assert.include(["SQLITE_CORRUPT", "SQLITE_NOTADB"], reason.code)
+        assert.match(
+          reason.message,
+          /Could not open the SQLite database .*(Restore the file from a backup|Give the path)/
+        )
+        assert.isTrue(readFileSync(filename).equals(whole.subarray(0, length)), `${length}`)
+      }
+      writeFileSync(filename, whole)
+      assert.deepStrictEqual(yield* openAndWrite({ filename }), [{ _tag: "Started" }])
+    }))
+
   it.live("refuses a file that it cannot write", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile
@@ -71,6 +113,68 @@ describe("opening a file", () => {
       assert.deepStrictEqual([reason._tag, reason.code], ["StoreMisconfigured", "SQLITE_READONLY"])
       assert.match(reason.message, /readonly database\. Give the process the right to write/)
     }))
+
+  for (
+    const [what, folderMode, fileMode, message] of [
+      [
+        "the folder of an existing file",
+        0o555,
+        0o666,
+        /readonly database\. Give the process the right to write the file and its/
+      ],
+      ["the folder of a new file", 0o555, null, /may not write in its folder .*, where SQLite keeps its log\. Give it/],
+      ["a folder that it may not enter", 0o600, 0o666, /may not read and write it\. Give it the right to, also in the/],
+      ["the file", 0o777, 0o444, /readonly database\. Give the process the right to write the file and its folder/],
+      ["the file, nor read it", 0o777, 0o000, /may not read and write it\. Give it the right to, also in the folder/]
+    ] as const
+  ) {
+    it.live.skipIf(process.platform === "win32")(`says so when it may not write ${what}`, () =>
+      Effect.gen(function*() {
+        const folder = join(yield* temporaryFolder, "data")
+        const filename = join(folder, "test.db")
+        mkdirSync(folder)
+        chmodSync(dirname(folder), 0o755)
+        if (fileMode !== null) {
+          yield* openAndWrite({ filename })
+          chmodSync(filename, fileMode)
+        }
+        yield* Effect.acquireRelease(
+          Effect.sync(() => chmodSync(folder, folderMode)),
+          () => Effect.sync(() => chmodSync(folder, 0o777))
+        )
+        const line = yield* answerOf(run("open", filename, ...someUser))
+        assert.match(line, /^StoreMisconfigured: Could not open the SQLite database /)
+        assert.match(line, message)
+      }))
+  }
+
+  for (
+    const [what, blocks, message] of [
+      [
+        "open a file",
+        8,
+        /there is no room for its index of the log\. Free some space on the disk, or check the limits of/
+      ],
+      [
+        "make its tables",
+        80,
+        /disk I\/O error\. Check that the disk has space, the limits of the process, and the file system/
+      ]
+    ] as const
+  ) {
+    it.live.skipIf(process.platform === "win32")(
+      `says so when there is no room to ${what}, and does when there is`,
+      () =>
+        Effect.gen(function*() {
+          const filename = yield* temporaryFile
+          if (what === "open a file") yield* openAndWrite({ filename })
+          const line = yield* answerOf(runLimited(blocks, "open", filename))
+          assert.match(line, /^StoreUnavailable: Could not open the SQLite database /)
+          assert.match(line, message)
+          assert.strictEqual(yield* answerOf(run("open", filename)), "opened")
+        })
+    )
+  }
 
   it.live("names the folder that does not exist, and the folder that is no file", () =>
     Effect.gen(function*() {

@@ -5,6 +5,7 @@ export const start = (workflowId: string, given: Partial<Start> = {}): Start => 
   _tag: "Start",
   workflowId,
   token: `token of ${workflowId}`,
+  epoch: given.owner === null ? 0 : 1,
   name: "Order",
   version: "1",
   payload: "{}",
@@ -56,6 +57,7 @@ export const advance = (workflowId: string, epoch: number, given: Partial<Advanc
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null,
   ...given
 })

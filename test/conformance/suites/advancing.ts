@@ -62,20 +62,41 @@ export const advancing: Suite = (claim) => {
       })
   )
 
-  claim("a record is never written over", ({ store }) =>
-    Effect.gen(function*() {
-      yield* join(store, "i")
-      yield* startOwned(store, "w", "i")
-      yield* recorded(store, advance("w", 1, { records: [record(0)], attempts: [attempt(1, 0)] }))
-      yield* submit(store, advance("w", 1, { records: [record(0, { value: "\"other\"" })] }))
-      yield* submit(store, advance("w", 1, { records: [record(0, { key: "other", value: "\"other\"" })] }))
-      yield* submit(store, advance("w", 1, { attempts: [attempt(1, 0, { error: "\"other\"" })] }))
-      assert.deepStrictEqual(yield* store.history("w", -1), {
-        records: [record(0)],
-        attempts: [attempt(1, 0)],
-        more: false
+  claim(
+    "a record is never written over: the same again is Recorded, anything else is Rejected, alone",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        for (const id of ["w", "v", "u"]) yield* startOwned(store, id, "i")
+        yield* recorded(store, advance("w", 1, { records: [record(0)], attempts: [attempt(1, 0)] }))
+        const others: ReadonlyArray<Parameters<typeof record>[1]> = [
+          { value: "\"other\"" },
+          { outcome: "failure" },
+          { kind: "transaction" },
+          { key: "other" }
+        ]
+        for (const [n, other] of others.entries()) {
+          const [answer, neighbour] = yield* write(store, [
+            advance("w", 1, { records: [record(0, other), record(1)] }),
+            advance("v", 1, { records: [record(n)] })
+          ])
+          assert.deepStrictEqual([answer!._tag, neighbour!._tag], ["Rejected", "Recorded"], JSON.stringify(other))
+        }
+        yield* recorded(store, advance("w", 1, { records: [record(0)] }))
+        yield* submit(store, advance("w", 1, { attempts: [attempt(1, 0, { error: "\"other\"" })] }))
+        // Once its epoch is over, it is told so.
+        yield* recorded(store, advance("u", 1, { records: [record(0)], end: succeed }))
+        assert.deepStrictEqual(
+          yield* submit(store, advance("u", 1, { records: [record(0, { value: "\"other\"" })], end: succeed })),
+          fenced
+        )
+        assert.deepStrictEqual(yield* store.history("w", -1), {
+          records: [record(0)],
+          attempts: [attempt(1, 0)],
+          more: false
+        })
       })
-    }))
+  )
 
   claim("failed attempts are kept in order, and come back with a claim", ({ store }) =>
     Effect.gen(function*() {

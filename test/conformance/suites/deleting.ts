@@ -1,9 +1,37 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import type { StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
-import { advance, attempt, childOf, deliver, entry, event, record, send, start, succeed, suspend } from "../builders.ts"
-import { cancel, historyOf, isDue, join, race, recorded, rounds, startDone, startOwned, submit } from "../verbs.ts"
+import {
+  advance,
+  attempt,
+  block,
+  childOf,
+  deliver,
+  entry,
+  event,
+  fail,
+  record,
+  release,
+  send,
+  start,
+  succeed,
+  suspend
+} from "../builders.ts"
+import {
+  cancel,
+  claimUntil,
+  historyOf,
+  isDue,
+  join,
+  race,
+  recorded,
+  rounds,
+  startDone,
+  startOwned,
+  submit
+} from "../verbs.ts"
 
 const remove = (store: StoreService, workflowIds: ReadonlyArray<string>, children = false) =>
   store.delete(workflowIds, { children })
@@ -24,6 +52,86 @@ const end = (store: StoreService, ...ids: ReadonlyArray<string>) =>
   Effect.forEach(ids, (id) => recorded(store, advance(id, 1, { end: succeed })))
 
 export const deleting: Suite = (claim) => {
+  claim(
+    "who owned a deleted workflow writes nothing to another one of its id",
+    ({ sql, store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        yield* startOwned(store, "other", "i")
+        yield* submit(store, deliver(send("other", "m")))
+        yield* startOwned(store, "w", "i", { epoch: 41 })
+        yield* recorded(store, advance("w", 41, { records: [record(0)], end: succeed }))
+        yield* remove(store, ["w"])
+        yield* startOwned(store, "w", "i", { epoch: 50 })
+        yield* submit(store, deliver(send("w", "m")))
+        const writes: ReadonlyArray<Parameters<typeof advance>[2]> = [
+          {},
+          { records: [record(0)] },
+          { records: [record(1)] },
+          { attempts: [attempt(1, 0)] },
+          { children: [childOf("w", 1, { owner: "i" })] },
+          { sends: [send("other", "n")] },
+          { consumes: [{ seq: 1, stepId: 1 }] },
+          { events: [event("e", "1")] },
+          { entries: [entry(0)] },
+          { records: [record(1)], supersedes: [{ stepId: 1, attempt: 1 }] },
+          ...[succeed, fail, suspend({ inbox: 1 }), block, release].flatMap((
+            end
+          ) => [{ end }, { records: [record(0)], end }])
+        ]
+        for (const write of writes) {
+          assert.deepStrictEqual(
+            yield* submit(store, advance("w", 41, write)),
+            { _tag: "Fenced" },
+            JSON.stringify(write)
+          )
+        }
+        const pay = store.transaction(
+          "w",
+          41,
+          Effect.succeed(5),
+          () => Effect.succeed(record(1, { kind: "transaction" })),
+          {
+            isolation: undefined,
+            timeoutMs: 60_000
+          }
+        )
+        const why = yield* Effect.flip(Effect.provideService(pay, SqlClient, sql))
+        assert.deepInclude(why, { _tag: "TransactionAborted", why: "fenced" })
+        assert.deepInclude(yield* store.get("w"), { status: "PENDING", epoch: 50, output: null })
+        assert.deepStrictEqual(
+          [yield* historyOf(store, "w"), yield* store.steps("w"), yield* store.events("w"), yield* store.streams("w")],
+          [[], [], [], []]
+        )
+        assert.isNull(yield* store.get("w-1"))
+        for (const id of ["w", "other"]) {
+          assert.lengthOf(yield* store.messages(id, { topic: null, limit: 9 }), 1)
+        }
+        yield* recorded(store, advance("w", 50, { records: [record(0)], end: succeed }))
+      })
+  )
+
+  claim(
+    "a workflow that nobody owned, and a fork, begin with the epoch that they are given",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        yield* submit(store, start({ workflowId: "w", epoch: 41 }))
+        assert.isAbove((yield* claimUntil(store, "i", "w")).row.epoch, 41)
+        yield* store.fork({
+          sourceId: "w",
+          workflowId: "f",
+          token: "t",
+          epoch: 61,
+          fromStep: 0,
+          version: null,
+          payload: null,
+          timeoutMs: null
+        })
+        assert.isAbove((yield* claimUntil(store, "i", "f")).row.epoch, 61)
+      })
+  )
+
   claim(
     "a done workflow goes with everything that is stored of it, and its id is free",
     ({ store }) =>

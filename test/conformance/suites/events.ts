@@ -30,6 +30,30 @@ export const events: Suite = (claim) => {
       assert.deepStrictEqual(yield* store.events("nobody"), [])
     }))
 
+  claim(
+    "an event that is set to the value that it has keeps the time, whichever step sets it",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* running(store, "w")
+        const set = (...events: ReadonlyArray<ReturnType<typeof event>>) =>
+          Effect.gen(function*() {
+            yield* store.adjustClock(1_000)
+            yield* recorded(store, advance("w", 1, { events }))
+            return (yield* store.events("w"))[0]!
+          })
+        const first = yield* set(event("a", "1"))
+        assert.deepStrictEqual(yield* set(event("a", "1")), first)
+        assert.deepStrictEqual(yield* set(event("a", "1", 1)), first)
+        assert.deepStrictEqual(yield* set(event("a", "1", 2), event("a", "1", 3)), first)
+        const other = yield* set(event("a", "2", 4), event("a", "1", 5))
+        assert.deepStrictEqual([other.value, other.at > first.at], ["1", true])
+        const changed = yield* set(event("a", "2", 5))
+        assert.isAbove(changed.at, other.at)
+        const coded = yield* set({ ...event("a", "2", 5), codec: "other" })
+        assert.isAbove(coded.at, changed.at)
+      })
+  )
+
   claim("of two values of one key in one write the later one counts", ({ store }) =>
     Effect.gen(function*() {
       yield* running(store, "w")

@@ -23,6 +23,7 @@ const fork = (fromStep: number, given: Partial<Fork> = {}): Fork => ({
   sourceId: "w",
   workflowId: "f",
   token: `fork ${++made}`,
+  epoch: 0,
   fromStep,
   version: null,
   payload: null,
@@ -229,10 +230,11 @@ export const forking: Suite = (claim) => {
             entries: [
               entry(0, { stepId: 1, attempt: 0 }),
               entry(1, { stepId: 3 }),
-              entry(2, { stepId: 1, attempt: 1, supersedes: true }),
+              entry(2, { stepId: 1, attempt: 1 }),
               entry(3, { stepId: 0, key: "t" }),
               entry(4, { stepId: 3, key: "t", value: null })
-            ]
+            ],
+            supersedes: [{ stepId: 1, attempt: 1 }]
           })
         )
         yield* store.fork(fork(2))

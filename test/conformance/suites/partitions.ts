@@ -108,6 +108,32 @@ export const partitions: Suite = (claim) => {
     }))
 
   claim(
+    "of one key no more are in memory of one executor than its limit; what wakes waits for a place there",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { partitioned: perKey({ concurrency: 3, executorConcurrency: 1 }) })
+        yield* join(store, "j")
+        yield* enqueue(store, [at("x0", "x"), at("x1", "x"), at("x2", "x"), at("y0", "y")])
+        const sleep = (id: string, epoch: number) =>
+          Effect.flatMap(store.now, (now) => recorded(store, advance(id, epoch, { end: suspend({ wakeAt: now - 1 }) })))
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0", "y0"])
+        yield* sleep("x0", 1)
+        assert.deepStrictEqual(yield* takeIds(store, "j"), ["x0"])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
+        yield* sleep("x0", 2)
+        // The key of x0 is full in i, that of y0 is not.
+        yield* sleep("y0", 1)
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["y0"])
+        yield* sleep("x1", 1)
+        // Of two that are due the first one.
+        assert.deepStrictEqual([yield* takeIds(store, "i"), yield* takeIds(store, "i")], [["x0"], []])
+        assert.deepStrictEqual([yield* takeIds(store, "j"), yield* takeIds(store, "j")], [["x1"], []])
+        yield* finish(store, "i", ["x0"])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x2"])
+      })
+  )
+
+  claim(
     "what is lost or handed back comes first again in its key, and nothing overtakes it",
     ({ store }) =>
       Effect.gen(function*() {

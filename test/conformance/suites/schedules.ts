@@ -79,6 +79,63 @@ export const schedules: Suite = (claim) => {
   )
 
   claim(
+    "several are made or changed at once; what is the same is left alone, and a pause and an origin stay",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* store.writeSchedule("declare", definition("same"), 5_000)
+        yield* store.writeSchedule("declare", definition("paused"), 5_000)
+        yield* store.pauseSchedule("paused", { paused: true })
+        yield* store.writeSchedule("create", definition("ruled"), 5_000)
+        yield* store.writeSchedule("create", definition("other"), 5_000)
+        const before = yield* store.schedules({ names: ["same", "other"] })
+        yield* store.adjustClock(1_000)
+        const all = [
+          definition("same"),
+          definition("new"),
+          definition("paused", { start: "{}", workflowName: "Other" }),
+          definition("ruled", { rule: "{\"every\":7}" })
+        ].map((definition) => ({ definition, nextFireAt: 9_000 }))
+        assert.deepStrictEqual(yield* store.applySchedules(all), ["same", "written", "written", "written"])
+        assert.deepStrictEqual(yield* store.schedules({ names: ["same", "other"] }), before)
+        const shown = Effect.fnUntraced(function*(name: string) {
+          const { nextFireAt, origin, paused, rule, start, workflowName } = yield* one(store, name)
+          return [workflowName, rule, start, origin, paused, nextFireAt]
+        })
+        const { rule, start, workflowName } = definition("new")
+        assert.deepStrictEqual(yield* shown("new"), [workflowName, rule, start, "runtime", false, 9_000])
+        assert.deepStrictEqual(yield* shown("paused"), ["Other", rule, "{}", "code", true, 5_000])
+        assert.deepStrictEqual(yield* shown("ruled"), [workflowName, "{\"every\":7}", start, "runtime", false, 9_000])
+        assert.deepStrictEqual(yield* store.applySchedules(all), ["same", "same", "same", "same"])
+        assert.deepStrictEqual(yield* store.applySchedules([]), [])
+      })
+  )
+
+  claim("of several at once, with one that cannot be stored, none is made", ({ store }) =>
+    Effect.gen(function*() {
+      const all = [definition("a"), definition("b", { rule: null as unknown as string })]
+        .map((definition) => ({ definition, nextFireAt: 9_000 }))
+      assert.strictEqual((yield* Effect.exit(store.applySchedules(all)))._tag, "Failure")
+      assert.deepStrictEqual(yield* store.schedules({}), [])
+    }))
+
+  claim("processes that apply the same at once all find it so", (given) =>
+    Effect.gen(function*() {
+      const other = yield* given.another
+      for (const round of rounds(20)) {
+        const all = ["a", "b", "c"].map((name) => ({
+          definition: definition(name, { start: `{"n":${round}}` }),
+          nextFireAt: 9_000
+        }))
+        const [mine, theirs] = yield* race(
+          round,
+          given.store.applySchedules(all),
+          other.store.applySchedules([...all].reverse())
+        )
+        assert.sameMembers([mine.join(), theirs.join()], ["written,written,written", "same,same,same"])
+      }
+    }))
+
+  claim(
     "schedules are listed by name, and found by name, prefix, workflow and pause",
     ({ store }) =>
       Effect.gen(function*() {

@@ -149,28 +149,65 @@ export const streams: Suite = (claim) => {
     }))
 
   claim(
-    "what earlier attempts of a step wrote is marked superseded, in this stream and of this step alone",
+    "what a step wrote before the attempt that counts is marked superseded in all its streams, and nothing else",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* running(store, "w", "v")
+        const of = (attempt: number, index: number, given: Parameters<typeof entry>[1] = {}) =>
+          entry(3, { attempt, index, ...given })
+        const first = [entry(2), of(0, 0), of(0, 0, { key: "t" }), of(0, 0, { stepId: 4 }), of(0, 1)]
+        for (const id of ["w", "v"]) yield* recorded(store, advance(id, 1, { entries: first }))
+        const counts = (attempt: number) => [{ stepId: 3, attempt }]
+        const retried = advance("w", 1, { entries: [of(1, 0), of(1, 1)], supersedes: counts(1) })
+        yield* recorded(store, retried)
+        yield* recorded(store, retried)
+        const marks = (key = "s", id = "w") =>
+          Effect.map(read(store, id, 0, 100, key), ({ entries }) => entries.map(({ superseded }) => superseded))
+        assert.deepStrictEqual(yield* marks(), [false, true, false, true, false, false])
+        assert.deepStrictEqual([yield* marks("t"), yield* marks("t", "v")], [[true], [false]])
+        // The process is lost: the same attempt again, by another owner.
+        yield* recorded(store, advance("w", 1, { end: release }))
+        const { row: { epoch } } = yield* claimUntil(store, "i", "w")
+        yield* recorded(store, advance("w", epoch, { entries: [of(1, 0)], supersedes: counts(1) }))
+        assert.deepStrictEqual(yield* marks(), [false, true, false, true, true, true, false])
+        // The outcome is of an attempt that has written nothing.
+        yield* recorded(
+          store,
+          advance("w", epoch, { records: [record(3)], entries: [entry(5)], supersedes: counts(2), end: succeed })
+        )
+        assert.deepStrictEqual(yield* marks(), [false, true, false, true, true, true, true, false])
+      })
+  )
+
+  claim("several attempts in one write are superseded but for the last", ({ store }) =>
+    Effect.gen(function*() {
+      yield* running(store, "w")
+      yield* recorded(
+        store,
+        advance("w", 1, {
+          entries: [0, 1, 2].map((attempt) => entry(3, { attempt })),
+          supersedes: [1, 2].map((attempt) => ({ stepId: 3, attempt }))
+        })
+      )
+      const { entries } = yield* read(store, "w")
+      assert.deepStrictEqual(entries.map(({ superseded }) => superseded), [true, true, false])
+    }))
+
+  claim(
+    "a stream whose close is superseded is open, and a fenced write supersedes nothing",
     ({ store }) =>
       Effect.gen(function*() {
         yield* running(store, "w")
-        const of = (attempt: number, index: number, given: Parameters<typeof entry>[1] = {}) =>
-          entry(3, { attempt, index, ...given })
-        yield* recorded(
-          store,
-          advance("w", 1, { entries: [entry(0), of(0, 0), of(0, 0, { key: "t" }), of(0, 0, { stepId: 4 }), of(0, 1)] })
+        yield* recorded(store, advance("w", 1, { entries: [entry(3, { attempt: 0, value: null })] }))
+        const closed = Effect.map(store.streams("w"), (streams) => streams.map((stream) => stream.closed))
+        const supersedes = [{ stepId: 3, attempt: 1 }]
+        assert.deepStrictEqual(
+          yield* submit(store, advance("w", 2, { records: [record(3)], supersedes })),
+          { _tag: "Fenced" }
         )
-        const retried = advance("w", 1, { entries: [of(1, 0, { supersedes: true }), of(1, 1)] })
-        yield* recorded(store, retried)
-        yield* recorded(store, retried)
-        const marks = (key = "s") =>
-          Effect.map(read(store, "w", 0, 100, key), ({ entries }) => entries.map(({ superseded }) => superseded))
-        assert.deepStrictEqual(yield* marks(), [false, true, false, true, false, false])
-        assert.deepStrictEqual(yield* marks("t"), [false])
-        // The process is lost: the same attempt again, by another owner.
-        yield* recorded(store, advance("w", 1, { end: release }))
-        const { row } = yield* claimUntil(store, "i", "w")
-        yield* recorded(store, advance("w", row.epoch, { entries: [of(1, 0, { supersedes: true })] }))
-        assert.deepStrictEqual(yield* marks(), [false, true, false, true, true, true, false])
+        assert.deepStrictEqual(yield* closed, [true])
+        yield* recorded(store, advance("w", 1, { records: [record(3)], supersedes }))
+        assert.deepStrictEqual(yield* closed, [false])
       })
   )
 

@@ -22,8 +22,12 @@ export interface Lab {
   /** The file of side effects. */
   readonly log: string
   readonly sideEffects: () => ReadonlyArray<SideEffects.SideEffect>
-  /** Runs a program on this place; killed with the scope. */
-  readonly run: (role: string, config?: object) => Effect.Effect<Program.Program, never, Scope.Scope>
+  /** Runs a program on this place, made by the wrapper when there is one; killed with the scope. */
+  readonly run: (
+    role: string,
+    config?: object,
+    wrapper?: ReadonlyArray<string>
+  ) => Effect.Effect<Program.Program, never, Scope.Scope>
   /** The store, the application's client and an engine that runs nothing. */
   readonly client: Layer.Layer<Store | SqlClient | Engine.Engine>
 }
@@ -47,7 +51,7 @@ const labAt = (folder: string, place: Place): Lab => {
     folder,
     log,
     sideEffects: () => SideEffects.read(log),
-    run: (role, config = {}) => Program.run(role, { place, log, ...config }, folder),
+    run: (role, config = {}, wrapper) => Program.run(role, { place, log, ...config }, folder, wrapper),
     client: Layer.orDie(Layer.provideMerge(Engine.layerClient({ poll: "50 millis" }), storeLayer(place)))
   }
 }

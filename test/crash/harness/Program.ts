@@ -17,6 +17,9 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
 }
 
+/** Kept between programs and between runs: there are hundreds of them, and each loads the same. */
+const compiled = fileURLToPath(new URL("../../../node_modules/.cache/compiled", import.meta.url))
+
 const entry = fileURLToPath(new URL("../program.ts", import.meta.url))
 
 export class Program {
@@ -26,10 +29,12 @@ export class Program {
   private readonly heard = new Map<string, number>()
   private readonly child: ChildProcess
 
-  constructor(role: string, config: object, folder: string) {
-    this.child = spawn(process.execPath, ["--conditions=perdure:source", entry, role, JSON.stringify(config)], {
+  constructor(role: string, config: object, folder: string, wrapper: ReadonlyArray<string>) {
+    const node = [process.execPath, "--conditions=perdure:source", entry, role, JSON.stringify(config)] as const
+    const [command, ...args] = wrapper.length === 0 ? node : [...wrapper, ...node]
+    this.child = spawn(command!, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: `${folder}/compiled` }
+      env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: compiled }
     })
     this.child.stdin!.on("error", () => {})
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => this.log += text)
@@ -113,8 +118,16 @@ export class Program {
   }
 }
 
-/** Runs `roles/<role>.ts` with this configuration in a process of its own. `folder`: temporary. */
-export const run = (role: string, config: object, folder: string): Effect.Effect<Program, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.sync(() => new Program(role, config, folder)), (program) => program.kill)
+/**
+ * Runs `roles/<role>.ts` with this configuration in a process of its own. `folder`: temporary. `wrapper`: a command that
+ * becomes the program, whose command line it is given.
+ */
+export const run = (
+  role: string,
+  config: object,
+  folder: string,
+  wrapper: ReadonlyArray<string> = []
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(() => new Program(role, config, folder, wrapper)), (program) => program.kill)
 
 const short = (message: Message): string => JSON.stringify(message).slice(0, 400)

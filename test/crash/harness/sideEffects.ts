@@ -5,7 +5,7 @@ export interface SideEffect {
   readonly workflowId: string
   readonly step: string
   readonly pid: number
-  /** Of this machine, all processes alike, milliseconds. */
+  /** Of this machine, all processes alike, whatever their own clocks say; milliseconds. */
   readonly at: number
 }
 
@@ -13,7 +13,17 @@ export interface SideEffect {
 export const append = (file: string, workflowId: string, step: string, sync: boolean): void => {
   const handle = openSync(file, "a")
   try {
-    writeSync(handle, `${JSON.stringify({ workflowId, step, pid: process.pid, at: Date.now() })}\n`)
+    writeSync(
+      handle,
+      `${
+        JSON.stringify({
+          workflowId,
+          step,
+          pid: process.pid,
+          at: Math.round(performance.timeOrigin + performance.now())
+        })
+      }\n`
+    )
     if (sync) fsyncSync(handle)
   } finally {
     closeSync(handle)

@@ -79,6 +79,8 @@ const serve = Effect.fnUntraced(function*(gate: Gate) {
         (exits) => ({ outcomes: exits.map(exitText) })
       ),
     cancel: ({ workflowId }: Asked) => Client.cancel(workflowId),
+    sql: ({ text }: { readonly text: string }) =>
+      Effect.flatMap(SqlClient, (sql) => Effect.map(sql.unsafe(text), (rows) => ({ rows }))),
     load: ({ lanes, prefix }: { readonly prefix: string; readonly lanes: number }) =>
       Effect.forEach(
         Array.from({ length: lanes }),

@@ -10,7 +10,7 @@ import type { Backfilled, ScheduleInfo } from "../internal/schedules.ts"
 import { asOptions } from "../internal/scheduling.ts"
 import type { Json } from "../Json.ts"
 import type { WorkflowError } from "../WorkflowError.ts"
-import type { IntervalRule, Options, StartOptions } from "../WorkflowSchedule.ts"
+import type { IntervalRule, Options, StartOptions, WorkflowSchedule } from "../WorkflowSchedule.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -28,7 +28,9 @@ export interface ListOptions {
 }
 
 /** What is to change. A cron or an interval replaces the whole rule, a queue all that was said of the place in one. */
-export interface Changes extends StartOptions {
+export interface Changes extends Omit<StartOptions, "queue"> {
+  /** Null: it has no queue any more. */
+  readonly queue?: StartOptions["queue"] | null
   readonly cron?: string
   readonly timeZone?: string
   readonly interval?: IntervalRule["interval"]
@@ -58,6 +60,23 @@ export const create = <Payload = void>(
   managed("create", (core) => Schedules.create(core, name, asOptions(options)))
 
 /**
+ * Makes or changes several schedules at once, all of them or none: afterwards each is as its definition says. Others stay
+ * as they are; of those that were there, a pause stays, the origin, and the next tick where the rule is the same. Fails as
+ * {@link create} does, and with `InvalidArgument` where two have one name.
+ *
+ * ```ts
+ * yield* Client.schedules.apply([
+ *   WorkflowSchedule.make("nightly", { workflow: Report, payload: { kind: "daily" }, cron: "30 2 * * *" }),
+ *   WorkflowSchedule.make("hourly", { workflow: Sync, interval: "1 hour" })
+ * ])
+ * ```
+ */
+export const apply = (
+  schedules: ReadonlyArray<WorkflowSchedule>
+): Effect.Effect<ReadonlyArray<ScheduleInfo>, WorkflowError, Engine> =>
+  managed("apply", (core) => Schedules.apply(core, schedules.map(({ checked }) => checked)))
+
+/**
  * Changes a schedule; what is not given stays. A pause stays. Fails with `ScheduleNotFound`.
  *
  * *Gotchas*
@@ -65,7 +84,7 @@ export const create = <Payload = void>(
  * What code declares is told again by every process that starts: change the code too.
  */
 export const update = (name: string, changes: Changes): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>
-  managed("update", (core) => Schedules.update(core, name, asOptions(changes)))
+  managed("update", (core) => Schedules.update(core, name, changes))
 
 /** One schedule. Fails with `ScheduleNotFound`. */
 export const get = (name: string): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>

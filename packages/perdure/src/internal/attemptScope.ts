@@ -1,5 +1,6 @@
 /** What runs within an attempt of a step, a transaction or a rollback, as the things that it writes need it. */
 import * as Context from "effect/Context"
+import type { Supersede } from "../Store.ts"
 import type { Call } from "./operation.ts"
 
 /** One attempt. */
@@ -27,3 +28,7 @@ export const makeAttemptScope = (call: Call, attempt: number): AttemptScope => (
   entries: new Map(),
   over: false
 })
+
+/** What an attempt supersedes: those before it, and those of an owner that was lost. */
+export const supersededBy = (call: Call, attempt: number): ReadonlyArray<Supersede> =>
+  attempt > 0 || call.again ? [{ stepId: call.stepId, attempt }] : []

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import * as StepStatus from "../StepStatus.ts"
-import { CurrentAttempt, makeAttemptScope } from "./attemptScope.ts"
+import { CurrentAttempt, makeAttemptScope, supersededBy } from "./attemptScope.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
@@ -50,8 +50,14 @@ export interface Attempted {
   readonly timeoutMs: number | undefined
 }
 
-/** Runs the step until it succeeds, or fails for good. */
+/** Runs the step until it succeeds, or fails for good. Of what it wrote to streams, the last attempt's counts. */
 export const attempt = (core: Core, call: Call, step: Attempted): Effect.Effect<Completed> =>
+  Effect.map(tried(core, call, step), (completed) => {
+    const supersedes = supersededBy(call, completed.attempts - 1)
+    return supersedes.length === 0 ? completed : { ...completed, along: { supersedes } }
+  })
+
+const tried = (core: Core, call: Call, step: Attempted): Effect.Effect<Completed> =>
   Effect.gen(function*() {
     const before = call.attempts[call.attempts.length - 1]
     if (before !== undefined) yield* call.waitUntil(before.retryAt, `retry of ${step.name}`)
@@ -104,7 +110,11 @@ const once = (call: Call, step: Attempted, failed: number): Effect.Effect<any, a
     Effect.withSpan(
       step.timeoutMs === undefined ? step.effect : Effect.timeout(step.effect, step.timeoutMs),
       `step ${step.name}`,
-      { attributes: { "perdure.step.id": call.stepId, "perdure.step.attempt": failed } }
+      {
+        attributes: { "perdure.step.id": call.stepId, "perdure.step.attempt": failed },
+        // It would only ever show this line, and is a tenth of what a step costs.
+        captureStackTrace: false
+      }
     ),
     (context: Context.Context<never>): Context.Context<never> =>
       context.pipe(

@@ -2,6 +2,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { FailureDetail } from "../StepFailed.ts"
 import type { Outcome } from "../Store.ts"
 import {
   EngineStopped,
@@ -17,6 +18,7 @@ import type { Definition } from "./definition.ts"
 import * as Failure from "./failure.ts"
 import { positiveDurationMs } from "./names.ts"
 import type { Operation } from "./operation.ts"
+import { failureOf } from "./readable.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync } from "./starting.ts"
 import type { Awaited } from "./waiters.ts"
@@ -59,6 +61,13 @@ const exitOfAwaited = (workflowId: string, definition: Definition, awaited: Awai
     case "Stopped":
       return Exit.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
   }
+}
+
+/** The failure that was recorded, as data. */
+export const failureOfAwaited = (workflowId: string, awaited: Awaited): FailureDetail => {
+  if (awaited._tag === "Done" && awaited.outcome.status === "ERROR") return failureOf(awaited.outcome.output ?? "")
+  const reason = awaited._tag === "Done" ? endOf(workflowId, awaited.outcome) : notFound(workflowId).reason
+  return { tag: reason._tag, message: reason.message, fields: {} }
 }
 
 /** The result of the workflow; in a body, recorded. */

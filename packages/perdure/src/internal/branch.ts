@@ -8,6 +8,7 @@
  * whatever the timing.
  */
 import type * as Fiber from "effect/Fiber"
+import { NameRepeated, WorkflowError } from "../WorkflowError.ts"
 
 export interface Branch {
   /** Prefix of every key in it; empty for the body. */
@@ -63,18 +64,11 @@ export const take = (
 /** The path of a labelled branch below the operation `key`. */
 export const pathOf = (key: string, label: string | number): string => `${key}/${escape(String(label))}/`
 
-/** Thrown (as a defect) when a name is used twice where it must be unique. */
-export class RepeatedName extends Error {
-  readonly repeated: string
-  readonly branch: string
-  constructor(name: string, branch: string) {
-    super(
-      `The name "${name}" is used twice in ${branch === "" ? "the workflow's body" : `branch "${branch}"`} by forked ` +
-        `fibers, whose order is not known. Give each operation a name or a "key" of its own, or use Workflow.forEach, ` +
-        `Workflow.all, Workflow.race or Workflow.fork, whose branches have names of their own.`
-    )
-    this.name = "RepeatedName"
-    this.repeated = name
-    this.branch = branch
-  }
-}
+/**
+ * A name is used twice where it must be unique. A defect: which of the two comes second is a matter of timing, so that
+ * nobody may go on from there.
+ */
+export const repeated = (name: string, branch: string): WorkflowError =>
+  new WorkflowError({
+    reason: new NameRepeated({ name, branch, detail: "forked fibers use it, whose order is not known" })
+  })

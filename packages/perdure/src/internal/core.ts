@@ -58,6 +58,7 @@ export interface Begun {
   readonly workflowId: string
   readonly name: string
   readonly incarnation: string
+  readonly epoch: number
   readonly payload: string
   readonly startedAt: number
   readonly deadlineAt: number | null

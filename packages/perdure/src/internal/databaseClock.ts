@@ -1,3 +1,6 @@
+/** With room for the owners that follow. */
+const highestEpoch = 2 ** 52
+
 /**
  * The database's clock as this process knows it: the last reading plus the monotonic time since. The process's own wall
  * clock plays no part, so setting it changes nothing.
@@ -6,6 +9,7 @@ export class DatabaseClock {
   private base = 0
   private readAt = 0
   private highest = 0
+  private lastEpoch = 0
 
   /**
    * Takes a reading that was asked for at `sentAt` (monotonic milliseconds). Returns by how much it moved the clock.
@@ -21,6 +25,18 @@ export class DatabaseClock {
     this.base = reading
     this.readAt = now
     return moved
+  }
+
+  /**
+   * Where the epochs of a workflow begin: by the clock, so that they go on after those of one of the same id that was
+   * deleted, since epochs rise by one with each owner and there are never a hundred of them in a millisecond. Within it by
+   * chance, for other processes and clocks that were set back; never twice the same.
+   */
+  firstEpoch(): number {
+    const scaled = this.now() * 100 + Math.floor(Math.random() * 100)
+    // For times that are so far away that they leave no room.
+    this.lastEpoch = Math.max(this.lastEpoch + 1, scaled <= highestEpoch ? scaled : this.now())
+    return this.lastEpoch
   }
 
   /** Milliseconds since 1970; never goes back. */

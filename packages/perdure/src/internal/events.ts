@@ -14,8 +14,8 @@ import { checkTargetId, durationMs } from "./names.ts"
 import type { Call, Completed, Operation } from "./operation.ts"
 import { completedBy, decoded, failed, foundText, replayed, succeeded, textFound } from "./outcomes.ts"
 import { outside, placed, running } from "./placing.ts"
+import { readable } from "./readable.ts"
 import { attemptSync } from "./starting.ts"
-import { parse } from "./text.ts"
 
 // -----------------------------------------------------------------------------
 // setting
@@ -214,12 +214,3 @@ export const all = (core: Core, workflowId: string): Effect.Effect<ReadonlyArray
     }
     return rows.map(({ at, key, value }) => ({ key, value: readable(value), at: new Date(at) }))
   }).pipe(Effect.mapError((error) => error._tag === "StoreError" ? fromStoreError(error) : error))
-
-/** One value that cannot be read must not break the list. */
-const readable = (text: string): unknown => {
-  try {
-    return parse(text)
-  } catch {
-    return { unreadable: text.slice(0, 1000) }
-  }
-}

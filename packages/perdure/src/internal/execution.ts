@@ -30,7 +30,8 @@ import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
 import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
 import { rollbackOperation } from "./rollback.ts"
-import { CurrentBranch, CurrentRun, Run, type RunHost, type Stopped } from "./run.ts"
+import { CurrentBranch, CurrentRun, Run } from "./run.ts"
+import type { RunHost, Stopped } from "./runHost.ts"
 import * as TraceParent from "./traceParent.ts"
 import { WithinTransaction } from "./transactions.ts"
 
@@ -94,7 +95,11 @@ export class Execution {
     this.parentId = owned.parentId
     this.queue = owned.queue
     this.inbox = core.watching.inboxes.inboxOf(owned.workflowId, owned.inbox)
-    this.streams = new OwnStreams(core.store, owned.workflowId, owned.epoch)
+    this.streams = new OwnStreams(
+      core.store,
+      owned.workflowId,
+      owned.liveAt === owned.startedAt && owned.records.length === 0
+    )
     this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
   }
 
@@ -114,7 +119,8 @@ export class Execution {
       `workflow ${this.name}`,
       {
         ...(parent === undefined ? { root: true } : { parent }),
-        attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name }
+        attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name },
+        captureStackTrace: false
       }
     )
     this.run.begin(traced, this.bodyContext())
@@ -140,6 +146,7 @@ export class Execution {
   }
 
   private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
+    this.streams.supersede(advance.supersedes)
     journal.submit(advance, (answer) => {
       if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
       if (answer._tag === "Recorded") this.core.watching.wrote(advance)

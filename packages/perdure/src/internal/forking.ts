@@ -24,7 +24,7 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 
 const anything = Codec.make<any>()
 
-const forkOf = (sourceId: string, options: ForkOptions, definition: Definition | undefined): Fork => {
+const forkOf = (core: Core, sourceId: string, options: ForkOptions, definition: Definition | undefined): Fork => {
   const fromStep = options.fromStep ?? 0
   if (!Number.isInteger(fromStep) || fromStep < 0 || fromStep > 2_147_483_647) {
     throw invalid("fromStep", `it is ${fromStep}`, "Give the id of a step: a whole number from 0.")
@@ -42,6 +42,7 @@ const forkOf = (sourceId: string, options: ForkOptions, definition: Definition |
     sourceId: checkTargetId(sourceId),
     workflowId: options.workflowId === undefined ? crypto.randomUUID() : checkWorkflowId(options.workflowId),
     token: crypto.randomUUID(),
+    epoch: core.clock.firstEpoch(),
     fromStep,
     version: options.version === undefined || options.version === ""
       ? options.version ?? null
@@ -59,7 +60,7 @@ export const fork = (
   definition: Definition | undefined
 ): Effect.Effect<string, WorkflowError> =>
   Effect.gen(function*() {
-    const asked = yield* attemptSync(() => forkOf(sourceId, options, definition))
+    const asked = yield* attemptSync(() => forkOf(core, sourceId, options, definition))
     if (definition !== undefined) {
       const { name } = yield* Managing.get(core, sourceId)
       if (name !== definition.name) return yield* Effect.fail(otherName(sourceId, name, definition.name))

@@ -4,11 +4,11 @@ import { NotInBody, WorkflowError } from "../WorkflowError.ts"
 import { CurrentRun } from "./run.ts"
 
 /** Runs `f` with the engine, unless the current fiber is a workflow's body. In a step it runs like anywhere else. */
-export const outsideBody = <A, E>(
+export const outsideBody = <A, E, R>(
   operation: string,
-  f: () => Effect.Effect<A, E>
-): Effect.Effect<A, E | WorkflowError> =>
-  Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError> =>
+  f: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | WorkflowError, R> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError, R> =>
     fiber.getRef(CurrentRun) === undefined
       ? f()
       : Effect.fail(new WorkflowError({ reason: new NotInBody({ operation }) }))

@@ -14,6 +14,11 @@ export interface Receiver {
   readonly topic: string
   /** A message that was sent later is not for this receiver. */
   readonly until: number
+  /**
+   * When it asked, if it asks for the first time. What it finds at its first look was there before it waited, whatever the
+   * time of sending: this process's idea of the database's clock may be behind.
+   */
+  readonly since: number | undefined
   /** When to give up, on the database's clock; undefined: never. */
   readonly due: number | undefined
   /** `undefined`: there was none in time. */
@@ -59,6 +64,8 @@ export class Inbox {
   /** At least so much has come in for the workflow. */
   private count: number
   private readonly topics = new Map<string, Topic>()
+  /** Those who have found nothing at a look that began after they asked. */
+  private readonly looked = new WeakSet<Receiver>()
   private waiting = 0
   private looking = false
   private again = false
@@ -160,14 +167,17 @@ export class Inbox {
     while (topic.receivers.length > 0 && topic.messages.length > 0) {
       const receiver = topic.receivers.shift()!
       this.left()
-      const inTime = topic.messages[0].sentAt <= receiver.until
+      const inTime = topic.messages[0].sentAt <= receiver.until ||
+        (receiver.since !== undefined && !this.looked.has(receiver))
       const message = inTime ? topic.messages.shift()! : undefined
       if (message !== undefined) topic.handed.add(message.seq)
       receiver.tell(message)
     }
     if (asked === undefined || topic.seenAt === undefined) return
     for (const receiver of topic.receivers.slice()) {
-      if (receiver.due === undefined || receiver.due > asked) receiver.waits()
+      const since = receiver.since ?? -Infinity
+      if (since < asked) this.looked.add(receiver)
+      if (receiver.due === undefined || receiver.due > asked || since > asked) receiver.waits()
       else if (remove(topic.receivers, receiver)) {
         this.left()
         receiver.tell(undefined)

@@ -299,7 +299,8 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
       attempts: advances.flatMap((advance) => advance.attempts),
       consumes: advances.flatMap((advance) => advance.consumes),
       events: advances.flatMap((advance) => advance.events),
-      entries: advances.flatMap((advance) => advance.entries)
+      entries: advances.flatMap((advance) => advance.entries),
+      supersedes: advances.flatMap((advance) => advance.supersedes)
     },
     answered: entries.flatMap((entry) => entry.answered)
   }

@@ -2,20 +2,12 @@
 import * as Effect from "effect/Effect"
 import type { Json } from "../Json.ts"
 import type { FailureDetail } from "../StepFailed.ts"
-import type {
-  AttributeValue,
-  CancelAnswer,
-  ListFilter,
-  RecordKind,
-  ResumeAnswer,
-  StepRow,
-  WorkflowRow
-} from "../Store.ts"
+import type { AttributeValue, CancelAnswer, ListFilter, ResumeAnswer, WorkflowRow } from "../Store.ts"
 import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
-import * as Failure from "./failure.ts"
-import { parse } from "./text.ts"
+import { dateOf, failureOf, readable } from "./readable.ts"
+import { type StepInfo, stepOf } from "./stepInfo.ts"
 
 /** One workflow, as stored. Times are dates on the database's clock. */
 export interface WorkflowInfo {
@@ -58,43 +50,6 @@ export interface WorkflowInfo {
   readonly recoveryAttempts: number
 }
 
-/** One durable operation of a workflow, as stored. */
-export interface StepInfo {
-  /** Order of calls, from 0. */
-  readonly stepId: number
-  readonly name: string
-  readonly kind: RecordKind
-  /** Undefined while only failed attempts are recorded. */
-  readonly outcome: "success" | "failure" | undefined
-  /** The encoded value of a success. */
-  readonly value: unknown
-  readonly failure: FailureDetail | undefined
-  readonly attempts: number
-  readonly attemptFailures: ReadonlyArray<FailureDetail>
-  readonly startedAt: Date
-  readonly completedAt: Date | undefined
-  readonly childId: string | undefined
-}
-
-const dateOf = (ms: number | null): Date | undefined => ms === null ? undefined : new Date(ms)
-
-/** One row that cannot be read must not break a list. */
-export const readable = (text: string): unknown => {
-  try {
-    return parse(text)
-  } catch {
-    return { unreadable: text.slice(0, 1000) }
-  }
-}
-
-const failureOf = (text: string): FailureDetail => {
-  try {
-    return Failure.renderFailure(text).detail
-  } catch {
-    return { tag: "Unreadable", message: text.slice(0, 1000), fields: {} }
-  }
-}
-
 export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   workflowId: row.workflowId,
   name: row.name,
@@ -128,20 +83,6 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   deadline: dateOf(row.deadlineAt),
   executorId: row.executorId ?? undefined,
   recoveryAttempts: row.recoveryAttempts
-})
-
-const stepOf = (row: StepRow): StepInfo => ({
-  stepId: row.stepId,
-  name: row.name,
-  kind: row.kind,
-  outcome: row.outcome ?? undefined,
-  value: row.outcome === "success" && row.value !== null ? readable(row.value) : undefined,
-  failure: row.outcome === "failure" && row.value !== null ? failureOf(row.value) : undefined,
-  attempts: row.attempts,
-  attemptFailures: row.attemptErrors.map(failureOf),
-  startedAt: new Date(row.startedAt),
-  completedAt: dateOf(row.completedAt),
-  childId: row.childId ?? undefined
 })
 
 export const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })

@@ -4,6 +4,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Advance, Answer, AttemptRecord, Await, RecordKind, Send, Start, StepRecord } from "../Store.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
 import type { Along } from "./unsaved.ts"
 
 /** An outcome, encoded for the record and as the body gets it. */
@@ -35,7 +36,9 @@ export interface Operation {
    * wait for it. It must come soon after that time has passed.
    */
   readonly due?: number | undefined
-  /** What a replay answers without a record when recorded operations are still to come (a patch). */
+  /** How whoever asks is told that it may not be asked for here. Default: as a failure. */
+  readonly refused?: (error: WorkflowError) => Effect.Effect<never, any>
+  /** What a replay answers without a record where the history goes on after it (a patch). */
   readonly passed?: Exit.Exit<any, any>
   /** Called when the outcome reaches the body, live and on replay. */
   readonly onDelivered?: (record: StepRecord, exit: Exit.Exit<any, any>) => void
@@ -54,6 +57,8 @@ export interface Slot {
     children: ReadonlyArray<Start>,
     sends?: ReadonlyArray<Send>
   ) => Effect.Effect<Answer>
+  /** Writes the record, unless there is another one by the time: which of the two it is has to be looked up. */
+  readonly contest: (record: StepRecord) => Effect.Effect<void>
 }
 
 /** What an operation that waits is waiting for. */
@@ -73,6 +78,7 @@ export interface CallOwner {
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
   readonly alarm: (due: number, ring: () => void) => () => void
   readonly writeAlong: (along: Along) => Effect.Effect<void>
+  readonly send: (sends: ReadonlyArray<Send>) => Effect.Effect<Answer>
   readonly permission: Effect.Effect<void>
 }
 
@@ -140,6 +146,10 @@ export class Call {
   writeAlong(along: Along): Effect.Effect<void> {
     return this.run.writeAlong(along)
   }
+  /** Sends without a record, fenced. Succeeds with the answer: that they are sent, or refused. */
+  send(sends: ReadonlyArray<Send>): Effect.Effect<Answer> {
+    return this.run.send(sends)
+  }
   /** Waits until another attempt may start: not while the lease may be over, nor in a run that is being given back. */
   get permission(): Effect.Effect<void> {
     return this.run.permission
@@ -172,6 +182,7 @@ export const nothingOf = (workflowId: string, epoch: number): Advance => ({
   consumes: [],
   events: [],
   entries: [],
+  supersedes: [],
   end: null
 })
 

@@ -1,13 +1,12 @@
 /** Where durable operations may be asked for, and what they are told elsewhere. */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as SqlClient from "effect/sql/SqlClient"
-import { OutsideWorkflow, TransactionMisused, WorkflowError } from "../WorkflowError.ts"
+import { OutsideWorkflow, WorkflowError } from "../WorkflowError.ts"
 import { type AttemptScope, CurrentAttempt } from "./attemptScope.ts"
 import type { Core } from "./core.ts"
 import { CurrentRun, type Run } from "./run.ts"
-import { refuseInTransaction } from "./transactions.ts"
+import { isInTransaction, nested, refuseInTransaction } from "./transactions.ts"
 
 /** Where a fiber is. */
 export type Place =
@@ -37,13 +36,7 @@ export const refuseInOwnTransaction = (
   what: string
 ): WorkflowError | undefined => {
   if (core.store.name !== "sqlite") return undefined
-  const sql = Context.getOption(context, SqlClient.SqlClient)
-  const within = sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
-  return within
-    ? new WorkflowError({
-      reason: new TransactionMisused({ why: "nested", detail: `${what} was asked for within an SqlClient transaction` })
-    })
-    : undefined
+  return isInTransaction(context) ? nested(what) : undefined
 }
 
 /** The scope of an attempt that still runs. */

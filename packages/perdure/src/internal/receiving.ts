@@ -70,6 +70,7 @@ const receiveOperation = (
       const stop = inbox.receive({
         topic,
         until: latest(call, limit),
+        since: call.again ? undefined : call.startedAt,
         due: limit?.once === true ? -Infinity : limit?.due,
         waits: () => {
           if (call.waiting !== undefined) return

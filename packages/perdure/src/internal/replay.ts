@@ -80,6 +80,16 @@ export const isPassedOver = (record: StepRecord): boolean => record.kind === "pa
 /** It will not be asked for. */
 export const passOver = (cursor: Cursor, record: StepRecord): void => void cursor.asked.add(record.key)
 
+/**
+ * Whether a history shows that the body went on after this point of the branch `path`: a record is still to be asked for
+ * in that branch, in one below it, or in one that it is a part of. Other branches go on beside it, and say nothing.
+ */
+export const goesOn = (history: History, cursor: Cursor, path: string): boolean =>
+  history.bySeq.slice(cursor.next).some(({ key, kind }) => {
+    const other = key.slice(0, key.lastIndexOf("/") + 1)
+    return kind !== "rollback" && !cursor.asked.has(key) && (other.startsWith(path) || path.startsWith(other))
+  })
+
 /** Whether every record has been delivered. */
 export const isUsedUp = (history: History, cursor: Cursor): boolean => cursor.next === history.bySeq.length
 

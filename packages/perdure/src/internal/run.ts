@@ -12,74 +12,23 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Advance, Answer, AttemptRecord, Await, End, StepRecord } from "../Store.ts"
-import { BodyScheduler, nextTurn } from "./bodyScheduler.ts"
+import type { Answer, AttemptRecord, End, Send, StepRecord } from "../Store.ts"
+import { Alarms } from "./alarms.ts"
+import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
-import {
-  Call,
-  type Completed,
-  type FailedAttempt,
-  type Operation,
-  recordOf,
-  type Rollback,
-  type Slot
-} from "./operation.ts"
+import { type Idle, idleOf, Joins, onlyWaits } from "./idling.ts"
+import { Call, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
+import { Performing } from "./performing.ts"
 import * as Replay from "./replay.ts"
+import { describe, Replaying } from "./replaying.ts"
+import type { RunHost, RunOptions, Stopped } from "./runHost.ts"
+import { Starts } from "./starts.ts"
+import { StepIds } from "./stepIds.ts"
 import { type Timer, Timers } from "./timers.ts"
-import { advanceOf, type Along, saysMore, type Unsaved, wasRefused, type Write } from "./unsaved.ts"
-
-// -----------------------------------------------------------------------------
-// what surrounds a run
-// -----------------------------------------------------------------------------
-
-/** What a run needs from the engine (or from a test). */
-export interface RunHost {
-  /** The database's clock, as this process knows it. */
-  readonly now: () => number
-  /** Whether steps may start: the lease is good for a while yet. When that changes, the host calls `kick`. */
-  readonly mayStart: () => boolean
-  /** Writes, in order; answers in order. `Busy`, lost connections and the like are the host's business. */
-  readonly submit: (advance: Advance, answered: (answer: Answer) => void) => void
-  /** The context of the world outside the body: real clock, scheduler and randomness, no run, no branch. */
-  readonly outside: (context: Context.Context<never>) => Context.Context<never>
-  /** Asks for `kick` when the database's clock reaches this time; replaces what was asked before. */
-  readonly wakeAt: (due: number | undefined) => void
-  /** The body ended by itself, everything before is submitted. The host decides what that means. */
-  readonly bodyEnded: (exit: Exit.Exit<unknown, unknown>) => void
-  /** The recorded part of a workflow in phase `compensate` has been replayed: nothing more of the body is to run. */
-  readonly bodyCut: () => void
-  /** The run has left the state `running`, for good. */
-  readonly stopped: (why: Stopped) => void
-  /** A write was refused for good. */
-  readonly refused: (detail: string) => void
-}
-
-/** How a run left memory. */
-export type Stopped =
-  | { readonly _tag: "Done" }
-  | { readonly _tag: "Suspended" }
-  | { readonly _tag: "Released" }
-  | { readonly _tag: "Fenced" }
-  | { readonly _tag: "Blocked"; readonly expected: string; readonly actual: string; readonly detail: string }
-
-export interface RunOptions {
-  readonly workflowId: string
-  readonly epoch: number
-  readonly phase: "run" | "compensate"
-  /** When the workflow began, database clock: where the body's clock starts. */
-  readonly startedAt: number
-  /** When it was claimed (or started here), database clock. */
-  readonly liveAt: number
-  readonly records: ReadonlyArray<StepRecord>
-  readonly attempts: ReadonlyArray<AttemptRecord>
-  /** How long a replay waits, in real time, for plain asynchronous work before it gives its verdict. Milliseconds. */
-  readonly replayGraceMs: number
-  readonly host: RunHost
-}
-
-type Event =
-  | { readonly _tag: "Completed"; readonly call: Call; readonly completed: Completed }
-  | { readonly _tag: "Slot"; readonly call: Call; readonly take: () => void }
+import { isInTransaction, nested } from "./transactions.ts"
+import { Turns } from "./turns.ts"
+import type { Along } from "./unsaved.ts"
+import { Writes } from "./writes.ts"
 
 /** The run that the current fiber is the body of. */
 export const CurrentRun = Context.Reference<Run | undefined>("perdure/CurrentRun", { defaultValue: () => undefined })
@@ -103,55 +52,39 @@ export class Run {
   /** The time of the latest event. */
   private now: number
   private state: "running" | "stopping" | "stopped" = "running"
-  private bodyOver = false
+  bodyOver = false
   private draining = false
   private releasing = false
-  private pumping = false
   private compensating = false
-  private replaying: boolean
-  private resting = false
-  private turn = false
-  /** Set while one event must be finished before the next: a slot, a suspension, an interrupted step's finalizers. */
-  private stalls = 0
   private refusals = 0
-  private restingSince = 0
-  private graceTimer: ReturnType<typeof setTimeout> | undefined
-  private readonly history: Replay.History
-  private readonly cursor = Replay.start()
+  readonly calls = new Set<Call>()
+  readonly timers = new Timers()
+  readonly turns = new Turns(this)
   private readonly failedAttempts = new Map<string, Array<AttemptRecord>>()
-  private readonly calls = new Set<Call>()
-  private held: Array<Call> = []
-  private starting: Array<Call> = []
-  private readonly ready: Array<Event> = []
-  private readonly timers = new Timers()
-  /** Operations that wait for leave to try again. */
-  private readonly permits = new Set<() => void>()
-  private readonly alarms = new Set<{ readonly due: number; readonly ring: () => void }>()
-  private readonly parents = new Map<Fiber.Fiber<unknown, unknown>, number>()
+  private readonly alarms = new Alarms()
+  private readonly joins = new Joins()
+  private readonly starts = new Starts(this)
+  private readonly stepIds: StepIds
+  private readonly replay: Replaying
+  private readonly writes: Writes
+  private readonly performing: Performing
   private timerOrder = 0
   private lastSeq: number
-  private nextOrdinal = 0
-  private freeStepId: number
-  private readonly stepIds: Set<number>
   private readonly askedKeys = new Set<string>()
-  private durable: number
-  private unsaved: Array<Unsaved> = []
   private root: Fiber.Fiber<unknown, unknown> | undefined
-  private readonly options: RunOptions
   private readonly host: RunHost
 
   constructor(options: RunOptions) {
-    this.options = options
     this.host = options.host
     this.workflowId = options.workflowId
     this.epoch = options.epoch
     this.now = options.startedAt
     this.scheduler = new BodyScheduler(options.startedAt)
-    this.history = Replay.makeHistory(options.records)
-    this.replaying = options.records.length > 0 || options.phase === "compensate" || options.liveAt > options.startedAt
-    this.lastSeq = this.durable = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
-    this.stepIds = new Set([...options.records, ...options.attempts].map((row) => row.stepId))
-    this.freeStepId = [...this.stepIds].reduce((max, id) => Math.max(max, id + 1), 0)
+    this.lastSeq = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
+    this.stepIds = new StepIds([...options.records, ...options.attempts])
+    this.replay = new Replaying(this, options)
+    this.writes = new Writes(this, options.host, this.lastSeq)
+    this.performing = new Performing(this, this.writes, options.host)
     for (const attempt of options.attempts) {
       const list = this.failedAttempts.get(attempt.key)
       if (list === undefined) this.failedAttempts.set(attempt.key, [attempt])
@@ -218,11 +151,9 @@ export class Run {
 
   private ended(exit: Exit.Exit<unknown, unknown>): void {
     if (!this.running || this.bodyOver) return
-    const left = this.history.bySeq.find((record) =>
-      record.kind !== "rollback" && !Replay.isPassedOver(record) && !this.cursor.done.has(record.key)
-    )
+    const left = this.replay.unasked
     if (left !== undefined) {
-      return this.diverge(
+      return this.block(
         describe(left),
         "the end of the workflow",
         "the body ended before it asked for all its records"
@@ -242,7 +173,7 @@ export class Run {
     }
     for (const timer of this.timers.clear()) timer.resume(Effect.interrupt)
     for (const fiber of this.scheduler.alive()) fiber.interruptUnsafe()
-    this.parents.clear()
+    this.joins.clear()
   }
 
   // ---------------------------------------------------------------------------
@@ -254,18 +185,23 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
+      // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
+      if (isInTransaction(fiber.context)) {
+        return (operation.refused ?? Effect.fail)(nested(`${operation.kind} "${operation.name}"`))
+      }
       const named: Branch.Named = at === undefined
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
-      if (named._tag === "Repeated") return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
-      if (this.askedKeys.has(named.key)) return Effect.die(new Branch.RepeatedName(operation.identity, branch.path))
-      const decision = Replay.ask(this.history, this.cursor, { ...named, kind: operation.kind })
+      if (named._tag === "Repeated" || this.askedKeys.has(named.key)) {
+        return Effect.die(Branch.repeated(operation.identity, branch.path))
+      }
+      const decision = this.replay.ask({ ...named, kind: operation.kind })
       // Asked for after all, when it was taken for dropped: it says the same as ever.
       if (decision._tag === "Taken" && Replay.isPassedOver(decision.record) && operation.kind === "patch") {
         return operation.replay(decision.record)
       }
       if (decision._tag === "Taken") {
-        this.diverge(
+        this.block(
           describe(decision.record),
           `${operation.kind} "${operation.name}"`,
           "two operations claim one record"
@@ -273,23 +209,26 @@ export class Run {
         return Effect.never
       }
       if (decision._tag === "Mismatch") {
-        this.diverge(describe(decision.record), `${operation.kind} "${operation.name}"`, "the same name, another kind")
+        this.block(describe(decision.record), `${operation.kind} "${operation.name}"`, "the same name, another kind")
         return Effect.never
       }
-      if (decision._tag === "Unrecorded" && operation.passed !== undefined && this.bodyRecordsRemain()) {
+      if (decision._tag === "Unrecorded" && operation.passed !== undefined && this.replay.goesOn(branch.path)) {
         return operation.passed
       }
       this.askedKeys.add(named.key)
-      const stepId = this.takeStepId(named.key, decision._tag === "Recorded" ? decision.record : undefined)
+      const record = decision._tag === "Recorded" ? decision.record : undefined
+      const stepId = this.stepIds.next(record?.stepId ?? this.attemptsOf(named.key)[0]?.stepId)
       return Effect.callback((resume) => {
         const call = new Call(this, operation, named.key, fiber, branch.path.startsWith(compensationPath), resume)
         call.stepId = stepId
-        call.askedAt = this.replaying ? this.cursor.received : this.lastSeq
-        call.again = this.replaying
+        call.askedAt = this.replay.active ? this.replay.received : this.lastSeq
+        call.again = this.replay.active
+        call.record = record
         this.calls.add(call)
-        if (decision._tag === "Recorded") call.record = decision.record
-        else if (this.replaying) this.held.push(call)
-        else this.prepare(call)
+        if (record === undefined) {
+          if (this.replay.active) this.replay.hold(call)
+          else this.starts.add(call)
+        }
         this.changed()
         return Effect.suspend(() => this.abandon(call))
       })
@@ -301,12 +240,12 @@ export class Run {
     const branch = fiber.getRef(CurrentBranch)
     if (branch === undefined || !this.open(branch)) return this.refuse()
     const named = Branch.take(branch, fiber, name, undefined)
-    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(new Branch.RepeatedName(name, branch.path))
+    return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(Branch.repeated(name, branch.path))
   }
 
   /** The recorded value of an operation of this branch that has not been asked for yet. */
   peek(key: string): StepRecord | undefined {
-    return this.history.byKey.get(key)
+    return this.replay.peek(key)
   }
 
   private open(branch: Branch.Branch): boolean {
@@ -317,10 +256,6 @@ export class Run {
     return ++this.refusals > refusalLimit ? Effect.never : Effect.interrupt
   }
 
-  private bodyRecordsRemain(): boolean {
-    return !Replay.isUsedUp(this.history, this.cursor) && this.history.bySeq[this.cursor.next].kind !== "rollback"
-  }
-
   /** The body no longer waits for it: interrupt it, and let nothing happen until its finalizers have run. */
   private abandon(call: Call): Effect.Effect<void> {
     if (!this.calls.has(call)) return Effect.void
@@ -329,16 +264,15 @@ export class Run {
     if (!this.running) return Effect.void
     call.operation.onAbandoned?.()
     if (fiber === undefined) return Effect.void
-    this.stalls++
+    this.turns.stall()
     return Effect.ensuring(Fiber.interrupt(fiber), Effect.sync(() => this.unstall()))
   }
 
   private drop(call: Call): void {
     this.calls.delete(call)
-    remove(this.held, call)
-    remove(this.starting, call)
-    const index = this.ready.findIndex((event) => event.call === call)
-    if (index >= 0) this.ready.splice(index, 1)
+    this.replay.drop(call)
+    this.starts.drop(call)
+    this.performing.drop(call)
     call.fiber?.interruptUnsafe()
   }
 
@@ -346,140 +280,40 @@ export class Run {
   // starting
   // ---------------------------------------------------------------------------
 
-  private prepare(call: Call): void {
-    this.starting.push(call)
-  }
-
-  /**
-   * The order of calls. An operation that was under way at a crash is called in the same order again, so it gets the same
-   * id again, and with it the same idempotency key; unless something recorded has it.
-   */
-  private takeStepId(key: string, record: StepRecord | undefined): number {
-    const ordinal = this.nextOrdinal++
-    if (record !== undefined) return record.stepId
-    const known = this.attemptsOf(key)[0]?.stepId
-    if (known !== undefined) return known
-    let stepId = ordinal
-    if (this.stepIds.has(stepId)) {
-      while (this.stepIds.has(this.freeStepId)) this.freeStepId++
-      stepId = this.freeStepId
-    }
-    this.stepIds.add(stepId)
-    return stepId
-  }
-
-  /**
-   * Starts what was asked for, once everything delivered before is durable. Only when the body rests and no timer is
-   * due: a timer that has passed may take the operation back, and then it must not have been started. `only`: those that
-   * were over before that timer.
-   */
-  private startAll(only: ReadonlyArray<Call> | undefined): void {
-    if (!this.mayStart) return
-    if (only !== undefined) return this.startThese(only)
-    for (const permit of this.permits) {
-      this.permits.delete(permit)
-      permit()
-    }
-    while (this.starting.length > 0) {
-      if (this.durable < this.starting[0].askedAt) return
-      this.launch(this.starting.shift()!)
-    }
-  }
-
-  private startThese(calls: ReadonlyArray<Call>): void {
-    for (const call of calls) {
-      if (this.durable < call.askedAt || !this.starting.includes(call)) continue
-      remove(this.starting, call)
-      this.launch(call)
-    }
-  }
-
   /** Whether something wants to start and was not allowed to. */
   get waitsForLeave(): boolean {
-    return this.starting.length > 0 || this.permits.size > 0
+    return this.starts.waiting
   }
 
-  private get mayStart(): boolean {
+  get mayStart(): boolean {
     return this.running && !this.draining && this.host.mayStart()
   }
 
-  /** See {@link Call.permission}. Without it for good the fiber is interrupted, with the run. */
+  /** See {@link Call.permission}. */
   get permission(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.mayStart ? Effect.void : Effect.callback((resume) => {
-        const permit = () => resume(Effect.void)
-        this.permits.add(permit)
-        return Effect.sync(() => this.permits.delete(permit))
-      })
-    )
+    return this.starts.permission
   }
 
-  private launch(call: Call): void {
-    call.startedAt = Math.max(this.now, this.host.now())
-    const fiber = Effect.runForkWith(this.host.outside(call.context))(call.operation.perform(call))
-    call.fiber = fiber
-    fiber.addObserver((exit) => {
-      if (call.slotted !== undefined) return this.slotEnded(call, call.slotted, exit)
-      if (!this.calls.has(call)) return
-      if (Exit.isSuccess(exit)) this.completed(call, exit.value)
-      // An operation that dies or is interrupted from nowhere is a defect of the engine: nothing more runs until it is mended.
-      else if (this.running && !this.releasing) {
-        this.host.refused(`operation "${call.operation.name}" ended without an outcome`)
-      }
-    })
+  launch(call: Call): void {
+    this.performing.launch(call)
   }
 
-  private completed(call: Call, completed: Completed): void {
-    call.fiber = undefined
-    this.ready.push({ _tag: "Completed", call, completed })
-    this.happened()
-  }
-
-  /** Its record is written: deliver it, whoever still wants it, before anything else. */
-  private slotEnded(call: Call, record: StepRecord, exit: Exit.Exit<Completed>): void {
-    if (!this.running) return
-    call.fiber = undefined
-    if (this.calls.has(call) && Exit.isSuccess(exit)) this.deliver(call, record, exit.value.exit)
-    else this.now = Math.max(this.now, record.at)
-    this.unstall()
-  }
-
+  /** See {@link Call.slot}. */
   slot(call: Call): Effect.Effect<Slot> {
-    return Effect.callback((resume) => {
-      this.ready.push({ _tag: "Slot", call, take: () => resume(Effect.succeed(this.makeSlot(call))) })
-      this.happened()
-      return Effect.sync(() => {
-        const index = this.ready.findIndex((event) => event.call === call)
-        if (index >= 0) this.ready.splice(index, 1)
-      })
-    })
+    return this.performing.slot(call)
   }
 
-  private makeSlot(call: Call): Slot {
-    const at = Math.max(this.now, this.host.now())
-    const seq = this.lastSeq + 1
-    return {
-      record: (completed) => recordOf(call, completed, seq, at),
-      write: (record, children, sends = []) =>
-        Effect.callback((resume) => {
-          this.submit({ records: [record], children, sends }, (answer) => resume(Effect.succeed(answer)))
-        }),
-      release: (written) => {
-        if (written === undefined) return this.unstall()
-        call.slotted = written
-        this.lastSeq = this.durable = seq
-      }
-    }
+  numbered(seq: number): void {
+    this.lastSeq = this.writes.durable = seq
   }
 
+  /** See {@link Call.recordAttempt}. */
   recordAttempt(call: Call, attempt: FailedAttempt): Effect.Effect<void> {
     const record = { ...attempt, stepId: call.stepId, key: call.key, name: call.operation.name }
     const list = this.failedAttempts.get(call.key)
     if (list === undefined) this.failedAttempts.set(call.key, [record])
     else list.push(record)
-    return Effect.callback((resume) => {
-      this.submit({ attempts: [record] }, () => resume(Effect.void))
-    })
+    return this.writes.written({ attempts: [record] })
   }
 
   // ---------------------------------------------------------------------------
@@ -497,10 +331,9 @@ export class Run {
 
   /** See {@link Call.alarm}. */
   alarm(due: number, ring: () => void): () => void {
-    const alarm = { due, ring }
-    this.alarms.add(alarm)
+    const silence = this.alarms.add(due, ring)
     this.changed()
-    return () => this.alarms.delete(alarm)
+    return silence
   }
 
   /** The body's sleep. */
@@ -508,6 +341,7 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
+      if (isInTransaction(fiber.context)) return Effect.die(nested("a sleep"))
       return Effect.callback((resume) => {
         const timer: Timer = { due, order: this.timerOrder++, fiber, resume }
         this.timers.add(timer)
@@ -527,14 +361,8 @@ export class Run {
   /** Something happened that may allow the next event; look when the body rests. */
   changed(): void {
     if (!this.running) return
-    this.resting = false
-    if (this.graceTimer !== undefined) {
-      clearTimeout(this.graceTimer)
-      this.graceTimer = undefined
-    }
-    if (this.turn) return
-    this.turn = true
-    nextTurn(this.onTurn)
+    this.replay.stopWaiting()
+    this.turns.again()
   }
 
   /** The host's word that time has passed or the lease is good again. */
@@ -542,125 +370,30 @@ export class Run {
     this.happened()
   }
 
-  /** Something happened outside the body: a body that rests already need not rest again first. */
-  private happened(): void {
-    if (this.resting) this.pump()
-    else this.changed()
+  /** Something happened outside the body. */
+  happened(): void {
+    if (!this.turns.happened()) this.changed()
   }
 
-  private readonly onTurn = (): void => {
-    this.turn = false
-    if (!this.running) return
-    if (this.scheduler.busy) {
-      this.turn = true
-      return nextTurn(this.onTurn)
-    }
-    this.resting = true
-    this.restingSince = Date.now()
-    this.pump()
+  /** See {@link Turns}. */
+  pump(): void {
+    if (this.replay.active) this.replay.pump()
+    else this.pumpLive()
   }
 
-  /** One event, if one may come now. What it sets going at once may call this again: that comes after the next rest. */
-  private pump(): void {
-    if (!this.running || !this.resting || this.stalls > 0 || this.pumping) return
-    this.pumping = true
-    try {
-      if (this.replaying) this.pumpHistory()
-      else this.pumpLive()
-    } finally {
-      this.pumping = false
-    }
-  }
-
-  private pumpHistory(): void {
-    const timer = this.timers.earliest
-    if (this.cutHere()) return this.cut()
-    const next = Replay.next(this.history, this.cursor, timer?.due, this.options.liveAt)
-    switch (next._tag) {
-      case "Fire":
-        return Replay.isUsedUp(this.history, this.cursor) && this.overdue(timer!.due).length > 0
-          ? this.goLive()
-          : this.fire()
-      case "Live":
-        return this.goLive()
-      case "Deliver": {
-        const call = this.callOf(next.record)
-        return call === undefined ? this.skip(next.record) : this.deliverRecord(call, next.record)
-      }
-      case "Await":
-        return this.awaitAsking(next)
-    }
-  }
-
-  /** In phase `compensate` the body gets its recorded outcomes and no more. */
-  private cutHere(): boolean {
-    return this.options.phase === "compensate" && !this.bodyOver && !this.bodyRecordsRemain()
-  }
-
-  private cut(): void {
+  cut(): void {
     this.endBody()
     this.host.bodyCut()
     this.changed()
   }
 
-  private awaitAsking(next: Replay.Next & { readonly _tag: "Await" }): void {
-    const giveUp = () => next.before === "Fire" ? this.fire() : this.verdict(next.record)
-    if (this.onlyWaits()) return giveUp()
-    this.graceTimer ??= setTimeout(() => {
-      this.graceTimer = undefined
-      if (this.running && this.replaying && this.resting && this.stalls === 0) giveUp()
-    }, this.options.replayGraceMs)
-  }
-
-  private verdict(record: StepRecord): void {
-    if (Replay.isPassedOver(record)) {
-      Replay.passOver(this.cursor, record)
-      return this.skip(record)
-    }
-    const other = Replay.outOfOrder(this.history, this.cursor)
-    const call = other === undefined ? undefined : this.callOf(other)
-    if (other !== undefined && call !== undefined) return this.deliverRecord(call, other)
-    const timer = this.timers.earliest
-    const actual = this.held.length > 0
-      ? `${this.held[0].operation.kind} "${this.held[0].operation.name}"`
-      : timer !== undefined
-      ? `a sleep until ${new Date(timer.due).toISOString()}`
-      : "nothing"
-    this.diverge(
-      describe(record),
-      actual,
-      `the body rested ${Date.now() - this.restingSince} ms without asking for a recorded operation`
-    )
-  }
-
-  private callOf(record: StepRecord): Call | undefined {
-    for (const call of this.calls) if (call.record === record) return call
-    return undefined
-  }
-
-  /** Its asker is gone (interrupted by plain work): the outcome counts as delivered. */
-  private skip(record: StepRecord): void {
+  pass(record: StepRecord): void {
     this.now = Math.max(this.now, record.at)
-    Replay.delivered(this.history, this.cursor, record)
     this.changed()
   }
 
-  private deliverRecord(call: Call, record: StepRecord): void {
-    let exit: Exit.Exit<any, any>
-    try {
-      exit = call.operation.replay(record)
-    } catch (error) {
-      return this.diverge(describe(record), "a schema that cannot read it", String(error))
-    }
-    Replay.delivered(this.history, this.cursor, record)
-    this.deliver(call, record, exit)
-  }
-
-  private goLive(): void {
-    this.replaying = false
-    const held = this.held
-    this.held = []
-    for (const call of held) this.prepare(call)
+  goLive(held: ReadonlyArray<Call>): void {
+    for (const call of held) this.starts.add(call)
     this.pumpLive()
   }
 
@@ -670,121 +403,71 @@ export class Run {
     const passed = timer !== undefined && timer.due <= now
     const first = passed ? this.overdue(timer.due) : undefined
     if (first?.length === 0) return this.fire()
-    this.startAll(first)
-    const event = this.takeEvent(first)
-    if (event === undefined) return this.host.wakeAt(this.ring(now, passed ? undefined : timer?.due))
+    this.starts.go(this.writes.durable, first)
+    const event = this.performing.take(first)
+    if (event === undefined) return this.host.wakeAt(this.alarms.ring(now, passed ? undefined : timer?.due))
     if (event._tag === "Slot") {
-      if (this.durable < this.lastSeq) {
+      if (this.writes.behind) {
         // Records are gapless: what was delivered before is durable first.
-        this.ready.unshift(event)
-        return
+        return this.performing.putBack(event)
       }
-      this.stalls++
+      this.turns.stall()
       return event.take()
     }
     const { call, completed } = event
     const at = Math.max(this.now, Math.min(now, call.operation.due ?? now))
     const record = recordOf(call, completed, this.lastSeq + 1, at)
     this.lastSeq = record.seq
-    this.unsaved.push({ record, along: completed.along })
+    this.writes.add(record, completed.along)
     this.deliver(call, record, completed.exit)
   }
 
   /** Operations that were over by themselves before this time, and whose outcome has yet to be found out. */
-  private overdue(time: number): ReadonlyArray<Call> {
+  overdue(time: number): ReadonlyArray<Call> {
     return [...this.calls].filter(({ operation }) => operation.due !== undefined && operation.due < time)
   }
 
-  /** The next event; of these calls, where nothing else may come before them. */
-  private takeEvent(of: ReadonlyArray<Call> | undefined): Event | undefined {
-    if (of === undefined) return this.ready.shift()
-    const index = this.ready.findIndex((event) => of.includes(event.call))
-    return index < 0 ? undefined : this.ready.splice(index, 1)[0]
-  }
-
-  /** Ends the waits between attempts that are over. Returns when to look again. */
-  private ring(now: number, timer: number | undefined): number | undefined {
-    let next = timer
-    for (const alarm of this.alarms) {
-      if (alarm.due <= now) {
-        this.alarms.delete(alarm)
-        alarm.ring()
-      } else if (next === undefined || alarm.due < next) next = alarm.due
-    }
-    return next
-  }
-
-  private fire(): void {
+  fire(): void {
     const timer = this.timers.takeEarliest()!
     this.now = Math.max(this.now, timer.due)
     this.changed()
     this.scheduler.within(timer.due, () => timer.resume(Effect.void))
   }
 
-  private deliver(call: Call, record: StepRecord, exit: Exit.Exit<any, any>): void {
+  deliver(call: Call, record: StepRecord, exit: Exit.Exit<any, any>): void {
     this.calls.delete(call)
     this.now = Math.max(this.now, record.at)
     call.operation.onDelivered?.(record, exit)
     this.changed()
     this.scheduler.within(record.at, () => call.resume(exit))
     // The body has run as far as it could at once. If it ended, its outcome took these records along.
-    this.save()
+    this.writes.save()
   }
 
   // ---------------------------------------------------------------------------
   // writing
   // ---------------------------------------------------------------------------
 
-  private save(): void {
-    if (!this.running || this.unsaved.length === 0) return
-    this.submit({}, () => {})
-  }
-
-  private submit(write: Write, answered: (answer: Answer) => void): void {
-    // The store may not know yet that it is over, and would take it.
-    if (!this.running) return answered({ _tag: "Fenced" })
-    const unsaved = this.unsaved
-    const upTo = this.lastSeq
-    this.unsaved = []
-    this.host.submit(advanceOf(this.workflowId, this.epoch, unsaved, write), (answer) => {
-      // Whoever waits for the answer is told, so that finalizers which wait for it end.
-      if (!this.running) return answered(answer)
-      if (answer._tag === "Rejected" && saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
-      if (wasRefused(answer)) {
-        // What went along with it goes again.
-        this.unsaved = [...unsaved, ...this.unsaved]
-        answered(answer)
-        return this.save()
-      }
-      if (!this.accepted(answer)) return
-      this.durable = Math.max(this.durable, upTo)
-      answered(answer)
-      this.happened()
-    })
-  }
-
   /** See {@link Call.writeAlong}. */
   writeAlong(along: Along): Effect.Effect<void> {
-    return Effect.callback((resume) => this.submit({ along }, () => resume(Effect.void)))
+    return Effect.asVoid(this.writes.written({ along }))
   }
 
-  private accepted(answer: Answer): boolean {
-    if (answer._tag === "Recorded") return true
-    if (answer._tag === "Fenced") this.stop({ _tag: "Fenced" })
-    else if (answer._tag === "Rejected") this.host.refused(answer.detail)
-    return false
+  /** See {@link Call.send}. */
+  send(sends: ReadonlyArray<Send>): Effect.Effect<Answer> {
+    return this.writes.written({ sends, contested: true })
   }
 
   /** Writes the outcome together with what is not written yet. */
   settle(status: "SUCCESS" | "ERROR" | "CANCELLED", output: string | null): void {
-    this.stalls++
-    this.submit({ end: { _tag: "Settle", status, output } }, () => this.stop({ _tag: "Done" }))
+    this.turns.stall()
+    this.writes.submit({ end: { _tag: "Settle", status, output } }, () => this.stop({ _tag: "Done" }))
   }
 
   /** Whether a step runs, or something is on its way to the store. */
   get working(): boolean {
-    if (this.unsaved.length > 0 || this.durable < this.lastSeq || this.ready.length > 0) return true
-    let busy = -this.permits.size
+    if (this.writes.behind || this.performing.waiting) return true
+    let busy = -this.starts.attempts
     for (const call of this.calls) if (call.fiber !== undefined && call.waiting === undefined) busy++
     return busy > 0
   }
@@ -793,12 +476,12 @@ export class Run {
   release(): void {
     if (!this.running || this.releasing) return
     this.releasing = true
-    this.stalls++
+    this.turns.stall()
     // Not before what runs has ended, finalizers included: the next owner would run beside it.
     const fibers = [...this.calls].flatMap((call) => call.fiber ?? [])
     const write = () => {
       clearTimeout(patience)
-      if (left >= 0) this.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
+      if (left >= 0) this.writes.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
       left = -1
     }
     let left = fibers.length
@@ -819,86 +502,42 @@ export class Run {
 
   /** Code and history do not fit: nothing runs until a deploy or an operator mends it. */
   block(expected: string, actual: string, detail: string): void {
-    this.diverge(expected, actual, detail)
-  }
-
-  private diverge(expected: string, actual: string, detail: string): void {
     if (!this.running) return
-    this.stalls++
+    this.turns.stall()
     const blocked = { _tag: "Blocked", expected, actual, detail } as const
-    this.submit({ end: { _tag: "Block", reason: JSON.stringify(blocked) } }, () => this.stop(blocked))
+    this.writes.submit({ end: { _tag: "Block", reason: JSON.stringify(blocked) } }, () => this.stop(blocked))
   }
 
   // ---------------------------------------------------------------------------
   // suspension
   // ---------------------------------------------------------------------------
 
-  /** Marks the fiber as waiting for branches that it forked, for as long as `effect` runs. */
+  /** See {@link Joins.during}. */
   joining<A, E, R>(fiber: Fiber.Fiber<any, any>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    this.parents.set(fiber, (this.parents.get(fiber) ?? 0) + 1)
-    return Effect.ensuring(
-      effect,
-      Effect.sync(() => {
-        const count = (this.parents.get(fiber) ?? 1) - 1
-        if (count === 0) this.parents.delete(fiber)
-        else this.parents.set(fiber, count)
-      })
-    )
+    return this.joins.during(fiber, effect)
   }
 
-  /**
-   * Whether every fiber of the body is known to wait for something durable: no plain asynchronous work is going on.
-   * `loosely`: a fiber that has forked others to await them, and has some left, is taken to await them.
-   */
-  private onlyWaits(loosely = false): boolean {
-    const waiting = new Set<Fiber.Fiber<unknown, unknown>>()
-    for (const call of this.calls) waiting.add(call.caller)
-    for (const timer of this.timers) waiting.add(timer.fiber)
-    for (const fiber of this.scheduler.alive()) {
-      if (waiting.has(fiber) || this.parents.has(fiber) || (loosely && this.scheduler.awaits(fiber))) continue
-      return false
-    }
-    return true
+  onlyWaits(loosely = false): boolean {
+    return onlyWaits(this, this.joins, loosely)
   }
 
   /**
    * What the workflow waits for, if it does nothing but wait: when the first of it is due, and which workflows it
    * awaits. `undefined` when something runs, or might.
    */
-  idle():
-    | { readonly until: number | null; readonly awaiting: ReadonlyArray<Await>; readonly waits: string }
-    | undefined
-  {
-    if (!this.running || this.replaying || !this.resting || this.stalls > 0) return undefined
+  idle(): Idle | undefined {
+    if (!this.running || this.replay.active || !this.turns.still) return undefined
     if (this.bodyOver && !this.compensating) return undefined
-    if (this.ready.length > 0 || this.starting.length > 0 || this.permits.size > 0) return undefined
-    if (this.durable < this.lastSeq) return undefined
-    let until = Infinity
-    const awaiting: Array<Await> = []
-    const waits: Array<{ readonly what: string; readonly until: number | null }> = []
-    for (const call of this.calls) {
-      if (call.waiting === undefined) return undefined
-      if (call.waiting.awaiting !== undefined) awaiting.push(call.waiting.awaiting)
-      if (call.waiting.until !== undefined) until = Math.min(until, call.waiting.until)
-      waits.push({ what: call.waiting.what, until: call.waiting.until ?? null })
-    }
-    for (const timer of this.timers) {
-      until = Math.min(until, timer.due)
-      waits.push({ what: "sleep", until: Number.isFinite(timer.due) ? timer.due : null })
-    }
-    if (waits.length === 0 || !this.onlyWaits(true)) return undefined
-    return {
-      until: Number.isFinite(until) ? until : null,
-      awaiting,
-      waits: JSON.stringify(waits.slice(0, 100))
-    }
+    if (this.performing.waiting || this.starts.waiting || this.writes.behind) return undefined
+    const idle = idleOf(this)
+    return idle !== undefined && this.onlyWaits(true) ? idle : undefined
   }
 
   /** Takes the workflow out of memory, if it still only waits. `stirred`: it must look again. */
   suspend(inbox: number, stirred: (inbox: number) => void): void {
     const idle = this.idle()
     if (idle === undefined) return
-    this.stalls++
+    this.turns.stall()
     const end: End = {
       _tag: "Suspend",
       inbox,
@@ -906,15 +545,15 @@ export class Run {
       awaiting: idle.awaiting,
       waits: idle.waits
     }
-    this.submit({ end }, (answer) => {
+    this.writes.submit({ end }, (answer) => {
       if (answer._tag !== "Stirred") return this.stop({ _tag: "Suspended" })
       this.unstall()
       stirred(answer.inbox)
     })
   }
 
-  private unstall(): void {
-    this.stalls--
+  unstall(): void {
+    this.turns.unstall()
     this.changed()
   }
 
@@ -927,10 +566,10 @@ export class Run {
     if (!this.running) return
     this.state = "stopping"
     this.host.wakeAt(undefined)
-    if (this.graceTimer !== undefined) clearTimeout(this.graceTimer)
+    this.replay.stopWaiting()
     const calls = [...this.calls]
     this.calls.clear()
-    this.ready.length = 0
+    this.performing.clear()
     for (const call of calls) call.fiber?.interruptUnsafe()
     // Waits end even in an uninterruptible region: there an interruption would not reach them.
     for (const call of calls) call.resume(Effect.interrupt)
@@ -944,11 +583,4 @@ export class Run {
   get isCompensating(): boolean {
     return this.compensating
   }
-}
-
-const describe = (record: StepRecord): string => `${record.kind} "${record.name}" (step ${record.stepId})`
-
-const remove = <A>(items: Array<A>, item: A): void => {
-  const index = items.indexOf(item)
-  if (index >= 0) items.splice(index, 1)
 }

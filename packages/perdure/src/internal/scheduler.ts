@@ -70,7 +70,7 @@ export class Scheduler {
     }
     const { stored } = read
     const planned = plan(read.ticks, stored, { nextFireAt, now, running: row.running })
-    const starts = planned.fire.map((tick) => startOfSchedule(row, stored, tickId(row.name, tick), tick))
+    const starts = planned.fire.map((tick) => startOfSchedule(this.core, row, stored, tickId(row.name, tick), tick))
     return Effect.gen({ self: this }, function*() {
       if (starts.length > 0 && !(yield* this.hasQueue(stored))) {
         return yield* this.isStuck(row, `its queue "${stored.queue?.queue}" is not there any more`)

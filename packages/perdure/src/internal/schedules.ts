@@ -11,7 +11,7 @@ import {
 } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import { untilItPasses } from "./journal.ts"
-import { readable } from "./managing.ts"
+import { readable } from "./readable.ts"
 import { checkRule, type RuleOptions } from "./rules.ts"
 import {
   type CheckedSchedule,
@@ -160,11 +160,43 @@ export const create = (
     return yield* get(core, name)
   })
 
+/** Makes or changes all of them, or none. */
+export const apply = (
+  core: Core,
+  schedules: ReadonlyArray<CheckedSchedule>
+): Effect.Effect<ReadonlyArray<ScheduleInfo>, WorkflowError> =>
+  Effect.gen(function*() {
+    const names = schedules.map(({ name }) => name)
+    const twice = names.find((name, index) => names.indexOf(name) < index)
+    if (twice !== undefined) {
+      return yield* Effect.fail(invalid("schedules", `two are named "${twice}"`, "Give each a name of its own."))
+    }
+    const now = yield* store(core.store.now)
+    const all = yield* Effect.forEach(schedules, (schedule) =>
+      Effect.map(definitionOf(core, schedule), (definition) => ({
+        definition,
+        nextFireAt: schedule.ticks.next(now)
+      })))
+    const written = yield* store(core.store.applySchedules(all))
+    yield* Effect.forEach(
+      names.filter((_, index) => written[index] === "written"),
+      (name) => changed(core, name),
+      { discard: true }
+    )
+    const rows = yield* list(core, { names })
+    return names.flatMap((name) => rows.find((row) => row.name === name) ?? [])
+  })
+
+/** What is to change; `queue: null` takes it out of its queue. */
+export interface Changes extends Omit<Partial<ScheduleOptions>, "queue"> {
+  readonly queue?: ScheduleOptions["queue"] | null
+}
+
 /** Changes what is given, and keeps the rest. */
 export const update = (
   core: Core,
   name: string,
-  changes: Partial<ScheduleOptions>
+  changes: Changes
 ): Effect.Effect<ScheduleInfo, WorkflowError> =>
   Effect.gen(function*() {
     const row = yield* find(core, name)
@@ -183,7 +215,7 @@ export const update = (
 const merged = (
   row: ScheduleRow,
   { rule, stored }: { readonly rule: Rule; readonly stored: StoredStart },
-  changes: Partial<ScheduleOptions>
+  { queue, ...changes }: Changes
 ): ScheduleOptions => {
   const given = changes.cron !== undefined || changes.interval !== undefined
   const ruleBefore: RuleOptions = "cron" in rule
@@ -200,21 +232,22 @@ const merged = (
       ? {}
       : { user: stored.user ?? undefined, roles: stored.roles }),
     ...(stored.timeoutMs === null ? {} : { timeout: stored.timeoutMs }),
-    ...(stored.queue === null || changes.queue !== undefined ? {} : {
+    ...(stored.queue === null || queue !== undefined ? {} : {
       queue: stored.queue.queue,
       ...(stored.queue.priority === 0 ? {} : { priority: stored.queue.priority }),
       ...(stored.queue.partitionKey === null ? {} : { partitionKey: stored.queue.partitionKey }),
       ...(stored.queue.deduplicationId === null ? {} : { deduplicationId: stored.queue.deduplicationId })
     }),
     ...(given ? {} : ruleBefore),
-    ...changes
+    ...changes,
+    ...(queue == null ? {} : { queue })
   }
 }
 
 const keeping = (
   definition: { readonly name: string; readonly workflowName: string; readonly rule: string; readonly start: string },
   before: StoredStart,
-  changes: Partial<ScheduleOptions>
+  changes: Changes
 ) => {
   const start = JSON.parse(definition.start) as StoredStart
   return {
@@ -299,7 +332,7 @@ export const trigger = (core: Core, name: string): Effect.Effect<string, Workflo
     const row = yield* find(core, name)
     const { stored } = yield* readRowOf(row)
     const now = yield* store(core.store.now)
-    return yield* submitStart(core, startOfSchedule(row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
+    return yield* submitStart(core, startOfSchedule(core, row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
   })
 
 /** Most ticks of one backfill. */
@@ -335,7 +368,7 @@ export const backfill = (
         invalid("range", `it has more than ${backfillLimit} ticks`, "Give a shorter range, several times.")
       )
     }
-    const starts = due.map((tick) => startOfSchedule(row, stored, tickId(name, tick), tick))
+    const starts = due.map((tick) => startOfSchedule(core, row, stored, tickId(name, tick), tick))
     const answers = yield* Effect.forEach(starts, (start) => submitted(core, start), { concurrency: 1000 })
     const failed = answers.findIndex((answer) => !isSettled(answer))
     if (failed >= 0) return yield* Effect.fail(refusalOf(answers[failed]!))

@@ -183,10 +183,17 @@ export const readRow = (
 export const tickId = (name: string, tick: number): string => `${name}/${new Date(tick).toISOString()}`
 
 /** The start of a workflow of the schedule. */
-export const startOfSchedule = (row: ScheduleRow, stored: StoredStart, workflowId: string, at: number): Start => ({
+export const startOfSchedule = (
+  core: Core,
+  row: ScheduleRow,
+  stored: StoredStart,
+  workflowId: string,
+  at: number
+): Start => ({
   _tag: "Start",
   workflowId,
   token: crypto.randomUUID(),
+  epoch: core.clock.firstEpoch(),
   name: row.workflowName,
   version: stored.version,
   payload: stored.payload,

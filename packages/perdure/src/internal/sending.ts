@@ -18,7 +18,7 @@ import type { AttemptScope } from "./attemptScope.ts"
 import { CODEC } from "./codec.ts"
 import type { Core } from "./core.ts"
 import { STORED_ID_BYTES } from "./names.ts"
-import type { Completed, Operation, Slot } from "./operation.ts"
+import type { Call, Completed, Operation, Slot } from "./operation.ts"
 import { failed, replayed, succeeded } from "./outcomes.ts"
 import { placed, refuseInOwnTransaction, running } from "./placing.ts"
 import { byteLength } from "./text.ts"
@@ -52,7 +52,7 @@ export const send = (
         const senderId = fiber.getRef(WorkflowContext.Current)?.workflowId ?? ""
         return Effect.andThen(
           running(place.scope, `sending a message of topic "${topic}"`),
-          sendInStep(core, topic, messages, place.scope, senderId)
+          sendInStep(topic, messages, place.scope, senderId)
         )
       }
       case "Outside": {
@@ -130,7 +130,6 @@ const write = (slot: Slot, sends: ReadonlyArray<Send>): Effect.Effect<Completed>
 
 /** An attempt that is made again sends the same under the same id, and then it is there once. */
 const sendInStep = (
-  core: Core,
   topic: string,
   messages: ReadonlyArray<Outgoing>,
   scope: AttemptScope,
@@ -140,8 +139,8 @@ const sendInStep = (
     const occurrence = scope.sends++
     const base = yield* shortened(`${senderId}/${scope.call.stepId}/${occurrence}`)
     const under = (id: string) =>
-      deliver(
-        core,
+      sendFenced(
+        scope.call,
         messages.map((message, index) => sendOf(topic, message, index === 0 ? id : `${id}.${index}`, senderId))
       )
     yield* Effect.catchIf(
@@ -163,33 +162,45 @@ const shortened = (text: string): Effect.Effect<string> =>
       (hash) => [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("")
     )
 
+/** By a step of a run, which sends nothing more once another owns its workflow. */
+const sendFenced = (call: Call, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
+  Effect.flatMap(call.send(sends), (answer) =>
+    // The run is over, and its step is being interrupted.
+    answer._tag === "Fenced" ? Effect.never : sent(answer, sends))
+
 const deliver = (core: Core, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
-  Effect.callback<Answer>((resume) => {
-    core.journal.submit({ _tag: "Deliver", sends }, (answer) => {
-      // Here, whether or not the caller still waits.
-      if (answer._tag === "Delivered") core.watching.wrote({ workflowId: "", sends, events: [], entries: [] })
-      resume(Effect.succeed(answer))
-    })
-  }).pipe(Effect.flatMap((answer) => {
-    switch (answer._tag) {
-      case "Delivered":
-        return Effect.void
-      case "SendRefused":
-        return Effect.fail(refusal(answer, sends))
-      case "Rejected":
-        return Effect.fail(
-          new WorkflowError({
-            reason: new InvalidArgument({
-              argument: "message",
-              detail: `the database refuses it: ${answer.detail}`,
-              remedy: "Give values that it can hold."
-            })
+  Effect.flatMap(
+    Effect.callback<Answer>((resume) => {
+      core.journal.submit({ _tag: "Deliver", sends }, (answer) => {
+        // Here, whether or not the caller still waits.
+        if (answer._tag === "Delivered") core.watching.wrote({ workflowId: "", sends, events: [], entries: [] })
+        resume(Effect.succeed(answer))
+      })
+    }),
+    (answer) => sent(answer, sends)
+  )
+
+const sent = (answer: Answer, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> => {
+  switch (answer._tag) {
+    case "Delivered":
+    case "Recorded":
+      return Effect.void
+    case "SendRefused":
+      return Effect.fail(refusal(answer, sends))
+    case "Rejected":
+      return Effect.fail(
+        new WorkflowError({
+          reason: new InvalidArgument({
+            argument: "message",
+            detail: `the database refuses it: ${answer.detail}`,
+            remedy: "Give values that it can hold."
           })
-        )
-      default:
-        return Effect.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
-    }
-  }))
+        })
+      )
+    default:
+      return Effect.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
+  }
+}
 
 const refusal = (answer: Answer & { readonly _tag: "SendRefused" }, sends: ReadonlyArray<Send>): WorkflowError => {
   const { messageId, to: workflowId, topic } = sends[answer.index]

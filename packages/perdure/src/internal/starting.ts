@@ -5,7 +5,6 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as SqlClient from "effect/sql/SqlClient"
 import * as Auth from "../Auth.ts"
 import type { Answer, Start, StartMany } from "../Store.ts"
 import {
@@ -26,7 +25,7 @@ import type { Definition } from "./definition.ts"
 import type { Place } from "./enqueuing.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
-import { InTransaction, WithinTransaction } from "./transactions.ts"
+import { InTransaction, isInTransaction, WithinTransaction } from "./transactions.ts"
 
 /** What a call may say about a start. */
 export interface StartOptions {
@@ -78,6 +77,7 @@ export const startOf = (
     _tag: "Start",
     workflowId,
     token: crypto.randomUUID(),
+    epoch: core.clock.firstEpoch(),
     name: definition.name,
     version,
     payload: encoded,
@@ -119,12 +119,6 @@ const refuseWithin = (core: Core, context: Context.Context<never>): void => {
   if (transaction !== undefined) throw misused(`a workflow was started within the transaction "${transaction}"`)
   if (Context.get(context, WithinTransaction) || core.store.name !== "sqlite" || !isInTransaction(context)) return
   throw misused("a workflow was started within an SqlClient transaction, and not as a part of it (Transaction.within)")
-}
-
-/** Whether an SqlClient transaction of the context is open. */
-export const isInTransaction = (context: Context.Context<never>): boolean => {
-  const sql = Context.getOption(context, SqlClient.SqlClient)
-  return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
 }
 
 const misused = (detail: string): WorkflowError =>
@@ -205,6 +199,7 @@ export const began = (core: Core, start: Start): void => {
     workflowId: start.workflowId,
     name: start.name,
     incarnation: start.owner,
+    epoch: start.epoch,
     payload: start.payload,
     startedAt: start.startedAt,
     deadlineAt: deadlines.length === 0 ? null : Math.min(...deadlines),

@@ -1,13 +1,13 @@
 /**
- * Streams: a body writes an entry with the record of having done so, a step writes fenced and without a record, each
- * attempt superseding the one before; anybody reads from an offset, a body chunk by recorded chunk.
+ * Streams: a body writes an entry with the record of having done so, a step writes fenced and without a record. Of the
+ * attempts of a step one counts: the recorded one, and until then the one that wrote last. Anybody reads from an offset, a body chunk by recorded chunk.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { StreamAnswer, StreamEntry, StreamWrite } from "../Store.ts"
+import type { StreamAnswer, StreamEntry } from "../Store.ts"
 import { EngineStopped, InvalidArgument, StreamClosed, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
-import type { AttemptScope } from "./attemptScope.ts"
+import { type AttemptScope, supersededBy } from "./attemptScope.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import { checkTargetId } from "./names.ts"
@@ -59,11 +59,11 @@ const writeOperation = (
           return text === null ? succeeded("null", undefined) : failed(closedError(streamKey))
         }
         if (text === null) {
-          own.close(streamKey, { stepId: call.stepId, attempt: null })
+          own.close(streamKey, call.stepId, null)
           closing = true
         }
         const entry = { key: streamKey, value: text, codec: Codec.CODEC, stepId: call.stepId, attempt: null, index: 0 }
-        return succeeded(text ?? "null", undefined, { entries: [{ ...entry, supersedes: false }] })
+        return succeeded(text ?? "null", undefined, { entries: [entry] })
       }),
     // It lost a race after all.
     onAbandoned: () => {
@@ -80,27 +80,15 @@ const writeInStep = (
 ): Effect.Effect<void, WorkflowError> =>
   Effect.gen(function*() {
     yield* running(scope, `writing to the stream "${streamKey}"`)
-    const { call } = scope
-    const closer = yield* own.closerOf(streamKey)
-    const index = scope.entries.get(streamKey) ?? 0
-    if (closer !== undefined) {
-      const earlier = closer.stepId === call.stepId && closer.attempt !== null && index === 0
-      if (!earlier) return yield* (text === null ? Effect.void : Effect.fail(closedError(streamKey)))
-      own.reopen(streamKey)
-    }
-    scope.entries.set(streamKey, index + 1)
-    if (text === null) own.close(streamKey, { stepId: call.stepId, attempt: scope.attempt })
-    const entry: StreamWrite = {
-      key: streamKey,
-      value: text,
-      codec: Codec.CODEC,
-      stepId: call.stepId,
-      attempt: scope.attempt,
-      index,
-      // An attempt before this one, or this one in a process that was lost.
-      supersedes: index === 0 && (scope.attempt > 0 || call.epoch > 1)
-    }
-    yield* call.writeAlong({ entries: [entry] })
+    const { attempt, call, entries } = scope
+    const supersedes = entries.size === 0 ? supersededBy(call, attempt) : []
+    const closer = yield* own.closerOf(streamKey, supersedes)
+    if (closer !== undefined) return yield* (text === null ? Effect.void : Effect.fail(closedError(streamKey)))
+    const index = entries.get(streamKey) ?? 0
+    entries.set(streamKey, index + 1)
+    if (text === null) own.close(streamKey, call.stepId, attempt)
+    const entry = { key: streamKey, value: text, codec: Codec.CODEC, stepId: call.stepId, attempt, index }
+    yield* call.writeAlong({ entries: [entry], supersedes })
   })
 
 // -----------------------------------------------------------------------------

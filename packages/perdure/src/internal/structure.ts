@@ -150,6 +150,7 @@ const winner = (label: string | number): Operation => ({
   kind: "race",
   name: "race",
   identity: "race",
+  refused: Effect.die,
   replay: (record) => Exit.succeed(JSON.parse(record.value)),
   perform: () =>
     Effect.succeed({ outcome: "success", value: JSON.stringify(label), exit: Exit.succeed(label), attempts: 1 })

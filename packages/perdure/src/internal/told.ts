@@ -5,6 +5,7 @@ import { fromStoreError, type WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import * as Managing from "./managing.ts"
 import { checkKey } from "./names.ts"
+import { readable } from "./readable.ts"
 import { attemptSync } from "./starting.ts"
 
 /** A message to a workflow, as stored. */
@@ -35,7 +36,7 @@ const infoOf = (row: MessageRow): MessageInfo => ({
   seq: row.seq,
   messageId: row.messageId,
   topic: row.topic,
-  payload: Managing.readable(row.payload),
+  payload: readable(row.payload),
   senderId: row.senderId ?? undefined,
   sentAt: new Date(row.sentAt),
   receivedBy: row.consumedBy ?? undefined

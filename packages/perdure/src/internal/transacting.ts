@@ -8,9 +8,9 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import { type StepRecord, type StoreError, TransactionAborted } from "../Store.ts"
+import type { StepRecord, StoreError, TransactionAborted } from "../Store.ts"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
+import { answeredWithin } from "./answering.ts"
 import { attempt, type Policy } from "./attempts.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
@@ -117,7 +117,7 @@ export const performTransaction = (
       const held = yield* takeSlot
       let found = yield* existing(core, run, call)
       if (found === undefined) {
-        yield* held.write(held.record(failed), [])
+        yield* held.contest(held.record(failed))
         found = yield* existing(core, run, call)
       }
       release(found)
@@ -195,17 +195,6 @@ export const performTransaction = (
 
 /** How long a transaction may take beyond its body: to begin, to be fenced, to commit. */
 const patienceMs = 30_000
-
-/** A database that neither answers nor closes the connection leaves a doubt, as a connection does that dies in a commit. */
-const answeredWithin = (ms: number) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
-    Effect.raceFirst(
-      Fiber.join(fiber),
-      Effect.flatMap(Effect.sleep(ms), () => {
-        fiber.interruptUnsafe()
-        return Effect.fail(new TransactionAborted({ why: "unknown", message: `there was no answer within ${ms} ms` }))
-      })
-    ).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber))))
 
 /** The record that an earlier commit left, whose answer was lost. */
 const existing = (core: Core, run: Run, call: Call): Effect.Effect<StepRecord | undefined> =>

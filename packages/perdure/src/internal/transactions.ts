@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as SqlClient from "effect/sql/SqlClient"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 
 /** The name of the transaction that the current fiber is in. */
@@ -19,6 +20,12 @@ export const WithinTransaction = Context.Reference<boolean>("perdure/WithinTrans
 // `as`: a reference is never a requirement, which `Exclude` of a type parameter does not show.
 export const asPart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(effect, WithinTransaction, true) as Effect.Effect<A, E, R>
+
+/** Whether an SqlClient transaction of the context is open. */
+export const isInTransaction = (context: Context.Context<never>): boolean => {
+  const sql = Context.getOption(context, SqlClient.SqlClient)
+  return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
+}
 
 /** A durable operation of a body was asked for while the application's own transaction is open around it. */
 export const nested = (what: string): WorkflowError =>

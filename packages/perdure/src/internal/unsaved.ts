@@ -9,7 +9,8 @@ import type {
   Send,
   Start,
   StepRecord,
-  StreamWrite
+  StreamWrite,
+  Supersede
 } from "../Store.ts"
 import { nothingOf } from "./operation.ts"
 
@@ -18,6 +19,7 @@ export interface Along {
   readonly consumes?: ReadonlyArray<Consume>
   readonly events?: ReadonlyArray<EventWrite>
   readonly entries?: ReadonlyArray<StreamWrite>
+  readonly supersedes?: ReadonlyArray<Supersede>
 }
 
 /** A record to be written. */
@@ -34,6 +36,8 @@ export interface Write {
   readonly sends?: ReadonlyArray<Send>
   readonly along?: Along
   readonly end?: End
+  /** That the store rejects it is an answer: another outcome may be recorded by the time, and then that one counts. */
+  readonly contested?: boolean
 }
 
 const none: ReadonlyArray<never> = []
@@ -55,13 +59,15 @@ export const advanceOf = (
     consumes: alongs.flatMap((along) => along.consumes ?? none),
     events: alongs.flatMap((along) => along.events ?? none),
     entries: alongs.flatMap((along) => along.entries ?? none),
+    supersedes: alongs.flatMap((along) => along.supersedes ?? none),
     end: write.end ?? null
   }
 }
 
 /** Whether the write says more than what was not written before it: then a refusal is of what it says. */
 export const saysMore = (write: Write): boolean =>
-  write.records !== undefined || write.children !== undefined || write.along !== undefined || write.end !== undefined
+  write.records !== undefined || write.children !== undefined || write.sends !== undefined ||
+  write.along !== undefined || write.end !== undefined
 
 /** Nothing was written, for a reason that whoever asked for the write takes care of. */
 export const wasRefused = (answer: Answer): boolean => refusals.has(answer._tag)

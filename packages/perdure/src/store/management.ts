@@ -13,6 +13,8 @@ export interface Fork {
   readonly workflowId: string
   /** Made by the client for this very fork: submitted again, it is the same. */
   readonly token: string
+  /** As that of a `Start`. */
+  readonly epoch: number
   /** Records with a lower step id are copied, and what they wrote: events, and entries of streams. */
   readonly fromStep: number
   /** Null: the source's. */

@@ -70,7 +70,7 @@ export interface EventRow {
   readonly key: string
   readonly value: string
   readonly codec: string
-  /** When it got this value. */
+  /** When it got this value; set to the same again, it keeps the time. */
   readonly at: number
 }
 
@@ -99,8 +99,15 @@ export interface StreamWrite {
    * the key by which an entry that is submitted again is recognised.
    */
   readonly index: number
-  /** What earlier attempts of this step wrote to this stream does not count any more: it is marked superseded. */
-  readonly supersedes: boolean
+}
+
+/**
+ * Of what a step writes to streams one attempt counts, this one. What it wrote before, in earlier attempts or under
+ * earlier owners, is marked superseded in every stream.
+ */
+export interface Supersede {
+  readonly stepId: number
+  readonly attempt: number
 }
 
 export interface StreamEntry {
@@ -111,7 +118,7 @@ export interface StreamEntry {
   readonly codec: string
   readonly stepId: number
   readonly attempt: number | null
-  /** Written by an attempt that was tried again, or lost with its process. */
+  /** Written by an attempt that does not count: tried again, or lost with its process. */
   readonly superseded: boolean
   readonly at: number
 }

@@ -49,6 +49,15 @@ export interface ScheduleStore {
     nextFireAt: number | null
   ) => Effect.Effect<ScheduleWrite, StoreError>
 
+  /**
+   * All of them or none, of distinct names: each made (as of `runtime`) when missing, else changed, unless it is like this
+   * already. `nextFireAt` is taken only where the rule changes or the schedule is new; a pause stays, and the origin.
+   * One answer each, in order: `written` or `same`.
+   */
+  readonly applySchedules: (
+    schedules: ReadonlyArray<{ readonly definition: ScheduleDefinition; readonly nextFireAt: number | null }>
+  ) => Effect.Effect<ReadonlyArray<ScheduleWrite>, StoreError>
+
   /** Those that match, by name. */
   readonly schedules: (filter: {
     readonly names?: ReadonlyArray<string>

@@ -11,7 +11,8 @@ import * as Scheduler from "effect/Scheduler"
 import * as BodyClock from "../../src/internal/bodyClock.ts"
 import { nextTurn } from "../../src/internal/bodyScheduler.ts"
 import { CurrentInbox, Inbox } from "../../src/internal/inbox.ts"
-import { CurrentBranch, CurrentRun, Run, type Stopped } from "../../src/internal/run.ts"
+import { CurrentBranch, CurrentRun, Run } from "../../src/internal/run.ts"
+import type { Stopped } from "../../src/internal/runHost.ts"
 import type { MessageRow, StepRecord } from "../../src/Store.ts"
 
 /** A small seeded generator (mulberry32): the seed is the whole of a test's randomness. */

@@ -38,6 +38,7 @@ const pushStart = (columns: ReadonlyArray<Column>, op: number, child: number | n
   columns[i++]!.push(child)
   columns[i++]!.push(start.workflowId)
   columns[i++]!.push(start.token)
+  columns[i++]!.push(start.epoch)
   columns[i++]!.push(start.name)
   columns[i++]!.push(start.version)
   columns[i++]!.push(start.payload)

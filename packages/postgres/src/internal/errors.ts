@@ -54,6 +54,12 @@ export const isConnectionLost = (error: SqlError): boolean => {
     : code.startsWith("08") || code === "57P01" || code === "57P02" || code === "57P03" || code === "25P03"
 }
 
+/** A lock was waited for until `lock_timeout`. Not `NOWAIT`, which has the same code and is the statement's own wish. */
+export const isLockTimeout = (error: SqlError): boolean => {
+  const { cause } = error.reason
+  return sqlState(error) === "55P03" && Predicate.hasProperty(cause, "routine") && cause.routine === "ProcessInterrupts"
+}
+
 /** Of the server and not of the statement: out of something, broken, read-only for now. It passes, or a person mends it. */
 export const isInfrastructure = (error: SqlError): boolean => /^(53|58|25006$)/.test(sqlState(error) ?? "")
 

@@ -68,12 +68,17 @@ const heartbeatStatement = (s: string): string => `
     )
   ), ${latestVersion(s)} FROM n`
 
+/** Who has said farewell has so long to give everything back. */
+const leavingMs = 10_000
+
 /**
  * From here on neither a heartbeat nor a claim of this incarnation succeeds. It is not dead while its lease lasts, so no
- * sweep counts an attempt for what it is about to give back; dying on the way, it lapses like any other.
+ * sweep counts an attempt for what it is about to give back; dying on the way, it lapses like any other, and soon: it
+ * needs its lease no more.
  */
-const farewellStatement = (s: string): string =>
-  `UPDATE ${s}.executor SET state = 'leaving' WHERE incarnation = $1::text AND state = 'alive'`
+const farewellStatement = (s: string): string => `
+  UPDATE ${s}.executor e SET state = 'leaving', lease_until = least(e.lease_until, n.now + ${leavingMs})
+  FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE e.incarnation = $1::text AND e.state = 'alive'`
 
 /** Its lease is over. The row stays for people to see, until the sweep forgets it, as it does with all that have lapsed. */
 const endStatement = (s: string): string => `

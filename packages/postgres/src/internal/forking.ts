@@ -9,7 +9,7 @@ const lockMs = 500
 
 export const make = (database: Database) => {
   const sql = `SELECT tag_, name_, steps_ FROM ${database.s}.fork_1($1::integer, $2::text, $3::text, $4::text, `
-    + "$5::integer, $6::text, $7::text, $8::bigint)"
+    + "$5::bigint, $6::integer, $7::text, $8::text, $9::bigint)"
 
   const fork = (request: Fork): Effect.Effect<ForkAnswer, StoreError> =>
     Effect.map(
@@ -18,6 +18,7 @@ export const make = (database: Database) => {
         request.sourceId,
         request.workflowId,
         request.token,
+        String(request.epoch),
         String(request.fromStep),
         request.version,
         request.payload,

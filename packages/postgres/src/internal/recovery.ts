@@ -5,9 +5,10 @@ import type { StoreError, Swept } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { classify, toStoreError } from "./errors.ts"
 import { shownForMs } from "./sql/executors.ts"
+import { reorderStatement } from "./sql/queue.ts"
 
-/** How often the executors to forget are looked for. */
-const forgetEveryMs = 60_000
+/** How often the executors to forget are looked for, and queues to be ordered once more. */
+const tidyEveryMs = 60_000
 
 /**
  * Declares lapsed executors dead. A statement and commit of its own, and the exact opposite of the heartbeat's
@@ -36,11 +37,12 @@ export const make = (database: Database) => {
   const s = database.s
   const lapse = lapseStatement(s)
   const forget = forgetStatement(s)
+  const reorder = reorderStatement(s)
   const because = [
     reason("timeout", "its deadline has passed"),
     reason("parent", "its parent was cancelled because its deadline has passed")
   ]
-  let forgotten = 0
+  let tidied = 0
 
   const recover = (wait: number, limit: number) =>
     Effect.map(
@@ -75,9 +77,10 @@ export const make = (database: Database) => {
       yield* database.query(lapse)
       const recovered = yield* twice(recover(0, limit), recover(lockMs, limit))
       const expired = yield* twice(expire(false, limit), expire(true, limit))
-      if (Date.now() - forgotten > forgetEveryMs) {
-        forgotten = Date.now()
+      if (Date.now() - tidied > tidyEveryMs) {
+        tidied = Date.now()
         yield* database.query(forget)
+        yield* Effect.catch(database.run(reorder, []), lenient)
       }
       return {
         released: recovered.released,

@@ -6,6 +6,7 @@ import { encode, flushCall } from "./encoding.ts"
 import { retryLocks } from "./locks.ts"
 import { afterPrefix } from "./prefix.ts"
 import {
+  applyStatement,
   createStatement,
   declareStatement,
   deleteStatement,
@@ -58,6 +59,7 @@ const untouched = { declare: "same", create: "exists", update: "unknown" } as co
 export const make = (database: Database): ScheduleStore => {
   const s = database.s
   const writes = { declare: declareStatement(s), create: createStatement(s), update: updateStatement(s) }
+  const applySql = applyStatement(s)
   const pauseSql = pauseStatement(s)
   const deleteSql = deleteStatement(s)
   const dueSql = dueStatement(s)
@@ -76,6 +78,21 @@ export const make = (database: Database): ScheduleStore => {
           textOf(nextFireAt)
         ]),
         (written): ScheduleWrite => written ? "written" : untouched[mode]
+      ),
+
+    applySchedules: (all) =>
+      all.length === 0 ? Effect.succeed([]) : Effect.map(
+        database.query(applySql, [
+          all.map(({ definition }) => definition.name),
+          all.map(({ definition }) => definition.workflowName),
+          all.map(({ definition }) => definition.rule),
+          all.map(({ definition }) => definition.start),
+          all.map(({ nextFireAt }) => textOf(nextFireAt))
+        ]),
+        (rows) => {
+          const written = new Set(rows.map(([name]) => name))
+          return all.map(({ definition }): ScheduleWrite => written.has(definition.name) ? "written" : "same")
+        }
       ),
 
     schedules: (filter) =>

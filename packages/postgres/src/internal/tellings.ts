@@ -16,7 +16,7 @@ export const make = (): Tellings => {
   const empty = (name: GroupName): Columns => [...groups[name].numbers, ...groups[name].texts].map(() => [])
   return {
     destinations: new Map(),
-    columns: { m: empty("m"), c: empty("c"), e: empty("e"), g: empty("g"), x: empty("x") }
+    columns: { m: empty("m"), c: empty("c"), e: empty("e"), g: empty("g"), x: empty("x"), u: empty("u") }
   }
 }
 
@@ -58,11 +58,12 @@ export const pushSends = (tellings: Tellings, op: number, sends: ReadonlyArray<S
 }
 
 export const pushAdvance = (tellings: Tellings, op: number, advance: Advance): void => {
-  const { consumes, entries, epoch, events, sends, workflowId } = advance
+  const { consumes, entries, epoch, events, sends, supersedes, workflowId } = advance
   if (sends.length > 0) pushSends(tellings, op, sends)
   for (const { seq, stepId } of consumes) push(tellings.columns.c, op, seq, stepId, workflowId)
   if (events.length > 0) pushEvents(tellings, op, workflowId, epoch, events)
   if (entries.length > 0) pushEntries(tellings, op, workflowId, epoch, entries)
+  for (const { attempt, stepId } of supersedes) push(tellings.columns.u, op, epoch, stepId, attempt, workflowId)
 }
 
 /** What one step sets again and again within one write is set once. */
@@ -101,7 +102,7 @@ const pushEntries = (
       stream = { group: columns.g[0]!.length + streams.size + 1, entries: [] }
       streams.set(entry.key, stream)
     }
-    const { attempt, codec, index, key, stepId, supersedes, value } = entry
+    const { attempt, codec, index, key, stepId, value } = entry
     push(
       columns.x,
       op,
@@ -111,7 +112,6 @@ const pushEntries = (
       stepId,
       attempt,
       index,
-      supersedes ? 1 : 0,
       workflowId,
       key,
       value,

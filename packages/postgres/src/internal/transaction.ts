@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type StepRecord, type StoreError, TransactionAborted, type TransactionOptions } from "perdure/Store"
-import { classify, isConnectionLost, isInfrastructure, sqlState, toStoreError } from "./errors.ts"
+import { classify, isConnectionLost, isInfrastructure, isLockTimeout, sqlState, toStoreError } from "./errors.ts"
 
 /**
  * FOR SHARE: parallel transactions of one workflow do not block one another, a flush, a takeover and a cancel do. No
@@ -52,6 +52,16 @@ const aborted = (why: TransactionAborted["why"], message: string) => new Transac
 
 const beginWith = (isolation: TransactionOptions["isolation"]): string | undefined =>
   isolation === undefined ? undefined : `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`
+
+/**
+ * A process that freezes in its body lets go of its locks all the same, and those who wait for them meanwhile try again
+ * before their own time is up: that somebody else holds a lock is not their failure.
+ */
+const boundsOf = (timeoutMs: number): string => {
+  const limit = Math.max(2, Math.ceil(timeoutMs))
+  return `SELECT set_config('idle_in_transaction_session_timeout', '${limit + 1_000}', true),
+    set_config('lock_timeout', '${Math.ceil(limit / 2)}', true)`
+}
 
 /** How far a transaction got, for telling what its failure means. */
 type Stage = "before" | "body" | "fence" | "commit"
@@ -97,10 +107,7 @@ export const make = (
       })
 
       const inside = Effect.gen(function*() {
-        // a process that freezes in its body lets go of its locks all the same
-        yield* client.unsafe(
-          `SET LOCAL idle_in_transaction_session_timeout = ${Math.max(1, Math.ceil(options.timeoutMs)) + 1_000}`
-        ).unprepared
+        yield* client.unsafe(boundsOf(options.timeoutMs)).unprepared
         stage = "body"
         const value = yield* limited
         const row = yield* record(value)
@@ -131,7 +138,7 @@ export const make = (
           if (stage === "fence" && sqlState(error) === "23505") {
             return Effect.fail(aborted("exists", `Workflow ${workflowId} has this record already; rolled back`))
           }
-          if (classify(error) === "conflict") {
+          if (classify(error) === "conflict" || isLockTimeout(error)) {
             return Effect.fail(aborted("conflict", `${error.message}; nothing was committed`))
           }
           if (isConnectionLost(error)) {

@@ -11,11 +11,12 @@ import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import type { SQLInputValue, StatementSync } from "node:sqlite"
 import { type Database, statementCache } from "./database.ts"
-import { detailOf, resultCode } from "./errors.ts"
+import { detailOf, resultCode, RolledBack } from "./errors.ts"
 import { retryBusy } from "./lock.ts"
 
 export const make = (database: Database, semaphore: Semaphore.Semaphore, limitMs: number) => {
-  const connection = makeConnection(database, limitMs)
+  const prepared = statementCache(database.native)
+  const connection = makeConnection(database, prepared, limitMs)
   const acquirers = SqlClient.makeSqliteAcquirers({
     connection: Effect.succeed(connection),
     semaphore,
@@ -24,6 +25,10 @@ export const make = (database: Database, semaphore: Semaphore.Semaphore, limitMs
   return SqlClient.make({
     ...acquirers,
     acquirer: Effect.succeed(outsideTransaction(connection, acquirers.borrower)),
+    transactionAcquirer: Effect.map(
+      acquirers.transactionAcquirer,
+      () => makeConnection(database, prepared, limitMs, { isOpen: false, failure: new RolledBack() })
+    ),
     compiler: Statement.makeCompilerSqlite(),
     driver: "sqlite-node",
     spanAttributes: [["db.system.name", "sqlite"]],
@@ -44,7 +49,22 @@ const outsideTransaction = (connection: Connection, borrow: Borrower): Connectio
     Stream.fromArrayEffect(borrow(() => connection.execute(sql, params, transformRows)))
 })
 
-const makeConnection = (database: Database, limitMs: number): Connection => {
+/**
+ * SQLite ends a transaction by itself when the disk is full or fails. Whoever went on then would write outside of it,
+ * statement by statement: from there on all that it asks for fails, its commit too.
+ */
+interface Transaction {
+  isOpen: boolean
+  /** Why it is over, when it has been ended for it. */
+  failure: unknown
+}
+
+const makeConnection = (
+  database: Database,
+  prepared: (sql: string) => StatementSync,
+  limitMs: number,
+  transaction?: Transaction
+): Connection => {
   const run = <A>(
     sql: string,
     params: ReadonlyArray<unknown>,
@@ -53,15 +73,21 @@ const makeConnection = (database: Database, limitMs: number): Connection => {
   ): Effect.Effect<A, SqlError> =>
     Effect.withFiber((fiber) => {
       const bigInts = fiber.getRef(SqlClient.SafeIntegers)
+      const { native } = database
+      if (transaction?.isOpen === true && !native.isTransaction) return Effect.fail(toSqlError(transaction.failure))
       const attempt = () => {
         const statement = prepare(sql)
         statement.setReadBigInts(bigInts)
-        return use(statement, params.map(toInput))
+        const result = use(statement, params.map(toInput))
+        if (transaction !== undefined) transaction.isOpen = native.isTransaction
+        return result
       }
       // Inside a transaction the lock is ours: busy means something that waiting does not mend.
-      return Effect.mapError(retryBusy(attempt, database.native.isTransaction ? 0 : limitMs), toSqlError)
+      return Effect.mapError(retryBusy(attempt, native.isTransaction ? 0 : limitMs), (error) => {
+        if (transaction?.isOpen === true && !native.isTransaction) transaction.failure = error
+        return toSqlError(error)
+      })
     })
-  const prepared = statementCache(database.native)
   const unprepared = (sql: string) => database.native.prepare(sql)
   const rows = (statement: StatementSync, params: ReadonlyArray<SQLInputValue>) => {
     statement.setReturnArrays(false)

@@ -59,6 +59,9 @@ const tell = (database: Database, op: Advance, now: number): void => {
     const offset = Entry.append(database, op.workflowId, op.epoch, entry, now)
     if (offset !== undefined) Waiter.wakeForEntry(database, op.workflowId, entry.key, offset, now)
   }
+  for (const superseded of op.supersedes) {
+    Entry.supersede(database, op.workflowId, op.epoch, superseded)
+  }
 }
 
 const fenced: Answer = { _tag: "Fenced" }
@@ -122,7 +125,7 @@ const wasWritten = (database: Database, op: Advance, owner: Ownership.Ownership 
 
 /** Whether everything that it writes is there. */
 const hasAll = (database: Database, op: Advance): boolean =>
-  op.records.every((record) => Step.hasRecord(database, op.workflowId, record))
+  op.records.every((record) => Step.hasRecord(database, op.workflowId, op.epoch, record))
   && op.attempts.every((attempt) => Step.hasAttempt(database, op.workflowId, attempt))
   && op.children.every((child) => isStarted(database, child))
   && op.sends.every((message) => Message.wasSent(database, message))

@@ -1,5 +1,5 @@
 /** The entries of streams: numbered without a gap by the one owner that writes, each there once. */
-import type { StreamAnswer, StreamEntry, StreamRead, StreamWrite } from "perdure/Store"
+import type { StreamAnswer, StreamEntry, StreamRead, StreamWrite, Supersede } from "perdure/Store"
 import type { Database } from "./database.ts"
 
 /** How many entries the stream has. */
@@ -22,17 +22,6 @@ export const append = (
   now: number
 ): number | undefined => {
   if (wasAppended(database, workflowId, epoch, entry)) return undefined
-  if (entry.supersedes) {
-    database.run(
-      `UPDATE perdure_entry INDEXED BY perdure_entry_writer SET superseded = 1
-       WHERE workflow_id = ? AND key = ? AND step_id = ? AND superseded = 0 AND (epoch, attempt) <> (?, ?)`,
-      workflowId,
-      entry.key,
-      entry.stepId,
-      epoch,
-      attemptOf(entry)
-    )
-  }
   const offset = nextOffset(database, workflowId, entry.key)
   database.run(
     `INSERT INTO perdure_entry (workflow_id, key, offset, value, codec, step_id, attempt, number, epoch, at)
@@ -49,6 +38,23 @@ export const append = (
     now
   )
   return offset
+}
+
+/** What the step wrote before this attempt of this owner, to any stream. */
+export const supersede = (
+  database: Database,
+  workflowId: string,
+  epoch: number,
+  { attempt, stepId }: Supersede
+): void => {
+  database.run(
+    `UPDATE perdure_entry INDEXED BY perdure_entry_writer SET superseded = 1
+     WHERE workflow_id = ? AND step_id = ? AND attempt >= 0 AND (epoch, attempt) < (?, ?) AND superseded = 0`,
+    workflowId,
+    stepId,
+    epoch,
+    attempt
+  )
 }
 
 export const wasAppended = (database: Database, workflowId: string, epoch: number, entry: StreamWrite): boolean =>
@@ -111,7 +117,7 @@ export const streams = (database: Database, workflowId: string) =>
        SELECT (SELECT min(e.key) FROM target t JOIN perdure_entry e USING (workflow_id) WHERE e.key > stream.key)
        FROM stream WHERE stream.key IS NOT NULL
      )
-     SELECT e.key, e.offset + 1 AS entries, e.value IS NULL AS closed
+     SELECT e.key, e.offset + 1 AS entries, e.value IS NULL AND e.superseded = 0 AS closed
      FROM target t CROSS JOIN stream s JOIN perdure_entry e ON e.workflow_id = t.workflow_id AND e.key = s.key
        AND e.offset = (SELECT max(offset) FROM perdure_entry m WHERE m.workflow_id = t.workflow_id AND m.key = s.key)
      ORDER BY e.key`,

@@ -45,7 +45,7 @@ const remedies: Record<number, readonly [kind: "unavailable" | "misconfigured", 
   6: ["unavailable", "SQLITE_LOCKED", "Another statement holds a table of the database: it is tried again."],
   7: ["unavailable", "SQLITE_NOMEM", "Give the process more memory."],
   9: ["unavailable", "SQLITE_INTERRUPT", "It is tried again."],
-  10: ["unavailable", "SQLITE_IOERR", "Check the disk and the file system."],
+  10: ["unavailable", "SQLITE_IOERR", "Check that the disk has space, the limits of the process, and the file system."],
   13: ["unavailable", "SQLITE_FULL", "Free some space on the disk."],
   15: ["unavailable", "SQLITE_PROTOCOL", "Too many processes open the database at once: it is tried again."],
   17: ["unavailable", "SQLITE_SCHEMA", "It is tried again."],
@@ -57,9 +57,19 @@ const remedies: Record<number, readonly [kind: "unavailable" | "misconfigured", 
   26: ["misconfigured", "SQLITE_NOTADB", "Give the path of a SQLite database, or of a file that does not exist yet."]
 }
 
+/** SQLite has ended a transaction by itself, which the one that it tells of has not seen. */
+export class RolledBack extends Error {
+  constructor() {
+    super("SQLite has rolled the transaction back, as it does when the disk is full or fails")
+  }
+}
+
 /** `doing` completes "Could not ...". */
 export const storeError = (error: unknown, doing: string): StoreError => {
   if (error instanceof StoreError) return error
+  if (error instanceof RolledBack) {
+    return unavailable(`Could not ${doing}: ${detailOf(error)}. Free some space on the disk, or check it.`)
+  }
   const known = remedies[primaryCode(error) ?? -1]
   if (known !== undefined) {
     const [kind, code, remedy] = known

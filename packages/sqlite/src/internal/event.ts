@@ -6,6 +6,8 @@ import type { EventAnswer, EventRow, EventWrite } from "perdure/Store"
 import type { Database } from "./database.ts"
 
 export const set = (database: Database, workflowId: string, event: EventWrite, now: number): void => {
+  const before = latestOf(database, workflowId, event.key)
+  const same = before?.value === event.value && before.codec === event.codec
   database.run(
     `INSERT INTO perdure_event (workflow_id, key, step_id, ordinal, value, codec, at)
      VALUES (?, ?, ?,
@@ -19,7 +21,7 @@ export const set = (database: Database, workflowId: string, event: EventWrite, n
     event.key,
     event.value,
     event.codec,
-    now
+    same ? before.at : now
   )
 }
 
@@ -36,8 +38,11 @@ const latest = `
   SELECT value, codec, at FROM perdure_event e
   WHERE e.workflow_id = ? AND e.key = ? ORDER BY ordinal DESC LIMIT 1`
 
+const latestOf = (database: Database, workflowId: string, key: string): Omit<EventRow, "key"> | undefined =>
+  database.get(latest, workflowId, key)
+
 export const valueOf = (database: Database, workflowId: string, key: string): string | undefined =>
-  database.get<{ value: string }>(latest, workflowId, key)?.value
+  latestOf(database, workflowId, key)?.value
 
 export const answer = (database: Database, workflowId: string, key: string): EventAnswer => {
   const value = valueOf(database, workflowId, key)

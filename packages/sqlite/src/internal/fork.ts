@@ -99,7 +99,7 @@ const copyRow = (database: Database, op: Fork, { name, version: own }: Source, n
     workflowId,
     sourceId
   )
-  Ownership.insert(database, { workflowId, name, version, epoch: 0, executor: null, queue: "" })
+  Ownership.insert(database, { workflowId, name, version, epoch: op.epoch, executor: null, queue: "" })
   Mailbox.rest(database, workflowId, now, null)
   if (deadlineAt !== null) Deadline.insert(database, workflowId, deadlineAt)
 }

@@ -6,7 +6,7 @@ import { dirname } from "node:path"
 import type { StoreError } from "perdure/Store"
 import { connect, type ConnectionOptions, type Connections } from "./connections.ts"
 import type { Database } from "./database.ts"
-import { misconfigured, resultCode, storeError } from "./errors.ts"
+import { misconfigured, resultCode, storeError, unavailable } from "./errors.ts"
 import { exclusively, retryBusy } from "./lock.ts"
 import { migrate, refuseNewer } from "./migrations.ts"
 
@@ -22,10 +22,30 @@ const prepare = (database: Database, options: ConnectionOptions) =>
   Effect.andThen(
     retryBusy(() => {
       refuseNewer(database)
+      refuseCutShort(database)
       useWal(database)
     }, options.limitMs),
     retryBusy(() => migrateOnce(database), options.limitMs)
   )
+
+/**
+ * SQLite sees when pages are missing, and takes what is missing of the last one for zeros. Only while the log holds
+ * nothing: else it may hold that page, and whoever copies it into the file may be at it now. The lock that a read leaves
+ * keeps others from removing the log meanwhile.
+ */
+const refuseCutShort = (database: Database): void => {
+  const path = database.native.location()
+  if (path === null || database.native.prepare("PRAGMA journal_mode").get()!.journal_mode !== "wal") return
+  const pageSize = Number(database.native.prepare("PRAGMA page_size").get()!.page_size)
+  if (statSync(path).size % pageSize === 0 || (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    return
+  }
+  throw misconfigured(
+    `Could not open the SQLite database ${path}: the file ends within a page, so a part of it is missing. `
+      + "Nothing was written. Restore the file from a backup.",
+    "SQLITE_CORRUPT"
+  )
+}
 
 /** With a write-ahead log readers never wait for the writer, and a commit is one append and one sync. */
 const useWal = (database: Database): void => {
@@ -50,10 +70,19 @@ const migrateOnce = (database: Database): void => {
 }
 
 const SQLITE_CANTOPEN = 14
+/** The shared memory beside the log cannot grow. */
+const SQLITE_IOERR_SHMSIZE = 4874
 
 const openingError = (error: unknown, filename: string): StoreError => {
   const doing = `open the SQLite database ${filename}`
   const code = resultCode(error)
+  if (code === SQLITE_IOERR_SHMSIZE) {
+    return unavailable(
+      `Could not ${doing}: there is no room for its index of the log. `
+        + "Free some space on the disk, or check the limits of the process.",
+      "SQLITE_FULL"
+    )
+  }
   if (code === undefined || (code & 0xff) !== SQLITE_CANTOPEN) return storeError(error, doing)
   return misconfigured(`Could not ${doing}: ${whyNotOpened(filename)}`, "SQLITE_CANTOPEN")
 }
@@ -61,14 +90,28 @@ const openingError = (error: unknown, filename: string): StoreError => {
 /** SQLite only says that it could not. */
 const whyNotOpened = (filename: string): string => {
   const folder = dirname(filename)
-  const file = statSync(filename, { throwIfNoEntry: false })
-  if (file?.isDirectory()) return "this is a folder. Give the path of a file in it."
-  if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
-    return `its folder ${folder} does not exist. Create the folder, or correct the path.`
-  }
-  return isAccessible(file === undefined ? folder : filename)
+  const found = kindOf(folder)
+  if (found === "unreachable") return refusedTo(`reach its folder ${folder}`)
+  if (found === undefined) return `its folder ${folder} does not exist. Create the folder, or correct the path.`
+  const file = kindOf(filename)
+  if (file === "folder") return "this is a folder. Give the path of a file in it."
+  if (file !== undefined && !isAccessible(filename)) return refusedTo("read and write it")
+  // The log is a file of its own, beside it.
+  return isAccessible(folder)
     ? "the system refused it. Check the file system, and the limit of open files."
-    : "this process may not read and write it. Give it the right to, also in the folder."
+    : refusedTo(`write in its folder ${folder}, where SQLite keeps its log`)
+}
+
+const refusedTo = (what: string) => `this process may not ${what}. Give it the right to, also in the folder.`
+
+/** Undefined: it does not exist. */
+const kindOf = (path: string): "folder" | "file" | "unreachable" | undefined => {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat && (stat.isDirectory() ? "folder" : "file")
+  } catch {
+    return "unreachable"
+  }
 }
 
 const isAccessible = (path: string): boolean => {

@@ -41,13 +41,15 @@ const find = (database: Database, name: string): Columns | undefined =>
 /** Whether code would change nothing by saying it again. */
 export const isDeclared = (database: Database, definition: ScheduleDefinition): boolean => {
   const row = find(database, definition.name)
-  return row !== undefined && row.workflow_name === definition.workflowName && row.rule === definition.rule
-    && row.start === definition.start && row.origin === "code"
+  return row !== undefined && row.origin === "code" && isLike(row, definition)
 }
+
+const isLike = (row: Columns, { rule, start, workflowName }: ScheduleDefinition): boolean =>
+  row.workflow_name === workflowName && row.rule === rule && row.start === start
 
 export const write = (
   database: Database,
-  mode: "declare" | "create" | "update",
+  mode: "declare" | "create" | "update" | "apply",
   definition: ScheduleDefinition,
   nextFireAt: number | null,
   now: number
@@ -72,6 +74,7 @@ export const write = (
   }
   if (mode === "create") return "exists"
   if (mode === "declare" && isDeclared(database, definition)) return "same"
+  if (mode === "apply" && isLike(row, definition)) return "same"
   database.run(
     `UPDATE perdure_schedule SET workflow_name = ?, rule = ?, start = ?, origin = ?, next_fire_at = ?, updated_at = ?
      WHERE name = ?`,
@@ -79,8 +82,8 @@ export const write = (
     rule,
     start,
     mode === "declare" ? "code" : row.origin,
-    // Code says the same at every deploy: that must not put off a tick.
-    mode === "declare" && row.rule === rule ? row.next_fire_at : nextFireAt,
+    // The same is said at every deploy: that must not put off a tick.
+    mode !== "update" && row.rule === rule ? row.next_fire_at : nextFireAt,
     now,
     name
   )

@@ -20,6 +20,11 @@ export const schedules = (connections: Connections): ScheduleStore => ({
           )
       )
     ),
+  applySchedules: (all) =>
+    connections.write("apply schedules", (database) => {
+      const now = Clock.now(database)
+      return all.map(({ definition, nextFireAt }) => Schedule.write(database, "apply", definition, nextFireAt, now))
+    }),
   schedules: (filter) => connections.read("list schedules", (database) => Schedule.list(database, filter)),
   pauseSchedule: (name, change) =>
     connections.write("pause a schedule", (database) => Schedule.pause(database, name, change, Clock.now(database))),

@@ -110,8 +110,7 @@ const insert = (database: Database, op: Start, now: number): void => {
     op.trace
   )
   Attribute.insertAll(database, workflowId, op.attributes)
-  const epoch = owner === null ? 0 : 1
-  Ownership.insert(database, { workflowId, name, version, epoch, executor: owner, queue: queue?.queue ?? "" })
+  Ownership.insert(database, { workflowId, name, version, epoch: op.epoch, executor: owner, queue: queue?.queue ?? "" })
   if (deadlineAt !== null) Deadline.insert(database, workflowId, deadlineAt)
   if (owner !== null) return
   if (queue === null && delayMs === null) return Mailbox.rest(database, workflowId, now, null)

@@ -29,17 +29,18 @@ export const insertRecord = (database: Database, workflowId: string, epoch: numb
     record.rollback ? 1 : 0,
     epoch
   )
-  if (inserted === 0 && !hasRecord(database, workflowId, record)) {
-    throw new Unstorable(`step ${record.stepId} of ${workflowId} is recorded with another outcome`)
+  if (inserted === 0 && !hasRecord(database, workflowId, epoch, record)) {
+    throw new Unstorable(`step ${record.stepId} of ${workflowId} has another outcome already, or is of another owner`)
   }
 }
 
-export const hasRecord = (database: Database, workflowId: string, record: StepRecord): boolean =>
+export const hasRecord = (database: Database, workflowId: string, epoch: number, record: StepRecord): boolean =>
   database.get(
     `SELECT 1 FROM perdure_step
-     WHERE workflow_id = ? AND step_id = ? AND key = ? AND kind = ? AND outcome = ? AND value = ?`,
+     WHERE workflow_id = ? AND step_id = ? AND epoch = ? AND key = ? AND kind = ? AND outcome = ? AND value = ?`,
     workflowId,
     record.stepId,
+    epoch,
     record.key,
     record.kind,
     record.outcome,

@@ -32,12 +32,23 @@ export const transaction = <A, E, R>(
     const given = Context.getOption(context, SqlClient.SqlClient)
     if (given._tag === "Some" && given.value !== client) return Effect.fail(foreign)
     if (Context.getOption(context, client.transactionService)._tag === "Some") return Effect.fail(nested)
-    // What fails before or after the body is the store's: no lock for the BEGIN, no disk for the COMMIT.
-    let stage: "begin" | "body" | "commit" = "begin"
+    // What fails before or after the body is the store's: no lock for the BEGIN, no disk for the COMMIT. So is what ends
+    // the transaction in between.
+    let stage: Stage = "begin"
+    // SQLite may have ended it under the body, whatever the body made of that: the client tells why.
+    const stillOpen = Effect.suspend(() =>
+      connections.writer.native.isTransaction
+        ? Effect.void
+        : Effect.tapError(Effect.asVoid(client`SELECT 1`), () => Effect.sync(() => stage = "hold"))
+    )
     const all = Effect.gen(function*() {
       stage = "body"
-      const value = yield* within(options.timeoutMs, body)
+      const value = yield* Effect.catchCause(
+        within(options.timeoutMs, body),
+        (cause) => Effect.andThen(stillOpen, Effect.failCause(cause))
+      )
       const step = yield* record(value)
+      yield* stillOpen
       yield* insert(connections, workflowId, epoch, step)
       stage = "commit"
       return value
@@ -49,6 +60,9 @@ export const transaction = <A, E, R>(
       )
     )
   })
+
+/** What may fail. */
+type Stage = "begin" | "hold" | "body" | "commit"
 
 const aborted = (why: TransactionAborted["why"], message: string) => new TransactionAborted({ why, message })
 
@@ -117,7 +131,7 @@ const bodyFailed = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E | SqlError
 
 const storeFailed = <E>(
   cause: Cause.Cause<E>,
-  stage: "begin" | "commit"
+  stage: Exclude<Stage, "body">
 ): Effect.Effect<never, E | SqlError | TransactionAborted | StoreError> => {
   const error = Cause.squash(cause)
   if (!isSqlError(error)) return Exit.failCause(cause)

@@ -10,7 +10,7 @@ import { TransactionAborted } from "perdure/Store"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import type { Database } from "./database.ts"
-import { misconfigured, storeError } from "./errors.ts"
+import { misconfigured, RolledBack, storeError } from "./errors.ts"
 import * as Message from "./message.ts"
 import { startOne } from "./start.ts"
 
@@ -32,7 +32,10 @@ export const within = (
     if (Context.getOption(context, client.transactionService)._tag === "None") return Effect.fail(none)
     // In one go: no other fiber of the transaction runs between the first statement and the last.
     return Effect.try({
-      try: () => alone(connections.writer, (database) => perform(database, starts, sends)),
+      try: () => {
+        if (!connections.writer.native.isTransaction) throw new RolledBack()
+        return alone(connections.writer, (database) => perform(database, starts, sends))
+      },
       catch: (error) => storeError(error, "start or send within a transaction")
     })
   })

@@ -26,6 +26,9 @@ export const cancel = (s: string): string =>
 #variable_conflict use_column
 DECLARE
   v_now bigint;
+  v_locked bigint;
+  v_found bigint;
+  v_count bigint;
   v_reason text := p_reason;
   v_level text[];
   v_seen text[];
@@ -41,9 +44,11 @@ BEGIN${readCommitted}
   v_seen := v_level;
   WHILE cardinality(v_level) > 0 LOOP
     PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_level) ORDER BY o.workflow_id FOR UPDATE;
+    GET DIAGNOSTICS v_locked = ROW_COUNT;
     v_now := ${s}.now_ms();
-    SELECT array_agg(o.workflow_id) FILTER (WHERE x.rollback), array_agg(o.workflow_id) FILTER (WHERE NOT x.rollback)
-    INTO v_going, v_done
+    SELECT count(*), array_agg(o.workflow_id) FILTER (WHERE o.phase = 'run' AND x.rollback),
+      array_agg(o.workflow_id) FILTER (WHERE o.phase = 'run' AND NOT x.rollback)
+    INTO v_found, v_going, v_done
     FROM unnest(v_level) k(id)
     CROSS JOIN LATERAL (
       SELECT o.workflow_id, o.phase FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
@@ -52,8 +57,10 @@ BEGIN${readCommitted}
       SELECT EXISTS (
         SELECT FROM ${s}.step t WHERE t.workflow_id = k.id AND t.rollback AND t.outcome = 'success' OFFSET 0
       ) AS rollback
-    ) x
-    WHERE o.phase = 'run';
+    ) x;
+    IF v_found > v_locked THEN
+      RAISE EXCEPTION 'one that was done has been resumed while others were waited for' USING ERRCODE = 'PD002';
+    END IF;
     v_both := v_going || v_done;
 
     IF v_both IS NOT NULL THEN
@@ -102,7 +109,7 @@ BEGIN${readCommitted}
         SELECT o.workflow_id, o.name, o.version, 1, greatest(v_now, f.lease_until)
         FROM o JOIN former f ON f.id = o.workflow_id
         ON CONFLICT (workflow_id) DO UPDATE SET inbox = mailbox.inbox + 1, wake_at = excluded.wake_at, waits = NULL,
-          queue = ''
+          version = excluded.version, queue = ''
       )
       UPDATE ${s}.workflow w SET status = 'CANCELLED', reason = v_reason WHERE w.workflow_id = ANY (v_going);
       v_all_going := v_all_going || v_going;

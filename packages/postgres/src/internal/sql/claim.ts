@@ -29,13 +29,16 @@ export const pickDue = (s: string, queue: string, limit: string): string => `
       ) o
       LIMIT ${limit}
     ) l;
-    IF v_ids IS NOT NULL THEN
+    IF v_ids IS NOT NULL THEN${stillDue(s)}
+    END IF;`
+
+/** Of `v_ids`, which are locked, those that are due in this later snapshot too. */
+export const stillDue = (s: string): string => `
       SELECT array_agg(k.id ORDER BY k.n) INTO v_ids
       FROM unnest(v_ids) WITH ORDINALITY k(id, n)
       CROSS JOIN LATERAL (
         SELECT 1 FROM ${s}.mailbox m WHERE m.workflow_id = k.id AND m.wake_at <= v_now OFFSET 0
-      ) m;
-    END IF;`
+      ) m;`
 
 /**
  * Makes an incarnation the owner of what is locked: the epoch is raised. What was of no version yet is of this
@@ -45,6 +48,19 @@ export const own = (s: string): string => `
       UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = p_incarnation, undoing = o.phase = 'compensate',
         version = CASE WHEN o.version = '' THEN p_version ELSE o.version END
       WHERE o.workflow_id = ANY (v_ids);`
+
+/**
+ * What is owned by `executor` now has begun, at `at` if it never had before. Of those that were its own already nothing
+ * changes.
+ */
+export const begin = (s: string, ids: string, at: string, executor: string, version: string): string => `
+    UPDATE ${s}.workflow w SET
+      status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
+      started_at = coalesce(w.started_at, ${at}), executor_id = ${executor},
+      version = CASE WHEN w.version = '' THEN ${version} ELSE w.version END
+    WHERE w.workflow_id = ANY (${ids})
+      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM ${executor}
+        OR w.version = '');`
 
 /**
  * Takes due workflows: first what is due outside of queues, then what queues have admitted before, then what they admit
@@ -97,14 +113,14 @@ ${own(s).replaceAll("p_version", "v_version")}
     WHERE p_queues IS NULL OR q.queue = ANY (p_queues);
     IF v_executor IS NOT NULL THEN
       FOREACH v_queue IN ARRAY coalesce(v_waking, '{}') LOOP
-        SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
-          p_limit - cardinality(v_all), v_now);
+        SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
       END LOOP;
       FOREACH v_queue IN ARRAY coalesce(v_queues, '{}') LOOP
-        SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_version, p_names, p_versions,
-          p_limit - cardinality(v_all), v_now);
+        SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
+          p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
         v_next := least(v_next, v_one.next_);
@@ -120,13 +136,7 @@ ${own(s).replaceAll("p_version", "v_version")}
     UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL,
       version = CASE WHEN m.version = '' THEN v_version ELSE m.version END
     WHERE m.workflow_id = ANY (v_all);
-    UPDATE ${s}.workflow w SET
-      status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
-      started_at = coalesce(w.started_at, v_now), executor_id = v_executor,
-      version = CASE WHEN w.version = '' THEN v_version ELSE w.version END
-    WHERE w.workflow_id = ANY (v_all)
-      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM v_executor
-        OR w.version = '');
+${begin(s, "v_all", "v_now", "v_executor", "v_version")}
     DELETE FROM ${s}.waiter x USING (
       SELECT z.tid FROM unnest(v_all) k(id) CROSS JOIN LATERAL (
         SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED

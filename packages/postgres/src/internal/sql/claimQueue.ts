@@ -1,4 +1,4 @@
-import { own, pickDue } from "./claim.ts"
+import { begin, own, pickDue, stillDue } from "./claim.ts"
 import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
@@ -6,28 +6,39 @@ import { servedIn } from "./loose.ts"
 const parameters = [
   "p_queue text",
   "p_incarnation text",
+  "p_executor text",
   "p_version text",
   "p_names text[]",
   "p_versions text[]",
-  "p_limit integer",
-  "p_now bigint"
+  "p_limit integer"
 ]
 
+/** Whether a claim counts anything there. */
+const counts = (limits: string): string => `${limits} - 'ageingMs' @? '$.* ? (@ != null)'`
+
 /**
- * The limits of a queue, and its row's lock where it has any: whoever holds it is the only one who admits or wakes there,
- * so what is counted in a later snapshot stays true until the commit. Somebody else has it: `contended_`, look again.
- * A queue that is not there (any more) has no limits.
+ * The limits of a queue, and its row's lock: where it has any, whoever holds it is the only one who admits or wakes there,
+ * so what is counted in a later snapshot stays true until the commit. Where it has none, a claim keeps out only those that
+ * count, because it was given limits meanwhile. Somebody else has it: `contended_`, look again. A queue that is not there
+ * (any more) has no limits.
  */
 const lockQueue = (s: string): string => `
-  SELECT q.limits, q.paused INTO v_limits, v_paused FROM ${s}.queue q WHERE q.name = p_queue;
-  IF v_limits - 'ageingMs' @? '$.* ? (@ != null)' THEN
-    SELECT q.limits, q.paused INTO v_limits, v_paused
-    FROM ${s}.queue q WHERE q.name = p_queue FOR NO KEY UPDATE SKIP LOCKED;
+  SELECT q.limits INTO v_limits FROM ${s}.queue q WHERE q.name = p_queue;
+  IF FOUND THEN
+    IF ${counts("v_limits")} THEN
+      SELECT q.limits, q.paused INTO v_limits, v_paused
+      FROM ${s}.queue q WHERE q.name = p_queue FOR UPDATE SKIP LOCKED;
+    ELSE
+      SELECT q.limits, q.paused INTO v_limits, v_paused
+      FROM ${s}.queue q WHERE q.name = p_queue AND NOT (${counts("q.limits")})
+      FOR KEY SHARE SKIP LOCKED;
+    END IF;
     IF NOT FOUND THEN
       RETURN QUERY SELECT '{}'::text[], NULL::bigint, true;
       RETURN;
     END IF;
   END IF;
+  v_now := ${s}.now_ms();
   v_own := (v_limits ->> 'executorConcurrency')::bigint;`
 
 /** What this executor may still have in memory: `v_budget`. */
@@ -47,14 +58,18 @@ export const wakeQueue = (s: string): string =>
     body: `
 #variable_conflict use_column
 DECLARE
-  v_now bigint := p_now;
+  v_now bigint;
   v_limits jsonb;
   v_paused boolean;
   v_own bigint;
   v_budget bigint := p_limit;
   v_ids text[];
 BEGIN${lockQueue(s)}${withinExecutor(s)}
-  IF v_budget > 0 THEN${pickDue(s, "p_queue", "v_budget")}
+  IF v_budget > 0 THEN
+    v_own := (v_limits -> 'partitioned' ->> 'executorConcurrency')::bigint;
+    IF v_own IS NULL THEN${pickDue(s, "p_queue", "v_budget")}
+    ELSE${pickDueOfKeys(s)}
+    END IF;
     IF v_ids IS NOT NULL THEN
 ${own(s)}
     END IF;
@@ -63,6 +78,54 @@ ${own(s)}
 END`
   })
 
+/** Sleepers that are looked at where partitions limit what an executor has in memory. */
+const looked = 1_000
+
+/**
+ * Like {@link pickDue}, of each partition no more than `v_own` with what this executor has of it in memory. Only whoever
+ * holds the queue's row makes an executor the owner of more, so what is counted is never too little.
+ */
+const pickDueOfKeys = (s: string): string => `
+    WITH due AS MATERIALIZED (
+      SELECT d.workflow_id, d.wake_at, i.key,
+        row_number() OVER (PARTITION BY i.key ORDER BY d.wake_at, d.workflow_id) AS n
+      FROM (
+        SELECT d.workflow_id, d.wake_at
+        FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
+        CROSS JOIN LATERAL (
+          SELECT m.workflow_id, m.wake_at FROM ${s}.mailbox m
+          WHERE m.queue = p_queue AND m.name = p.name AND m.version = p.version
+            AND m.wake_at IS NOT NULL AND m.wake_at <= v_now
+          ORDER BY m.wake_at, m.workflow_id LIMIT ${looked}
+        ) d
+        ORDER BY d.wake_at, d.workflow_id LIMIT ${looked}
+      ) d
+      CROSS JOIN LATERAL (
+        SELECT i.partition_key AS key FROM ${s}.queue_item i WHERE i.workflow_id = d.workflow_id OFFSET 0
+      ) i
+    ), counted AS (
+      SELECT d.*, sum(m.count) OVER (PARTITION BY d.key) AS mine
+      FROM due d CROSS JOIN LATERAL (
+        SELECT count(*) FROM ${s}.queue_item i CROSS JOIN LATERAL (
+          SELECT FROM ${s}.ownership o WHERE o.workflow_id = i.workflow_id AND o.executor = p_incarnation OFFSET 0
+        ) o
+        WHERE d.n = 1 AND i.queue = p_queue AND i.state = 'running' AND i.partition_key = d.key
+      ) m
+    )
+    SELECT array_agg(l.id) INTO v_ids FROM (
+      SELECT c.workflow_id AS id
+      FROM (
+        SELECT d.workflow_id FROM counted d WHERE d.n <= v_own - d.mine ORDER BY d.wake_at, d.workflow_id
+      ) c
+      CROSS JOIN LATERAL (
+        SELECT 1 FROM ${s}.ownership o
+        WHERE o.workflow_id = c.workflow_id AND o.executor IS NULL FOR NO KEY UPDATE SKIP LOCKED
+      ) o
+      LIMIT v_budget
+    ) l;
+    IF v_ids IS NOT NULL THEN${stillDue(s)}
+    END IF;`
+
 /**
  * Admits from one queue what its limits allow: lock, count, claim, each in a snapshot of its own.
  *
@@ -70,8 +133,8 @@ END`
  * places free. So a limit is never exceeded, and what is counted too much is counted right by the next claim. Of a
  * partition only a gapless row of first ones is admitted.
  *
- * Locks: the queue's row, skipping (none where it has no limits); ownership rows in the queue's order, skipping; then what
- * belongs to them.
+ * Locks: the queue's row, skipping (FOR KEY SHARE where it has no limits); ownership rows in the queue's order, skipping;
+ * then what belongs to them.
  */
 export const claimQueue = (s: string): string =>
   createFunction({
@@ -82,6 +145,7 @@ export const claimQueue = (s: string): string =>
     body: `
 #variable_conflict use_column
 DECLARE
+  v_now bigint;
   v_limits jsonb;
   v_paused boolean;
   v_own bigint;
@@ -99,11 +163,11 @@ BEGIN${lockQueue(s)}
   v_rate := nullif(v_limits -> 'rateLimit', 'null');
   v_keyed := nullif(v_limits -> 'partitioned', 'null');
 
-  v_again := ${s}.promote_1(p_queue, ${ageing("v_limits")}, p_now);
+  v_again := ${s}.promote_1(p_queue, ${ageing("v_limits")}, v_now);
   IF v_keyed IS NULL THEN
     v_again := ${s}.unkey_1(p_queue) OR v_again;
   ELSE
-    v_again := ${s}.digest_1(p_queue, v_keyed, p_names, p_versions, p_now) OR v_again;
+    v_again := ${s}.digest_1(p_queue, v_keyed, p_names, p_versions, v_now) OR v_again;
   END IF;
 ${withinExecutor(s)}
   IF v_concurrency IS NOT NULL AND v_budget > 0 THEN
@@ -115,7 +179,7 @@ ${withinExecutor(s)}
   IF v_budget > 0 AND v_paused IS NOT TRUE THEN
     IF v_rate IS NOT NULL THEN
       SELECT least(v_budget, r.left_), r.next_ INTO v_budget, v_next
-      FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, v_budget, p_now) r;
+      FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, v_budget, v_now) r;
       IF v_budget = 0 AND NOT ${waits(s)} THEN
         v_next := NULL;
       END IF;
@@ -123,7 +187,7 @@ ${withinExecutor(s)}
     IF v_budget > 0 AND v_keyed IS NULL THEN${pickWaiting(s)}
     ELSIF v_budget > 0 THEN
       SELECT l.ids_, l.keys_ INTO v_ids, v_keys
-      FROM ${s}.pick_heads_1(p_queue, p_incarnation, p_names, p_versions, v_keyed, v_budget, p_now) l;
+      FROM ${s}.pick_heads_1(p_queue, p_incarnation, p_names, p_versions, v_keyed, v_budget, v_now) l;
     END IF;
   END IF;
 
@@ -142,16 +206,18 @@ ${withinExecutor(s)}
     END IF;
   END IF;
   IF v_ids IS NOT NULL THEN
-${own(s)}
+    -- it begins after everything that was seen to have ended
+    v_now := ${s}.now_ms();
+${own(s)}${begin(s, "v_ids", "v_now", "p_executor", "p_version")}
     IF v_rate IS NOT NULL OR v_keyed ->> 'rateLimit' IS NOT NULL THEN
       PERFORM ${s}.rate_started_1(p_queue,
         CASE WHEN v_rate IS NOT NULL THEN array_fill(''::text, ARRAY[cardinality(v_ids)]) ELSE '{}' END
         || CASE WHEN v_keyed ->> 'rateLimit' IS NOT NULL
           THEN ARRAY(SELECT 'k' || k.key FROM unnest(v_keys) k(key)) ELSE '{}' END,
-        greatest((v_rate ->> 'periodMs')::bigint, (v_keyed -> 'rateLimit' ->> 'periodMs')::bigint), p_now);
+        greatest((v_rate ->> 'periodMs')::bigint, (v_keyed -> 'rateLimit' ->> 'periodMs')::bigint), v_now);
     END IF;
     IF v_keyed IS NOT NULL THEN
-      PERFORM ${s}.partition_1(p_queue, v_keys, v_keyed, p_now);
+      PERFORM ${s}.partition_1(p_queue, v_keys, v_keyed, v_now);
     END IF;
   END IF;
   IF v_keyed ->> 'rateLimit' IS NOT NULL THEN
@@ -161,7 +227,7 @@ ${own(s)}
       SELECT t.blocked_until AS at FROM ${s}.partition t
       WHERE t.queue = p_queue AND t.name = p.name AND t.version = p.version AND t.blocked_until IS NOT NULL
       ORDER BY t.blocked_until LIMIT 1
-    ) b WHERE b.at > p_now;
+    ) b WHERE b.at > v_now;
   END IF;
   RETURN QUERY SELECT coalesce(v_ids, '{}'), v_next, v_again;
 END`

@@ -61,6 +61,8 @@ export const gateStarts = (s: string): string => `
         WHERE x.child IS NULL AND x.dedup IS NOT NULL AND x.op <> ALL (v_refused) AND u.workflow_id IS DISTINCT FROM x.id
           AND ${unknown(s)};
         v_refused := v_refused || coalesce(v_held, '{}');
+        -- who had one of the ids may have ended meanwhile
+        v_now := ${s}.now_ms();
       END IF;
     END IF;`
 
@@ -207,6 +209,7 @@ ${dropOperations("v_late")}
         IF v_count > 0 THEN
           RAISE EXCEPTION 'a deduplication id was taken elsewhere meanwhile' USING ERRCODE = 'PD002';
         END IF;
+        v_now := ${s}.now_ms();
       END IF;
     END IF;`
 

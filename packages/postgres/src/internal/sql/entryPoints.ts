@@ -89,6 +89,8 @@ BEGIN${check("workflow_name", "v_name", 256, false)}${check("workflow_id", "v_id
         s_child: "ARRAY[NULL]",
         s_id: "ARRAY[v_id]",
         s_token: "ARRAY[gen_random_uuid()::text]",
+        // as `DatabaseClock.firstEpoch` has it
+        s_epoch: `ARRAY[floor((${s}.now_ms() + random()) * 100)]`,
         s_name: "ARRAY[v_name]",
         s_version: "ARRAY[v_version]",
         s_payload: "ARRAY[v_payload]",

@@ -8,9 +8,6 @@ const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
   ["message", "workflow_id"],
   ["event", "workflow_id"],
   ["stream", "workflow_id"],
-  ["message", "workflow_id"],
-  ["event", "workflow_id"],
-  ["stream", "workflow_id"],
   ["waiter", "target_id"],
   ["waiter", "waiter_id"]
 ]

@@ -3,12 +3,13 @@ import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, mo
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
+import { allUpdated } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
 import { groupCounts, groupParameters } from "./groups.ts"
 import { lockMailboxes } from "./mailboxes.ts"
 import { checkSends, consumeMessages, insertMessages } from "./messages.ts"
 import { putInOutbox } from "./outbox.ts"
-import { appendEntries } from "./streams.ts"
+import { appendEntries, supersedeEntries } from "./streams.ts"
 import { tellWaiters, told } from "./telling.ts"
 
 /**
@@ -25,6 +26,7 @@ export const flushParameters = [
   ["s_child", "double precision[]"],
   ["s_id", "text[]"],
   ["s_token", "text[]"],
+  ["s_epoch", "double precision[]"],
   ["s_name", "text[]"],
   ["s_version", "text[]"],
   ["s_payload", "text[]"],
@@ -111,30 +113,30 @@ const insertStarts = (s: string, filter: string, all: string): string => `
         max_recovery_attempts, queue, priority, partition_key, deduplication_id, debounced, attributes, schedule_name,
         scheduled_at, trace)
       SELECT x.id, x.token, x.name, x.version,
-        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, CASE WHEN x.owned THEN 1 ELSE 0 END,
+        CASE WHEN x.owned THEN 'PENDING' WHEN x.delay > 0 THEN 'DELAYED' ELSE 'ENQUEUED' END, x.epoch::bigint,
         x.payload, x.codec, x.parent, x.parent_step::integer, x.detached, x.usr, x.roles, x.assumed, v_now,
         CASE WHEN x.owned THEN x.started::bigint END,
         least(x.deadline::bigint, v_now + x.timeout::bigint),
         CASE WHEN x.owned THEN v_executor END, x.max::integer, x.queue, coalesce(x.priority::integer, 0), x.partition,
         x.dedup, x.debounce IS NOT NULL, x.attributes, x.schedule, x.scheduled::bigint, x.trace
-      FROM unnest(s_op, s_child, s_id, s_token, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user, s_roles,
-        s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
+      FROM unnest(s_op, s_child, s_id, s_token, s_epoch, s_name, s_version, s_payload, s_codec, s_owned, s_started, s_user,
+        s_roles, s_assumed, s_parent, s_parent_step, s_detached, s_timeout, s_deadline, s_max, s_queue, s_priority, s_partition,
         s_dedup, s_debounce, s_expected, s_delay, s_attributes, s_schedule, s_scheduled, s_trace)
-        AS x(op, child, id, token, name, version, payload, codec, owned, started, usr, roles, assumed, parent,
-          parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
+        AS x(op, child, id, token, epoch, name, version, payload, codec, owned, started, usr, roles, assumed,
+          parent, parent_step, detached, timeout, deadline, max, queue, priority, partition, dedup, debounce, expected, delay,
           attributes, schedule, scheduled, trace)
       WHERE ${filter}
       ORDER BY x.id COLLATE "C"
       ON CONFLICT (workflow_id) DO NOTHING
-      RETURNING workflow_id, name, version, epoch, deadline_at, queue
+      RETURNING workflow_id, name, version, status, epoch, deadline_at, queue
     ), owned AS (
       INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase, executor, queue)
-      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.epoch = 1 THEN p_owner END,
+      SELECT i.workflow_id, i.name, i.version, i.epoch, 'run', CASE WHEN i.status = 'PENDING' THEN p_owner END,
         coalesce(i.queue, '')
       FROM inserted i
     ), due AS (
       INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
-      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.epoch = 0 AND i.queue IS NULL
+      SELECT i.workflow_id, i.name, i.version, v_now FROM inserted i WHERE i.status <> 'PENDING' AND i.queue IS NULL
     ), timed AS (
       INSERT INTO ${s}.deadline (workflow_id, at)
       SELECT i.workflow_id, i.deadline_at FROM inserted i WHERE i.deadline_at IS NOT NULL
@@ -144,6 +146,10 @@ ${enqueue(s, filter)}`
 
 /** Whose row is locked so that no suspension waits for it meanwhile: who ends, sets an event, appends to a stream. */
 const exclusive = "a.ending IN ('SUCCESS', 'ERROR', 'CANCELLED') OR a.op = ANY (v_telling)"
+
+/** Whether a record that is there is the one that is to be written. */
+const sameRecord =
+  `(t.epoch = r.epoch AND t.key = r.key AND t.kind = r.kind AND t.outcome = r.outcome AND t.value = r.value)`
 
 /** The starts, children included, each with the workflow that has its id now (columns null: none). */
 const taken = (s: string): string =>
@@ -330,15 +336,16 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
     ON CONFLICT (workflow_id, step_id) DO NOTHING;
     GET DIAGNOSTICS v_count = ROW_COUNT;
     IF v_count < cardinality(r_id) THEN
-      -- there already, from this epoch: an earlier submission. From another: never written over
+      -- the same is there already: an earlier submission. Anything else is never written over
       PERFORM 1
-      FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+      FROM unnest(r_op, r_id, r_epoch, r_step, r_key, r_kind, r_outcome, r_value)
+        AS r(op, id, epoch, step, key, kind, outcome, value)
       CROSS JOIN LATERAL (
-        SELECT t.epoch, t.key FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
+        SELECT * FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
       ) t
-      WHERE r.op = ANY (v_ok) AND (t.epoch <> r.epoch OR t.key <> r.key);
+      WHERE r.op = ANY (v_ok) AND NOT ${sameRecord};
       IF FOUND THEN
-        RAISE EXCEPTION 'a record with this step id exists, from another epoch or of another key'
+        RAISE EXCEPTION 'a record with this step id exists, of another outcome, key or epoch'
           USING ERRCODE = 'PD003';
       END IF;
     END IF;
@@ -387,15 +394,18 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
         CASE WHEN e.ending = 'suspend' THEN e.wake WHEN e.ending = 'release' AND e.queue = '' THEN v_now END,
         CASE e.ending WHEN 'suspend' THEN e.txt END, e.queue
       FROM e
-      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits
-    )
-    UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = b.txt
-    FROM (
+      ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = excluded.waits,
+        version = excluded.version
+    ), b AS MATERIALIZED (
       SELECT e.txt, p.tid FROM e CROSS JOIN LATERAL (
         SELECT p.ctid AS tid FROM ${s}.workflow p WHERE p.workflow_id = e.id OFFSET 0
       ) p
       WHERE e.ending = 'block' AND e.phase = 'run'
-    ) b WHERE w.ctid = b.tid;
+    ), w AS (
+      UPDATE ${s}.workflow w SET status = 'BLOCKED', reason = b.txt FROM b WHERE w.ctid = b.tid
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM b) - (SELECT count(*) FROM w) INTO v_count;${allUpdated}
     IF cardinality(w_target) > 0 THEN
       INSERT INTO ${s}.waiter (target_id, topic, waiter_id, start)
       SELECT w.target, w.topic, w.id, min(w.start::bigint)
@@ -409,6 +419,7 @@ ${insertMessages(s)}
 ${consumeMessages(s)}
 ${setEvents(s)}
 ${appendEntries(s)}
+${supersedeEntries(s)}
 ${tellWaiters(s)}
 
   IF v_settling THEN
@@ -430,7 +441,7 @@ ${tellWaiters(s)}
       FROM e WHERE w.ctid = e.tid
       RETURNING w.workflow_id
     )
-    SELECT array_agg(w.workflow_id) INTO v_settled FROM w;
+    SELECT array_agg(w.workflow_id), (SELECT count(*) FROM e) - count(*) INTO v_settled, v_count FROM w;${allUpdated}
     IF v_settled IS NOT NULL THEN
       WITH d AS (
         DELETE FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_settled) RETURNING o.workflow_id, o.queue
@@ -467,9 +478,10 @@ ${tellWaiters(s)}
       SELECT c.op, (c.records OR c.attempts OR c.telling OR c.ending IS NOT NULL)
         AND (c.ending IS NULL OR coalesce(c.ended = c.epoch OR (c.ended > c.epoch AND c.records), false))
         AND NOT EXISTS (
-          SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key) AS r(op, id, epoch, step, key)
+          SELECT FROM unnest(r_op, r_id, r_epoch, r_step, r_key, r_kind, r_outcome, r_value)
+            AS r(op, id, epoch, step, key, kind, outcome, value)
           WHERE r.op = c.op AND (
-            SELECT t.epoch = r.epoch AND t.key = r.key
+            SELECT ${sameRecord}
             FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer
           ) IS NOT TRUE
         )

@@ -27,6 +27,7 @@ export const fork = (s: string): string =>
       "p_source text",
       "p_id text",
       "p_token text",
+      "p_epoch bigint",
       "p_from integer",
       "p_version text",
       "p_payload text",
@@ -55,7 +56,7 @@ BEGIN${readCommitted}
   ), forked AS (
     INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, detached, user_id, roles,
       assumed_role, created_at, started_at, deadline_at, max_recovery_attempts, attributes, forked_from)
-    SELECT p_id, p_token, w.name, coalesce(p_version, w.version), 'ENQUEUED', 0, coalesce(p_payload, w.payload), w.codec,
+    SELECT p_id, p_token, w.name, coalesce(p_version, w.version), 'ENQUEUED', p_epoch, coalesce(p_payload, w.payload), w.codec,
       false, w.user_id, w.roles, w.assumed_role, v_now,
       CASE WHEN EXISTS (SELECT FROM records r WHERE r.kept) THEN w.started_at END,
       v_now + p_timeout, w.max_recovery_attempts, w.attributes, p_source
@@ -64,7 +65,7 @@ BEGIN${readCommitted}
     RETURNING workflow_id, name, version, deadline_at
   ), owned AS (
     INSERT INTO ${s}.ownership (workflow_id, name, version, epoch, phase)
-    SELECT f.workflow_id, f.name, f.version, 0, 'run' FROM forked f
+    SELECT f.workflow_id, f.name, f.version, p_epoch, 'run' FROM forked f
   ), due AS (
     INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
     SELECT f.workflow_id, f.name, f.version, v_now FROM forked f

@@ -9,7 +9,8 @@
  *   scan would set it off.
  * - No settings forbid a join that walks a whole index because the table had one row when it was analyzed (seen: 1.7 s
  *   for a flush of 200). So rows are found by `LATERAL (... OFFSET 0)`, which a plan cannot turn around, or by
- *   `= ANY (ids)`; an update of each row with values of its own joins the `ctid` that such a probe found.
+ *   `= ANY (ids)`; an update of each row with values of its own joins the `ctid` that such a probe found. That passes over
+ *   a row that somebody has changed since the snapshot, so an earlier statement has locked it, or the lock it goes by.
  */
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll("\"", "\"\"")}"`
 

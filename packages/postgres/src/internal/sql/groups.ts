@@ -7,6 +7,7 @@
  * - `e` events: `n` counts the sets of one key in one operation from 0, `last` is 1 for the one that counts
  * - `g` streams that an operation appends to, each with the key of the last entry that it appends
  * - `x` entries: `grp` is the position (from 1) of their stream in `g`, `n` that in the operation's entries of it
+ * - `u` attempts of steps that supersede what was written to streams before
  */
 export const groups = {
   m: { numbers: ["op", "part", "dest"], texts: ["target", "message_id", "topic", "payload", "codec", "sender"] },
@@ -14,9 +15,10 @@ export const groups = {
   e: { numbers: ["op", "epoch", "step", "n", "last"], texts: ["id", "key", "value", "codec"] },
   g: { numbers: ["op", "epoch", "step", "attempt", "number"], texts: ["id", "key"] },
   x: {
-    numbers: ["op", "grp", "n", "epoch", "step", "attempt", "number", "supersedes"],
+    numbers: ["op", "grp", "n", "epoch", "step", "attempt", "number"],
     texts: ["id", "key", "value", "codec"]
-  }
+  },
+  u: { numbers: ["op", "epoch", "step", "attempt"], texts: ["id"] }
 } as const
 
 export type GroupName = keyof typeof groups

@@ -98,6 +98,18 @@ BEGIN
   )
   SELECT v_keys || array_agg(DISTINCT d.partition_key), count(*) INTO v_keys, v_count FROM d;
   v_more := v_more OR v_count >= ${batch};
+  IF '' = ANY (v_keys) THEN
+    -- it has just become partitioned: what runs counts by its key; also what somebody is ending, who may yet give up
+    WITH u AS (
+      UPDATE ${s}.queue_item i SET partition_key = (
+        SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id
+      ) WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL AND EXISTS (
+        SELECT FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id AND w.partition_key IS NOT NULL OFFSET 0
+      )
+      RETURNING i.partition_key
+    )
+    SELECT v_keys || array_agg(DISTINCT u.partition_key) INTO v_keys FROM u;
+  END IF;
   IF p_limits ->> 'rateLimit' IS NOT NULL THEN
     SELECT v_keys || array_agg(b.partition_key) INTO v_keys
     FROM (SELECT DISTINCT p.name, p.version FROM unnest(p_names, p_versions) AS p(name, version)) p
@@ -115,7 +127,10 @@ BEGIN
 END`
   })
 
-/** A queue that is not partitioned (any more): what waits in it with a key goes into the common order. */
+/**
+ * A queue that is not partitioned (any more): what waits in it with a key goes into the common order. Where it has become
+ * partitioned since the claim has read its limits, each statement leaves alone what that has left for the next claim.
+ */
 export const unkey = (s: string): string =>
   createFunction({
     name: `${s}.unkey_1`,
@@ -130,25 +145,36 @@ BEGIN
     RETURN false;
   END IF;
   DELETE FROM ${s}.partition_mark p WHERE p.ctid = ANY (ARRAY(
-    SELECT y.ctid FROM ${s}.partition_mark y WHERE y.queue = p_queue ORDER BY y.n LIMIT ${batch}
+    SELECT y.ctid FROM ${s}.partition_mark y WHERE y.queue = p_queue AND ${unpartitioned(s)}
+    ORDER BY y.n LIMIT ${batch}
     FOR UPDATE SKIP LOCKED
   ));
   DELETE FROM ${s}.partition p WHERE p.ctid = ANY (ARRAY(
-    SELECT y.ctid FROM ${s}.partition y WHERE y.queue = p_queue ORDER BY y.partition_key LIMIT ${batch}
+    SELECT y.ctid FROM ${s}.partition y WHERE y.queue = p_queue AND ${unpartitioned(s)}
+    ORDER BY y.partition_key LIMIT ${batch}
     FOR UPDATE SKIP LOCKED
   ));
   UPDATE ${s}.queue_item i SET partition_key = NULL WHERE i.ctid = ANY (ARRAY(
     SELECT y.ctid FROM ${s}.queue_item y
-    WHERE y.state = 'waiting' AND y.partition_key IS NOT NULL AND y.queue = p_queue
+    WHERE y.state = 'waiting' AND y.partition_key IS NOT NULL AND y.queue = p_queue AND ${unpartitioned(s)}
     ORDER BY y.partition_key, y.rank, y.seq LIMIT ${batch} FOR UPDATE SKIP LOCKED
   ));
   GET DIAGNOSTICS v_count = ROW_COUNT;
-  IF v_count >= ${batch} THEN
+  -- beyond the batch, or held by somebody who may yet give up: a mark brings the next claim back to it
+  IF EXISTS (
+    SELECT FROM ${s}.queue_item y
+    WHERE y.state = 'waiting' AND y.partition_key IS NOT NULL AND y.queue = p_queue OFFSET 0
+  ) THEN
     INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (p_queue, '');
   END IF;
   RETURN v_count >= ${batch};
 END`
   })
+
+const unpartitioned = (s: string): string =>
+  `NOT EXISTS (
+      SELECT FROM ${s}.queue q WHERE q.name = p_queue AND q.limits ->> 'partitioned' IS NOT NULL OFFSET 0
+    )`
 
 /**
  * The first of ready partitions, in the order of the queue: of each as many as its limits allow, as long as they are

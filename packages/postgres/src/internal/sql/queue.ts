@@ -223,7 +223,9 @@ BEGIN${readCommitted}
     limits = v_new,
     declared = CASE p_mode WHEN 'declare' THEN p_limits ELSE q.declared END,
     overridden = CASE p_mode WHEN 'set' THEN true WHEN 'restore' THEN false ELSE q.overridden END,
-    paused = coalesce(p_paused, q.paused)
+    paused = coalesce(p_paused, q.paused),
+    reorder_at = CASE WHEN v_new -> 'ageingMs' IS DISTINCT FROM v_old.limits -> 'ageingMs'
+      THEN ${s}.now_ms() + ${againAfterMs} ELSE q.reorder_at END
   WHERE q.name = p_name;
   IF v_new = v_old.limits THEN
     RETURN false;
@@ -231,25 +233,30 @@ BEGIN${readCommitted}
   INSERT INTO ${s}.partition_mark (queue, partition_key)
   SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
   IF v_old.limits ->> 'partitioned' IS NULL AND v_new ->> 'partitioned' IS NOT NULL THEN
-    -- what runs has its key again, so that it counts there
-    UPDATE ${s}.queue_item i SET partition_key = x.partition_key FROM (
-      SELECT i.ctid AS tid, w.partition_key
-      FROM (
-        SELECT i.ctid, i.workflow_id FROM ${s}.queue_item i
-        WHERE i.queue = p_name AND i.state IN ('running', 'parked') AND i.partition_key IS NULL FOR UPDATE SKIP LOCKED
-      ) i CROSS JOIN LATERAL (
-        SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
-      ) w WHERE w.partition_key IS NOT NULL
-    ) x WHERE i.ctid = x.tid;
+    -- what runs gets its key again by the first claim that counts: claims may still be under way that do not
+    INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (p_name, '');
   END IF;
   RETURN v_old.limits -> 'ageingMs' IS DISTINCT FROM v_new -> 'ageingMs';
 END`
   })
 
+/** What has read the old ageing is through by then: a start, a priority, the end of a delay. */
+const againAfterMs = 60_000
+
+/** The second time that a queue is ordered anew, by one of all that sweep. */
+export const reorderStatement = (s: string): string => `
+  WITH d AS (
+    UPDATE ${s}.queue q SET reorder_at = NULL
+    FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE q.reorder_at <= n.now
+    RETURNING q.name
+  )
+  SELECT ${s}.rerank_1(d.name) FROM d`
+
 /**
- * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed.
+ * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed; and once more later,
+ * for what was under way.
  *
- * Locks: item rows, skipping locked ones: they are leaving, or being given a rank just now.
+ * Locks: item rows, skipping those that are locked or have moved: they are leaving, or being given a rank just now.
  */
 export const rerank = (s: string): string =>
   createFunction({
@@ -263,18 +270,19 @@ DECLARE
 BEGIN${readCommitted}
 ${
       ["IS NULL", "IS NOT NULL"].map((keyed) => `
-  UPDATE ${s}.queue_item i SET rank = x.rank FROM (
-    SELECT i.tid, i.rank AS old, ${rank("w.priority", "i.enqueued_at", "v_ageing")} AS rank
-    FROM (
-      SELECT i.ctid AS tid, i.workflow_id, i.rank, i.enqueued_at FROM ${s}.queue_item i
-      WHERE i.queue = p_name AND i.state = 'waiting' AND i.partition_key ${keyed} FOR UPDATE SKIP LOCKED
-    ) i CROSS JOIN LATERAL (
-      SELECT w.priority::bigint AS priority FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
-    ) w
-  ) x WHERE i.ctid = x.tid AND x.rank <> x.old;`).join("")
+  WITH u AS (
+    UPDATE ${s}.queue_item i SET rank = x.rank FROM (
+      SELECT i.tid, i.rank AS old, ${rank("w.priority", "i.enqueued_at", "v_ageing")} AS rank
+      FROM (
+        SELECT i.ctid AS tid, i.* FROM ${s}.queue_item i
+        WHERE i.queue = p_name AND i.state = 'waiting' AND i.partition_key ${keyed} FOR UPDATE SKIP LOCKED
+      ) i CROSS JOIN LATERAL (
+        SELECT w.priority::bigint AS priority FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
+      ) w
+    ) x WHERE i.ctid = x.tid AND x.rank <> x.old
+    RETURNING i.queue, i.partition_key
+  )${marked(s, "u")};`).join("")
     }
-  INSERT INTO ${s}.partition_mark (queue, partition_key)
-  SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
 END`
   })
 
@@ -324,13 +332,17 @@ DECLARE
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE;
-  SELECT * INTO v_item FROM ${s}.queue_item i WHERE i.workflow_id = p_id AND i.state IN ('waiting', 'delayed');
+  IF FOUND THEN
+    SELECT * INTO v_item FROM ${s}.queue_item i WHERE i.workflow_id = p_id AND i.state IN ('waiting', 'delayed');
+  END IF;
   IF NOT FOUND THEN
     RETURN ${unchanged(s)};
   END IF;
   v_ageing := (SELECT ${ageing("q.limits")} FROM ${s}.queue q WHERE q.name = v_item.queue);
+  -- what it is now: a claim may have given it a key since
   UPDATE ${s}.queue_item i SET rank = ${rank("p_priority::bigint", "i.enqueued_at", "v_ageing")}
-  WHERE i.workflow_id = p_id;
+  WHERE i.workflow_id = p_id
+  RETURNING i.* INTO v_item;
   UPDATE ${s}.workflow w SET priority = p_priority WHERE w.workflow_id = p_id;
   IF v_item.state = 'waiting' AND v_item.partition_key IS NOT NULL THEN
     INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (v_item.queue, v_item.partition_key);
@@ -352,7 +364,9 @@ DECLARE
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE;
-  PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = p_id AND w.status = 'DELAYED';
+  IF FOUND THEN
+    PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = p_id AND w.status = 'DELAYED';
+  END IF;
   IF NOT FOUND THEN
     RETURN ${unchanged(s)};
   END IF;

@@ -8,12 +8,14 @@ const churn = "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, aut
 
 export const queueTables = (s: string): ReadonlyArray<string> => [
   // limits: those that count; declared: those of the code, to be restored. A claim within limits locks this row
+  // reorder_at: when what waits is ordered once more after a change of the ageing
   `CREATE TABLE ${s}.queue (
     name text COLLATE "C" PRIMARY KEY CHECK (name > ''),
     limits jsonb NOT NULL,
     declared jsonb NOT NULL,
     overridden boolean NOT NULL DEFAULT false,
-    paused boolean NOT NULL DEFAULT false
+    paused boolean NOT NULL DEFAULT false,
+    reorder_at bigint
   ) WITH (fillfactor = 50)`,
 
   `CREATE SEQUENCE ${s}.queue_place`,

@@ -47,7 +47,7 @@ export const eventsStatement = (s: string): string =>
 
 export const streamsStatement = (s: string): string =>
   `${keysOf(s, "stream")}
-  SELECT k.key, l.position + 1, l.value IS NULL
+  SELECT k.key, l.position + 1, l.value IS NULL AND NOT l.superseded
   FROM k CROSS JOIN LATERAL (
     SELECT * FROM ${s}.stream l WHERE l.workflow_id = $1::text AND l.key = k.key ORDER BY l.position DESC LIMIT 1
   ) l

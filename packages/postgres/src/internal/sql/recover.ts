@@ -29,6 +29,7 @@ export const recover = (s: string): string =>
 #variable_conflict use_column
 DECLARE
   v_now bigint;
+  v_count bigint;
   v_gone text[];
   v_ids text[];
   v_lost text[];
@@ -113,7 +114,7 @@ BEGIN${readCommitted}
   FROM ${s}.ownership o
   WHERE o.workflow_id = ANY (v_ids) AND o.queue = '' AND (v_lost IS NULL OR o.workflow_id <> ALL (v_lost))
   ORDER BY o.workflow_id
-  ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
+  ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL, version = excluded.version;
 
   IF v_lost IS NOT NULL THEN
 ${finish(s, "v_lost", "'DEAD_LETTER'", deadLettered, "o.epoch")}
@@ -212,7 +213,7 @@ BEGIN${readCommitted}
     )
     INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
     SELECT o.workflow_id, o.name, o.version, v_now FROM o WHERE o.queue = '' ORDER BY o.workflow_id
-    ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL;
+    ON CONFLICT (workflow_id) DO UPDATE SET wake_at = excluded.wake_at, waits = NULL, version = excluded.version;
   END IF;
   RETURN QUERY SELECT coalesce(cardinality(v_ids), 0),
     EXISTS (SELECT FROM ${s}.ownership o WHERE o.executor = p_incarnation);

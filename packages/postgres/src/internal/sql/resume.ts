@@ -26,6 +26,7 @@ DECLARE
   v_now bigint;
   v_id text;
   v_status text;
+  v_locked boolean;
   v_owned boolean;
   v_blocked boolean;
   v_phase text;
@@ -38,6 +39,7 @@ BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   FOR v_id IN SELECT DISTINCT k.id COLLATE "C" FROM unnest(p_ids) k(id) ORDER BY 1 LOOP
     PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = v_id FOR UPDATE;
+    v_locked := FOUND;
     PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = v_id FOR NO KEY UPDATE;
     v_now := ${s}.now_ms();
     SELECT w.status, o.workflow_id IS NOT NULL, o.blocked, o.phase, o.undoing, w.deadline_at, coalesce(w.queue, ''),
@@ -47,6 +49,9 @@ BEGIN${readCommitted}
     IF NOT FOUND THEN
       RETURN QUERY SELECT v_id, 'unknown', NULL::text, NULL::text;
       CONTINUE;
+    END IF;
+    IF v_owned AND NOT v_locked THEN
+      RAISE EXCEPTION 'resumed elsewhere meanwhile' USING ERRCODE = 'PD002';
     END IF;
     IF v_blocked AND v_phase = 'compensate' THEN
       -- goes on with its rollbacks, its status and reason kept

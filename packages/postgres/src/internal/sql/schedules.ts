@@ -26,6 +26,21 @@ export const declareStatement = (s: string): string =>
     IS DISTINCT FROM (excluded.workflow_name, excluded.rule, excluded.start, excluded.origin)
   RETURNING 1`
 
+/** A row for each that was made or changed. In the order of their names, so that two applications do not deadlock. */
+export const applyStatement = (s: string): string => `
+  WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now)
+  INSERT INTO ${s}.schedule AS c (name, workflow_name, rule, start, origin, next_fire_at, created_at, updated_at)
+  SELECT x.name, x.workflow_name, x.rule, x.start, 'runtime', x.next_fire_at, n.now, n.now
+  FROM n CROSS JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+    AS x(name, workflow_name, rule, start, next_fire_at)
+  ORDER BY x.name COLLATE "C"
+  ON CONFLICT (name) DO UPDATE SET
+    workflow_name = excluded.workflow_name, rule = excluded.rule, start = excluded.start,
+    next_fire_at = CASE WHEN c.rule = excluded.rule THEN c.next_fire_at ELSE excluded.next_fire_at END,
+    updated_at = excluded.updated_at
+  WHERE (c.workflow_name, c.rule, c.start) IS DISTINCT FROM (excluded.workflow_name, excluded.rule, excluded.start)
+  RETURNING c.name`
+
 /** No row: the name is taken. */
 export const createStatement = (s: string): string =>
   `${insert(s, "'runtime'")}

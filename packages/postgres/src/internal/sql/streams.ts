@@ -4,9 +4,6 @@ import { rowsOf } from "./groups.ts"
  * Appends to streams: positions go on from the greatest there is, read in a later snapshot than the lock of the owner's
  * row, the only writer. A stream whose last entry is the last of this operation (same epoch, step, attempt and number)
  * has got all of them by an earlier submission, for only the latest operation is ever submitted again.
- *
- * An entry that supersedes marks what its step has written to the stream before it: earlier attempts, or the same one in
- * a process that was lost.
  */
 export const appendEntries = (s: string): string => `
   IF v_g > 0 THEN
@@ -28,18 +25,22 @@ export const appendEntries = (s: string): string => `
       x.number::integer, false, v_now, x.epoch::bigint
     FROM ${rowsOf("x")}
     WHERE v_base[x.grp] >= 0;
-    IF 1 = ANY (x_n[7 * v_x + 1:8 * v_x]) THEN
-      UPDATE ${s}.stream t SET superseded = true
-      FROM (
-        SELECT DISTINCT p.tid
-        FROM ${rowsOf("x")}
-        CROSS JOIN LATERAL (
-          SELECT p.ctid AS tid FROM ${s}.stream p
-          WHERE p.workflow_id = x.id AND p.key = x.key AND p.step_id = x.step::integer
-            AND p.position < v_base[x.grp] + x.n::bigint AND NOT p.superseded OFFSET 0
-        ) p
-        WHERE x.supersedes = 1 AND v_base[x.grp] >= 0
-      ) d
-      WHERE t.ctid = d.tid;
-    END IF;
+  END IF;`
+
+/** Marks what a step has written before the attempt that counts: in earlier attempts, or under earlier owners. */
+export const supersedeEntries = (s: string): string => `
+  IF v_u > 0 THEN
+    UPDATE ${s}.stream t SET superseded = true
+    FROM (
+      SELECT DISTINCT p.tid
+      FROM ${rowsOf("u")}
+      CROSS JOIN LATERAL (
+        SELECT p.ctid AS tid FROM ${s}.stream p
+        WHERE p.workflow_id = u.id AND p.step_id = u.step::integer
+          AND p.attempt IS NOT NULL AND (p.epoch, p.attempt) < (u.epoch::bigint, u.attempt::integer)
+          AND NOT p.superseded OFFSET 0
+      ) p
+      WHERE v_all OR u.op = ANY (v_ok)
+    ) d
+    WHERE t.ctid = d.tid;
   END IF;`

@@ -229,5 +229,5 @@ export const tables = (s: string): ReadonlyArray<string> => [
     PRIMARY KEY (workflow_id, key, position)
   )`,
   // what a step wrote before is looked for when it is tried again
-  `CREATE INDEX stream_step ON ${s}.stream (workflow_id, key, step_id, position)`
+  `CREATE INDEX stream_step ON ${s}.stream (workflow_id, step_id, key, position)`
 ]

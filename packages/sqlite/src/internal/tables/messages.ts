@@ -43,5 +43,5 @@ CREATE TABLE perdure_entry (
   at          INTEGER NOT NULL,
   PRIMARY KEY (workflow_id, key, offset)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX perdure_entry_writer ON perdure_entry (workflow_id, key, step_id, epoch, attempt, number);
+CREATE UNIQUE INDEX perdure_entry_writer ON perdure_entry (workflow_id, step_id, epoch, attempt, key, number);
 `

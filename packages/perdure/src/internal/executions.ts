@@ -1,0 +1,153 @@
+/** The workflows that an executor has in memory: how they come there, and what follows when they leave. */
+import * as Effect from "effect/Effect"
+import type { Hint, Outcome } from "../Store.ts"
+import type { Core, Registration } from "./core.ts"
+import { Execution, type Owned } from "./execution.ts"
+import type { Stopped } from "./runHost.ts"
+
+/** The executor that has them. */
+export interface Host {
+  readonly mayStart: () => boolean
+  readonly deadlinePassed: () => void
+  readonly claimNow: () => void
+  /** A suspended workflow is due then. */
+  readonly wakeClaimAt: (due: number) => void
+  /** The last claim found no place. */
+  readonly full: boolean
+}
+
+export class Executions {
+  private readonly byId = new Map<string, Execution>()
+  private readonly core: Core
+  private readonly host: Host
+
+  constructor(core: Core, host: Host) {
+    this.core = core
+    this.host = host
+  }
+
+  get size(): number {
+    return this.byId.size
+  }
+
+  has(workflowId: string): boolean {
+    return this.byId.has(workflowId)
+  }
+
+  /** Under which epoch it is run here. */
+  epochOf(workflowId: string): number | undefined {
+    return this.byId.get(workflowId)?.run.epoch
+  }
+
+  run(registration: Registration, owned: Owned): void {
+    const before = this.byId.get(owned.workflowId)?.run
+    if (before !== undefined && before.epoch >= owned.epoch) return
+    before?.stop({ _tag: "Fenced" })
+    const { deadlinePassed, mayStart } = this.host
+    const execution = new Execution(this.core, registration, owned, { mayStart, stopped: this.stopped, deadlinePassed })
+    this.byId.set(owned.workflowId, execution)
+    execution.begin()
+  }
+
+  private readonly stopped = (execution: Execution, why: Stopped, outcome: Outcome | undefined): void => {
+    const { waiters } = this.core
+    if (this.byId.get(execution.workflowId) === execution) this.byId.delete(execution.workflowId)
+    if (outcome !== undefined && why._tag === "Done") waiters.done(outcome)
+    else waiters.lookAt(execution.workflowId)
+    const hints: Array<Hint> = []
+    if (why._tag === "Done") {
+      hints.push({ _tag: "Done", workflowId: execution.workflowId })
+      // Its parent may have been suspended until now.
+      if (execution.parentId !== null && !this.byId.has(execution.parentId)) this.host.claimNow()
+    }
+    if (execution.queue !== null) {
+      // Its place, in the queue or in this executor, is the next one's.
+      hints.push({ _tag: "Queue", queue: execution.queue })
+      this.host.claimNow()
+    }
+    // Somebody else shall take it, at once.
+    if (why._tag === "Released") hints.push({ _tag: "Due", name: execution.name })
+    if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
+    if (why._tag === "Blocked") {
+      this.core.fork(Effect.logError(
+        `Workflow "${execution.workflowId}" is blocked: its code does not fit its history. ` +
+          `Expected ${why.expected}, found ${why.actual}: ${why.detail}`
+      ))
+    }
+    if (this.host.full) this.host.claimNow()
+  }
+
+  /** It is not ours any more, as of this epoch. A later one has been claimed again since. */
+  lost(workflowId: string, epoch: number): void {
+    const run = this.byId.get(workflowId)?.run
+    if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: "Fenced" })
+  }
+
+  stopAll(why: Stopped): void {
+    for (const { run } of [...this.byId.values()]) run.stop(why)
+  }
+
+  /** Steps may start again. */
+  kickWaiting(): void {
+    for (const { run } of this.byId.values()) if (run.waitsForLeave) run.kick()
+  }
+
+  clockJumped(): void {
+    for (const execution of this.byId.values()) execution.clockJumped()
+  }
+
+  /** Whether the store says of any that it is over. */
+  lookAtAll(): void {
+    if (this.byId.size === 0 || this.byId.size > 1000) return
+    // Only what runs now can be said to be over by an answer that is read later.
+    const looked = new Map(this.byId)
+    this.core.fork(Effect.ignore(Effect.map(
+      this.core.store.outcomes([...looked.keys()]),
+      ({ done, unknown }) => {
+        for (const workflowId of [...done.map((outcome) => outcome.workflowId), ...unknown]) {
+          looked.get(workflowId)?.run.stop({ _tag: "Fenced" })
+        }
+      }
+    )))
+  }
+
+  /** Takes out of memory what has done nothing but wait for a while. */
+  suspendIdle(): void {
+    const { clock, settings } = this.core
+    const now = performance.now()
+    for (const execution of this.byId.values()) {
+      const idle = execution.run.idle()
+      if (idle === undefined) {
+        execution.idleSince = 0
+        continue
+      }
+      if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
+      if (execution.idleSince === 0) execution.idleSince = now
+      if (now - execution.idleSince < settings.suspendAfterMs) continue
+      execution.idleSince = 0
+      if (idle.until !== null) this.host.wakeClaimAt(idle.until)
+      execution.run.suspend(
+        execution.inbox.seen,
+        (inbox) => this.core.watching.stirred(execution.inbox, inbox, idle.awaiting)
+      )
+    }
+  }
+
+  /** Lets running steps end, up to the limit, then gives the workflows back. */
+  drain(which: (execution: Execution) => boolean): Effect.Effect<void> {
+    const chosen = () => [...this.byId.values()].filter(which)
+    const deadline = performance.now() + this.core.settings.shutdownMs
+    const step: Effect.Effect<void> = Effect.suspend(() => {
+      const left = chosen()
+      const late = performance.now() >= deadline
+      for (const { run } of left) {
+        run.drain()
+        if (late || !run.working) run.release()
+      }
+      return left.length === 0 || performance.now() >= deadline + 2000
+        ? Effect.void
+        : Effect.andThen(Effect.sleep(10), step)
+    })
+    return step
+  }
+}

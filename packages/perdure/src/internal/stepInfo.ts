@@ -1,0 +1,63 @@
+/** One durable operation of a workflow, as users list it. */
+import type { FailureDetail } from "../StepFailed.ts"
+import type { RecordKind, StepRow } from "../Store.ts"
+import { failureOfAwaited } from "./awaiting.ts"
+import { textFound } from "./outcomes.ts"
+import { dateOf, failureOf, readable } from "./readable.ts"
+import type { Awaited } from "./waiters.ts"
+
+/** One durable operation of a workflow, as stored. */
+export interface StepInfo {
+  /** Order of calls, from 0. */
+  readonly stepId: number
+  readonly name: string
+  readonly kind: RecordKind
+  /** Undefined while only failed attempts are recorded. */
+  readonly outcome: "success" | "failure" | undefined
+  /** The encoded value of a success. */
+  readonly value: unknown
+  readonly failure: FailureDetail | undefined
+  readonly attempts: number
+  readonly attemptFailures: ReadonlyArray<FailureDetail>
+  readonly startedAt: Date
+  readonly completedAt: Date | undefined
+  readonly childId: string | undefined
+}
+
+export const stepOf = (row: StepRow): StepInfo => ({
+  stepId: row.stepId,
+  name: row.name,
+  kind: row.kind,
+  outcome: row.outcome ?? undefined,
+  value: row.outcome === "success" && row.value !== null ? valueOf(row.kind, row.value) : undefined,
+  failure: row.outcome === "failure" && row.value !== null ? failureIn(row, row.value) : undefined,
+  attempts: row.attempts,
+  attemptFailures: row.attemptErrors.map(failureOf),
+  startedAt: new Date(row.startedAt),
+  completedAt: dateOf(row.completedAt),
+  childId: row.childId ?? undefined
+})
+
+/** What the body got: some kinds of operations record more than that. */
+const valueOf = (kind: RecordKind, value: string): unknown => {
+  switch (kind) {
+    case "result": {
+      const awaited = readable(value) as Awaited
+      return awaited._tag === "Done" ? readable(awaited.outcome.output ?? "") : awaited
+    }
+    case "receive":
+    case "get event": {
+      const text = textFound(value)
+      return text === undefined ? undefined : readable(text)
+    }
+    default:
+      return readable(value)
+  }
+}
+
+const failureIn = ({ childId, kind }: StepRow, value: string): FailureDetail => {
+  const awaited = kind === "result" ? readable(value) as Awaited : undefined
+  return awaited?._tag === "Done" || awaited?._tag === "Unknown"
+    ? failureOfAwaited(childId ?? "", awaited)
+    : failureOf(value)
+}

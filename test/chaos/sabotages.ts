@@ -1,0 +1,155 @@
+/**
+ * Ways to break the engine that are easy to fall into, each as a change of one place in its sources, and the test that
+ * must turn red for it. What is replaced must be there exactly once, so that none goes stale unseen.
+ */
+export interface Sabotage {
+  readonly name: string
+  readonly file: string
+  readonly replace: string
+  readonly by: string
+  /** A file of tests, and which of them. */
+  readonly test: readonly [file: string, name?: string]
+}
+
+const core = "packages/perdure/src/internal"
+const postgres = "packages/postgres/src/internal"
+const sqlite = "packages/sqlite/src/internal"
+
+/** Kills, frozen processes, broken connections and crashes of PostgreSQL. */
+const everything = ["test/chaos/chaos.test.ts", "nor do they"] as const
+const onPostgres = ["test/chaos/chaos.test.ts", "on PostgreSQL"] as const
+const onSqlite = ["test/chaos/chaos.test.ts", "on SQLite"] as const
+
+export const sabotages: ReadonlyArray<Sabotage> = [
+  {
+    name: "writes are not fenced by the epoch, on PostgreSQL",
+    file: `${postgres}/sql/flush.ts`,
+    replace: "WHERE l.epoch = l.want AND l.ended_epoch < l.epoch;",
+    by: "WHERE true;",
+    test: onPostgres
+  },
+  {
+    name: "writes are not fenced by the epoch, on SQLite",
+    file: `${sqlite}/advance.ts`,
+    replace: "  if (owner === undefined || owner.epoch !== op.epoch || owner.executor === null) {",
+    by: "  if (owner === undefined) {",
+    test: onSqlite
+  },
+  {
+    name: "a lease that has lapsed is renewed",
+    file: `${postgres}/executors.ts`,
+    replace: "WHERE e.incarnation = $1::text AND e.state = 'alive' AND e.lease_until > n.now\n    RETURNING 1",
+    by: "WHERE e.incarnation = $1::text\n    RETURNING 1",
+    test: ["test/crash/takeover.test.ts", "are not disturbed by one"]
+  },
+  {
+    name: "a start is acknowledged before its commit",
+    file: `${core}/starting.ts`,
+    replace: "    core.journal.submit(operation, (answer) => {",
+    by: `    if (operation._tag === "Start" && operation.queue === null) {
+      setTimeout(() => core.journal.submit(operation, () => began(core, operation as Start)), 300)
+      return resume(Effect.succeed({ _tag: "Started" }))
+    }
+    core.journal.submit(operation, (answer) => {`,
+    test: onPostgres
+  },
+  {
+    name: "a commit whose answer is lost counts as failed",
+    file: `${core}/transacting.ts`,
+    replace: `          doubtful = true
+          return again(50, tries)`,
+    by: "          return refused(new Error(message))",
+    test: everything
+  },
+  {
+    name: "a commit whose answer is lost counts as made",
+    file: `${core}/transacting.ts`,
+    replace: `          doubtful = true
+          return again(50, tries)`,
+    by: `          release(written!.record)
+          return Effect.succeed(written!.completed)`,
+    test: ["test/engine/doubts.test.ts"]
+  },
+  {
+    name: "a write whose answer is lost counts as made",
+    file: `${core}/journal.ts`,
+    replace: "      Effect.retry(untilItPasses),\n      Effect.catchCause",
+    by:
+      "      Effect.catch(() => Effect.succeed(entries.map(() => ({ _tag: \"Recorded\" }) as Answer))),\n      Effect.catchCause",
+    test: everything
+  },
+  {
+    name: "work is looked for only where a notification says so",
+    file: `${core}/loop.ts`,
+    replace: "  const wait = Effect.timeoutOption(Queue.take(signals), intervalMs)",
+    by:
+      "  const wait = name === \"claim\" || name === \"poll\" ? Queue.take(signals) : Effect.timeoutOption(Queue.take(signals), intervalMs)",
+    test: ["test/engine/polls.test.ts"]
+  },
+  {
+    name: "what dead executors leave is looked for only at the start",
+    file: `${core}/executor.ts`,
+    replace:
+      "      if (this.stopping) return Effect.void\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
+    by:
+      "      if (this.stopping || (this as any).swept) return Effect.void\n      ;(this as any).swept = true\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
+    test: onPostgres
+  },
+  {
+    name: "leases are by the clock of the process",
+    file: `${core}/executor.ts`,
+    replace: "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),",
+    by:
+      "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs + Date.now() - Math.round(performance.timeOrigin + performance.now())),",
+    test: onPostgres
+  },
+  {
+    name: "the interruption of what is given up is its outcome",
+    file: `${core}/answering.ts`,
+    replace: "            Effect.sleep(ms),\n",
+    by: "            Effect.tap(Effect.sleep(ms), () => Effect.sync(() => fiber.interruptUnsafe())),\n",
+    test: ["packages/perdure/test/answering.test.ts"]
+  },
+  {
+    name: "a run goes on when its executor learns that it is over",
+    file: `${core}/executions.ts`,
+    replace: "    if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: \"Fenced\" })",
+    by: "",
+    test: ["test/crash/cancel.test.ts"]
+  },
+  {
+    name: "a queue does not count what runs, on PostgreSQL",
+    file: `${postgres}/sql/claimQueue.ts`,
+    replace: "i.queue = p_queue AND i.state = 'running' LIMIT v_concurrency",
+    by: "i.queue = p_queue AND i.state = 'none' LIMIT v_concurrency",
+    test: onPostgres
+  },
+  {
+    name: "a claim reads the clock before it sees what is over",
+    file: `${postgres}/sql/claimQueue.ts`,
+    replace: "    -- it begins after everything that was seen to have ended\n    v_now := ${s}.now_ms();\n",
+    by: "    v_now := v_now - 50;\n",
+    test: onPostgres
+  },
+  {
+    name: "of missed ticks only the latest is fired",
+    file: `${core}/ticks.ts`,
+    replace: "  return due.slice(missed === \"latest\" ? -1 : -missed.all)",
+    by: "  return due.slice(-1)",
+    test: onSqlite
+  },
+  {
+    name: "a message that is received stays, on SQLite",
+    file: `${sqlite}/advance.ts`,
+    replace: "    Message.consume(database, op.workflowId, consumed)\n",
+    by: "",
+    test: onSqlite
+  },
+  {
+    name: "what a step writes again is appended again, on SQLite",
+    file: `${sqlite}/entry.ts`,
+    replace: "  if (wasAppended(database, workflowId, epoch, entry)) return undefined\n",
+    by: "",
+    test: ["test/conformance", "stream"]
+  }
+]
