@@ -20,7 +20,7 @@ const judged = (facts: ReadonlyArray<Fact>, more: ReadonlyArray<string> = []): R
   return wrong.length === 0 ? [] : [...wrong, ...facts.map((fact) => JSON.stringify(fact))]
 }
 
-const histories = Number(process.env["PERDURE_HISTORIES"] ?? 30)
+const histories = Number(process.env["PERDURE_HISTORIES"] ?? 20)
 
 onStores(`histories of queues, seed ${seed}`, (opened) => {
   it("keep every rule, one call after another", () =>

@@ -332,13 +332,15 @@ class Run {
 
   private resume(store: StoreService, id: string): Effect.Effect<unknown, unknown> {
     const workflow = this.workflows.get(id)!
-    const was = workflow.state === "parked" ? "parked" : "cancelled"
+    const before = workflow.state
+    const was = before === "parked" ? "parked" : "cancelled"
     return this.history.call(
-      Effect.all({ after: store.now, answer: store.resume([id]), before: store.now }),
-      ({ after, answer: [answer], before }): Effect.Effect<ReadonlyArray<What>, unknown> => {
+      Effect.all({ after: store.now, answer: store.resume([id]), until: store.now }),
+      ({ after, answer: [answer], until }): Effect.Effect<ReadonlyArray<What>, unknown> => {
         if (answer!.result === "resumed") {
-          workflow.state = "at rest"
-          return Effect.succeed([{ _tag: "Resumed", id, was, after, before }])
+          // Unless somebody has it already.
+          if (workflow.state === before) workflow.state = "at rest"
+          return Effect.succeed([{ _tag: "Resumed", id, was, after, before: until }])
         }
         if (answer!.result !== "duplicate") return Effect.succeed([{ _tag: "Touched", id }])
         const { holder } = answer!
