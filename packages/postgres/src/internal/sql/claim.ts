@@ -41,26 +41,20 @@ export const stillDue = (s: string): string => `
       ) m;`
 
 /**
- * Makes an incarnation the owner of what is locked: the epoch is raised. What was of no version yet is of this
- * executor's from here on.
+ * Makes an incarnation the owner of what is locked: the epoch is raised, and what had not begun has begun. What was of no
+ * version yet is of this executor's from here on. Of the long row nothing changes where it was this executor's already.
  */
-export const own = (s: string): string => `
+export const own = (s: string, executor: string, version: string): string => `
       UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = p_incarnation, undoing = o.phase = 'compensate',
-        version = CASE WHEN o.version = '' THEN p_version ELSE o.version END
-      WHERE o.workflow_id = ANY (v_ids);`
-
-/**
- * What is owned by `executor` now has begun, at `at` if it never had before. Of those that were its own already nothing
- * changes.
- */
-export const begin = (s: string, ids: string, at: string, executor: string, version: string): string => `
-    UPDATE ${s}.workflow w SET
-      status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
-      started_at = coalesce(w.started_at, ${at}), executor_id = ${executor},
-      version = CASE WHEN w.version = '' THEN ${version} ELSE w.version END
-    WHERE w.workflow_id = ANY (${ids})
-      AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM ${executor}
-        OR w.version = '');`
+        version = CASE WHEN o.version = '' THEN ${version} ELSE o.version END
+      WHERE o.workflow_id = ANY (v_ids);
+      UPDATE ${s}.workflow w SET
+        status = CASE WHEN w.status IN ('ENQUEUED', 'DELAYED') THEN 'PENDING' ELSE w.status END,
+        started_at = coalesce(w.started_at, v_now), executor_id = ${executor},
+        version = CASE WHEN w.version = '' THEN ${version} ELSE w.version END
+      WHERE w.workflow_id = ANY (v_ids)
+        AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM ${executor}
+          OR w.version = '');`
 
 /**
  * Takes due workflows: first what is due outside of queues, then what queues have admitted before, then what they admit
@@ -69,8 +63,9 @@ export const begin = (s: string, ids: string, at: string, executor: string, vers
  * The epoch is raised in one statement and the history read in a later one: a flush that committed in between is seen.
  * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked.
  *
- * Locks, in this order: ownership rows, skipping (`pickDue`); of each queue its row, skipping, and ownership rows and what
- * belongs to items (`claim_queue_1`); then all mailboxes by id, waiting; then workflow rows; waiter rows, skipping.
+ * Locks, in this order: ownership rows, skipping (`pickDue`), and their workflow rows; of each queue its row, skipping, and
+ * ownership rows and what belongs to them and to items (`claim_queue_1`); then all mailboxes by id, waiting; waiter rows,
+ * skipping.
  */
 export const claim = (s: string): string =>
   createFunction({
@@ -98,7 +93,7 @@ BEGIN${readCommitted}
 
   IF v_executor IS NOT NULL THEN${pickDue(s, "''", "p_limit")}
     IF v_ids IS NOT NULL THEN
-${own(s).replaceAll("p_version", "v_version")}
+${own(s, "v_executor", "v_version")}
       v_all := v_ids;
     END IF;
   END IF;
@@ -136,7 +131,6 @@ ${own(s).replaceAll("p_version", "v_version")}
     UPDATE ${s}.mailbox m SET wake_at = NULL, waits = NULL,
       version = CASE WHEN m.version = '' THEN v_version ELSE m.version END
     WHERE m.workflow_id = ANY (v_all);
-${begin(s, "v_all", "v_now", "v_executor", "v_version")}
     DELETE FROM ${s}.waiter x USING (
       SELECT z.tid FROM unnest(v_all) k(id) CROSS JOIN LATERAL (
         SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED

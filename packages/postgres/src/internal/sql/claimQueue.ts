@@ -1,4 +1,4 @@
-import { begin, own, pickDue, stillDue } from "./claim.ts"
+import { own, pickDue, stillDue } from "./claim.ts"
 import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
@@ -71,7 +71,7 @@ BEGIN${lockQueue(s)}${withinExecutor(s)}
     ELSE${pickDueOfKeys(s)}
     END IF;
     IF v_ids IS NOT NULL THEN
-${own(s)}
+${own(s, "p_executor", "p_version")}
     END IF;
   END IF;
   RETURN QUERY SELECT coalesce(v_ids, '{}'), NULL::bigint, false;
@@ -208,7 +208,7 @@ ${withinExecutor(s)}
   IF v_ids IS NOT NULL THEN
     -- it begins after everything that was seen to have ended
     v_now := ${s}.now_ms();
-${own(s)}${begin(s, "v_ids", "v_now", "p_executor", "p_version")}
+${own(s, "p_executor", "p_version")}
     IF v_rate IS NOT NULL OR v_keyed ->> 'rateLimit' IS NOT NULL THEN
       PERFORM ${s}.rate_started_1(p_queue,
         CASE WHEN v_rate IS NOT NULL THEN array_fill(''::text, ARRAY[cardinality(v_ids)]) ELSE '{}' END
