@@ -10,9 +10,9 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import { type Advance, type Answer, type Operation, StoreError, type StoreService, StoreUnavailable } from "../Store.ts"
+import type { Advance, Answer, Operation, StoreService } from "../Store.ts"
+import { giveUpAfter } from "./answering.ts"
 import { nextTurn } from "./bodyScheduler.ts"
 import * as Metrics from "./metrics.ts"
 
@@ -45,28 +45,6 @@ interface Line {
 export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2), Schedule.spaced("1 second")]).pipe(
   Schedule.jittered
 )
-
-/**
- * A database that neither answers nor closes the connection must not stop anybody: after so long the answer counts as
- * lost. What was asked is left alone for a while yet: it may be a connection that is being made, and one that is
- * interrupted then stands in its pool's way for longer than it would have taken.
- */
-export const giveUpAfter =
-  (ms: number) => <A, R>(effect: Effect.Effect<A, StoreError, R>): Effect.Effect<A, StoreError, R> =>
-    Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true }), (fiber) =>
-      Effect.raceFirst(
-        Fiber.join(fiber),
-        Effect.flatMap(Effect.sleep(ms), () => {
-          const end = setTimeout(() => fiber.interruptUnsafe(), abandonedMs)
-          fiber.addObserver(() => clearTimeout(end))
-          return Effect.fail(
-            new StoreError({ reason: new StoreUnavailable({ message: `The database did not answer within ${ms} ms` }) })
-          )
-        })
-      ).pipe(Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))))
-
-/** How long what nobody waits for any more may go on. */
-const abandonedMs = 60_000
 
 export class Journal {
   private readonly lines = new Map<string, Line>()

@@ -107,10 +107,7 @@ export class Performing {
     const seq = this.run.received + 1
     return {
       record: (completed) => recordOf(call, completed, seq, at),
-      write: (record, children, sends = []) =>
-        Effect.callback((resume) => {
-          this.writes.submit({ records: [record], children, sends }, (answer) => resume(Effect.succeed(answer)))
-        }),
+      write: (record, children, sends = []) => this.writes.written({ records: [record], children, sends }),
       contest: (record) => this.writes.written({ records: [record], contested: true }),
       release: (written) => {
         if (written === undefined) return this.run.unstall()

@@ -6,7 +6,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { StoreError, StoreService } from "../Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
-import { giveUpAfter, untilItPasses } from "./journal.ts"
+import { giveUpAfter } from "./answering.ts"
+import { untilItPasses } from "./journal.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 
 interface Declared {

@@ -166,7 +166,7 @@ const shortened = (text: string): Effect.Effect<string> =>
 const sendFenced = (call: Call, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
   Effect.flatMap(call.send(sends), (answer) =>
     // The run is over, and its step is being interrupted.
-    answer._tag === "Fenced" ? Effect.never : sent(answer, sends))
+    answer._tag === "Fenced" ? Effect.never : resultOf(answer, sends))
 
 const deliver = (core: Core, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
   Effect.flatMap(
@@ -177,10 +177,10 @@ const deliver = (core: Core, sends: ReadonlyArray<Send>): Effect.Effect<void, Wo
         resume(Effect.succeed(answer))
       })
     }),
-    (answer) => sent(answer, sends)
+    (answer) => resultOf(answer, sends)
   )
 
-const sent = (answer: Answer, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> => {
+const resultOf = (answer: Answer, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> => {
   switch (answer._tag) {
     case "Delivered":
     case "Recorded":

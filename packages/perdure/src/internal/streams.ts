@@ -1,6 +1,7 @@
 /**
  * Streams: a body writes an entry with the record of having done so, a step writes fenced and without a record. Of the
- * attempts of a step one counts: the recorded one, and until then the one that wrote last. Anybody reads from an offset, a body chunk by recorded chunk.
+ * attempts of a step one counts: the recorded one, and until then the one that wrote last. Anybody reads from an offset, a
+ * body chunk by recorded chunk.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
