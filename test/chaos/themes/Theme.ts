@@ -1,5 +1,5 @@
 /** One kind of work that goes on while executors die: what runs it, what a client does, and what must hold at the end. */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { Engine } from "perdure"
@@ -28,3 +28,9 @@ export interface Seen {
   /** Process ids of executors that were without a lease at some time. */
   readonly lapsed: ReadonlySet<number>
 }
+
+/** What is wrong with any of them. */
+export const ofEach = <A, E, R>(
+  items: Iterable<A>,
+  check: (item: A) => Effect.Effect<ReadonlyArray<string>, E, R>
+): Effect.Effect<ReadonlyArray<string>, E, R> => Effect.map(Effect.forEach(items, check), (wrong) => wrong.flat())

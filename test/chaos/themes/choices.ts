@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { Client, Message, Step, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const Decision = Message.make("decision", { payload: Schema.Int })
 const kin = 4
@@ -69,25 +69,22 @@ export const choices = (): Theme => {
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>
-      Effect.map(
-        Effect.forEach(upTo(acts), (index) =>
-          Effect.gen(function*() {
-            const chosen = yield* Choice.handle(choiceOf(index)).result
-            const inbox = yield* Client.messages(choiceOf(index), { received: true })
-            // Refused the second time, it may have arrived the first time.
-            const sent = acknowledged.get(index) === true || (unsure.has(index) && inbox.length > 0)
-            return [
-              ...exactly(
-                `${choiceOf(index)}, which chose "${chosen}": messages there, and received`,
-                [inbox.length, inbox.filter(({ receivedBy }) => receivedBy !== undefined).length],
-                [sent ? 1 : 0, chosen === "decided" ? 1 : 0]
-              ),
-              ...exactly(familyOf(index), [yield* Family.handle(familyOf(index)).result], [
-                upTo(kin).reduce((sum, number) => sum + number * number, 0)
-              ])
-            ]
-          })),
-        (wrong) => wrong.flat()
-      )
+      ofEach(upTo(acts), (index) =>
+        Effect.gen(function*() {
+          const chosen = yield* Choice.handle(choiceOf(index)).result
+          const inbox = yield* Client.messages(choiceOf(index), { received: true })
+          // Refused the second time, it may have arrived the first time.
+          const sent = acknowledged.get(index) === true || (unsure.has(index) && inbox.length > 0)
+          return [
+            ...exactly(
+              `${choiceOf(index)}, which chose "${chosen}": messages there, and received`,
+              [inbox.length, inbox.filter(({ receivedBy }) => receivedBy !== undefined).length],
+              [sent ? 1 : 0, chosen === "decided" ? 1 : 0]
+            ),
+            ...exactly(familyOf(index), [yield* Family.handle(familyOf(index)).result], [
+              upTo(kin).reduce((sum, number) => sum + number * number, 0)
+            ])
+          ]
+        }))
   }
 }

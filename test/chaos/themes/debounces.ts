@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { Debouncer, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const Reindex = Workflow.make("Reindex", {
   payload: { revision: Schema.Int },
@@ -39,14 +39,11 @@ export const debounces = (): Theme => {
       yield* Effect.forEach(handles, (handle) => sure(handle.result), { concurrency: "unbounded" })
     }),
     check: () =>
-      Effect.map(
-        Effect.forEach(last, ([workflowId, revision]) =>
-          Effect.map(Reindex.handle(workflowId).result, (result) =>
-            // A call that was made again, elsewhere, may have moved this one before.
-            result > revision && unsure.has(result)
-              ? []
-              : exactly(`revision of ${workflowId}`, [result], [revision]))),
-        (wrong) => wrong.flat()
-      )
+      ofEach(last, ([workflowId, revision]) =>
+        Effect.map(Reindex.handle(workflowId).result, (result) =>
+          // A call that was made again, elsewhere, may have moved this one before.
+          result > revision && unsure.has(result)
+            ? []
+            : exactly(`revision of ${workflowId}`, [result], [revision])))
   }
 }

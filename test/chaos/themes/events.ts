@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { Step, Workflow, WorkflowEvent } from "perdure"
 import { ascending, exactly, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const last = 10
 
@@ -64,17 +64,14 @@ export const events = (): Theme => {
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>
-      Effect.map(
-        Effect.forEach(upTo(acts), (index) =>
-          Effect.gen(function*() {
-            const [before, after] = yield* Watching.handle(watchingOf(index)).result
-            return [
-              ...ascending(`${progressingOf(index)}, seen by a client`, looked.get(index) ?? []),
-              ...exactly(`${watchingOf(index)}`, [before >= 0 && before <= last, after], [true, last]),
-              ...exactly(`${progressingOf(index)}, at the end`, [yield* Progress.get(progressingOf(index))], [last])
-            ]
-          })),
-        (wrong) => wrong.flat()
-      )
+      ofEach(upTo(acts), (index) =>
+        Effect.gen(function*() {
+          const [before, after] = yield* Watching.handle(watchingOf(index)).result
+          return [
+            ...ascending(`${progressingOf(index)}, seen by a client`, looked.get(index) ?? []),
+            ...exactly(`${watchingOf(index)}`, [before >= 0 && before <= last, after], [true, last]),
+            ...exactly(`${progressingOf(index)}, at the end`, [yield* Progress.get(progressingOf(index))], [last])
+          ]
+        }))
   }
 }

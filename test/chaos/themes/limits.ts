@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Client, Step, Workflow, WorkflowQueue } from "perdure"
+import { listed } from "../../crash/harness/listed.ts"
 import { did } from "../../crash/workflows/World.ts"
 import { ascending, atMost, atMostIn, exactly, type Interval, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
@@ -42,22 +43,6 @@ const enqueue = (
       workflowId: idOf(queue, index, number),
       ...options(number)
     })))
-
-const ended = Effect.fnUntraced(function*(queue: WorkflowQueue.WorkflowQueue) {
-  const found: Array<Client.WorkflowInfo> = []
-  let cursor: string | undefined
-  do {
-    const page: Client.Page = yield* Client.list({
-      queue: queue.name,
-      order: "asc",
-      limit: 1000,
-      ...(cursor === undefined ? {} : { cursor })
-    })
-    found.push(...page.workflows)
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return found
-})
 
 /** A workflow has its place from its start to its end, whoever runs it. */
 const heldPlaces = (workflows: ReadonlyArray<Client.WorkflowInfo>): ReadonlyArray<Interval> =>
@@ -108,10 +93,10 @@ export const limits = (): Theme => ({
   check: (seen) =>
     Effect.gen(function*() {
       const [narrows, keyeds, lines, singles] = yield* Effect.all([
-        ended(narrow),
-        ended(keyed),
-        ended(line),
-        ended(single)
+        listed({ queue: narrow.name }),
+        listed({ queue: keyed.name }),
+        listed({ queue: line.name }),
+        listed({ queue: single.name })
       ])
       return [
         ...exactly("enqueued", [narrows.length, keyeds.length, lines.length], [6, 6, 3].map((n) => n * seen.acts)),

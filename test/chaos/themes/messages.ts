@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { Client, Message, Step, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const each = 8
 const senders = ["first", "second", "client"]
@@ -66,22 +66,19 @@ export const messages = (): Theme => ({
     ], { concurrency: "unbounded" })
   }),
   check: ({ acts }) =>
-    Effect.map(
-      Effect.forEach(upTo(acts), (index) =>
-        Effect.gen(function*() {
-          const letters = yield* Receiver.handle(receiverOf(index)).result
-          const left = yield* Client.messages(receiverOf(index))
-          return [
-            ...senders.flatMap((from) =>
-              exactly(
-                `${receiverOf(index)} from ${from}`,
-                letters.filter((letter) => letter.from === from).map(({ number }) => number),
-                upTo(each)
-              )
-            ),
-            ...exactly(`${receiverOf(index)}, received`, [letters.length, left.length], [senders.length * each, 0])
-          ]
-        })),
-      (wrong) => wrong.flat()
-    )
+    ofEach(upTo(acts), (index) =>
+      Effect.gen(function*() {
+        const letters = yield* Receiver.handle(receiverOf(index)).result
+        const left = yield* Client.messages(receiverOf(index))
+        return [
+          ...senders.flatMap((from) =>
+            exactly(
+              `${receiverOf(index)} from ${from}`,
+              letters.filter((letter) => letter.from === from).map(({ number }) => number),
+              upTo(each)
+            )
+          ),
+          ...exactly(`${receiverOf(index)}, received`, [letters.length, left.length], [senders.length * each, 0])
+        ]
+      }))
 })

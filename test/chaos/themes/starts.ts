@@ -5,7 +5,7 @@ import { Client, Step, Workflow } from "perdure"
 import * as SideEffects from "../../crash/harness/sideEffects.ts"
 import { World } from "../../crash/workflows/World.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const Started = Workflow.make("Started", { success: Schema.Int, maxRecoveryAttempts: 1000 })
 
@@ -25,15 +25,12 @@ export const starts = (): Theme => ({
   }),
   act: () => Effect.void,
   check: ({ sideEffects }) =>
-    Effect.map(
-      Effect.forEach(
-        sideEffects.filter(({ step }) => step === acknowledged),
-        ({ workflowId }) =>
-          Effect.match(Client.get(workflowId), {
-            onFailure: () => [`${workflowId} was acknowledged and is not there`],
-            onSuccess: ({ status }) => status === "SUCCESS" ? [] : [`${workflowId} is ${status}`]
-          })
-      ),
-      (wrong) => wrong.flat()
+    ofEach(
+      sideEffects.filter(({ step }) => step === acknowledged),
+      ({ workflowId }) =>
+        Effect.match(Client.get(workflowId), {
+          onFailure: () => [`${workflowId} was acknowledged and is not there`],
+          onSuccess: ({ status }) => status === "SUCCESS" ? [] : [`${workflowId} is ${status}`]
+        })
     )
 })

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 import { Step, Workflow, WorkflowStream } from "perdure"
 import { exactly, upTo } from "../checks.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import { ofEach, type Theme } from "./Theme.ts"
 
 const branches = ["a", "b", "c"]
 const each = 5
@@ -82,35 +82,32 @@ export const streams = (): Theme => {
       ], { concurrency: "unbounded" })
     }),
     check: ({ acts }) =>
-      Effect.map(
-        Effect.forEach(upTo(acts), (index) =>
-          Effect.gen(function*() {
-            const of = writerOf(index)
-            const all = yield* Stream.runCollect(Lines.readEntries(of, { superseded: true }))
-            const shown = all.filter((entry) => !entry.superseded).map(({ value }) => value)
-            const values = all.map(({ value }) => value)
-            return [
-              ...exactly(`${of}, offsets`, all.map(({ offset }) => offset), upTo(all.length)),
-              ...branches.flatMap((branch) =>
-                exactly(
-                  `${of}, branch ${branch}`,
-                  values.filter((value) => value.startsWith(branch)),
-                  upTo(each).map((number) => `${branch}${number}`)
-                )
-              ),
-              ...exactly(`${of}, shown of the step`, shown.filter((value) => value.startsWith("step")), [
-                "step 0",
-                "step 1"
-              ]),
-              ...exactly(`${of}, read in parts by a client`, seenLive.get(index) ?? [], values),
-              ...exactly(
-                `${of}, read by a workflow`,
-                fromBody(yield* Reader.handle(readerOf(index)).result),
-                fromBody(values)
+      ofEach(upTo(acts), (index) =>
+        Effect.gen(function*() {
+          const of = writerOf(index)
+          const all = yield* Stream.runCollect(Lines.readEntries(of, { superseded: true }))
+          const shown = all.filter((entry) => !entry.superseded).map(({ value }) => value)
+          const values = all.map(({ value }) => value)
+          return [
+            ...exactly(`${of}, offsets`, all.map(({ offset }) => offset), upTo(all.length)),
+            ...branches.flatMap((branch) =>
+              exactly(
+                `${of}, branch ${branch}`,
+                values.filter((value) => value.startsWith(branch)),
+                upTo(each).map((number) => `${branch}${number}`)
               )
-            ]
-          })),
-        (wrong) => wrong.flat()
-      )
+            ),
+            ...exactly(`${of}, shown of the step`, shown.filter((value) => value.startsWith("step")), [
+              "step 0",
+              "step 1"
+            ]),
+            ...exactly(`${of}, read in parts by a client`, seenLive.get(index) ?? [], values),
+            ...exactly(
+              `${of}, read by a workflow`,
+              fromBody(yield* Reader.handle(readerOf(index)).result),
+              fromBody(values)
+            )
+          ]
+        }))
   }
 }

@@ -2,8 +2,8 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { Client } from "perdure"
 import { eventually } from "./eventually.ts"
+import { listed } from "./listed.ts"
 import type { Program } from "./Program.ts"
 
 type Programs = ReadonlyArray<Program>
@@ -46,20 +46,10 @@ export const end = Effect.fnUntraced(function*(programs: Programs) {
   }
 })
 
-const seen = Effect.gen(function*() {
-  const seen = new Map<string, Client.WorkflowInfo>()
-  let cursor: string | undefined
-  do {
-    const page: Client.Page = yield* Client.list({
-      name: "Entry",
-      limit: 1000,
-      ...(cursor === undefined ? {} : { cursor })
-    })
-    for (const info of page.workflows) seen.set(info.workflowId, info)
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return seen
-})
+const seen = Effect.map(
+  listed({ name: "Entry" }),
+  (workflows) => new Map(workflows.map((info) => [info.workflowId, info]))
+)
 
 /** Nothing was refused or lost, everything has ended well, and every transaction was committed once. Tells how many. */
 export const assertKept = Effect.fnUntraced(function*(programs: Programs) {
