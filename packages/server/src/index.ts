@@ -1,0 +1,1 @@
+export * as AdminApi from "./AdminApi.ts"
