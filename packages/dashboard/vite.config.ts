@@ -1,0 +1,19 @@
+/** The build of the dashboard into `dist/app`: static files that work under any path, under a strict CSP. */
+import { defineConfig } from "vite"
+
+export default defineConfig({
+  // Relative: the path that the server is mounted under is not known here.
+  base: "./",
+  // The contract comes from the server's sources, as in the tests, so the two packages need not wait for each other.
+  resolve: { conditions: ["perdure:source", "module", "browser", "development|production"] },
+  build: {
+    outDir: "dist/app",
+    emptyOutDir: true,
+    target: "es2024",
+    // No `data:` address: the CSP has none.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false
+  },
+  logLevel: "warn"
+})
