@@ -500,6 +500,13 @@ export type Hint =
   /** A schedule was made or changed. */
   | { readonly _tag: "Schedule"; readonly name: string }
 
+/** Which schema a database has, and which one this code has. Versions count from 1. */
+export interface SchemaState {
+  /** Null: none. */
+  readonly installed: number | null
+  readonly known: number
+}
+
 // -----------------------------------------------------------------------------
 // errors
 // -----------------------------------------------------------------------------
@@ -516,9 +523,18 @@ export class StoreMisconfigured extends Schema.TaggedError<StoreMisconfigured>()
   code: Schema.optionalKey(Schema.String)
 }) {}
 
+/** The store was opened without the leave to migrate it, and its schema is missing or older than this code's. */
+export class StoreNotMigrated extends Schema.TaggedError<StoreNotMigrated>()("StoreNotMigrated", {
+  message: Schema.String,
+  /** Null: there is no schema. */
+  installed: Schema.NullOr(Schema.Number),
+  known: Schema.Number,
+  code: Schema.optionalKey(Schema.String)
+}) {}
+
 /** A failure of the database. Whether a write that failed so was made is **unknown**: submit the same one again. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
-  reason: Schema.Union([StoreUnavailable, StoreMisconfigured])
+  reason: Schema.Union([StoreUnavailable, StoreMisconfigured, StoreNotMigrated])
 }) {
   override get message(): string {
     return this.reason.message
@@ -542,6 +558,20 @@ export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()
   why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested", "timeout"]),
   message: Schema.String
 }) {}
+
+/** The refusal of a database whose schema is missing or older. `where` names the database or schema. */
+export const notMigrated = (where: string, { installed, known }: SchemaState): StoreError =>
+  new StoreError({
+    reason: new StoreNotMigrated({
+      installed,
+      known,
+      message: `${
+        installed === null
+          ? `There is no Perdure schema in ${where}`
+          : `The Perdure schema in ${where} is at version ${installed}, and this release needs ${known}`
+      }. Nothing was written. Check the address; if it is right, migrate it: perdure migrate up`
+    })
+  })
 
 // -----------------------------------------------------------------------------
 // service

@@ -24,7 +24,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { ConnectionOptions } from "node:tls"
-import { Store, type StoreError, type StoreService } from "perdure/Store"
+import { type SchemaState, Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
 import * as Claims from "./internal/claims.ts"
 import * as Database from "./internal/database.ts"
@@ -37,7 +37,7 @@ import * as Hints from "./internal/hints.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
 import * as Messages from "./internal/messages.ts"
-import { migrate } from "./internal/migrate.ts"
+import { migrate, requireSchema, schemaState as readSchemaState, scriptAfter } from "./internal/migrate.ts"
 import * as Ours from "./internal/ours.ts"
 import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
@@ -80,6 +80,11 @@ export interface Options {
   readonly connectTimeout?: Duration.Input | undefined
   /** What `pg_stat_activity` shows. Default: `perdure`. */
   readonly applicationName?: string | undefined
+  /**
+   * Whether the schema is made, or brought up to date, when it is not. False: the layer then fails with
+   * `StoreNotMigrated`, and nothing is written. Default: true.
+   */
+  readonly migrate?: boolean | undefined
 }
 
 /** Names of 64 bytes and more would be cut by the server, and two of them could become one. */
@@ -92,30 +97,36 @@ const checkSchema = (schema: string): Effect.Effect<string, StoreError> => {
     : Effect.succeed(schema)
 }
 
+const connectOf = (options: Options) =>
+  Effect.map(checkSchema(options.schema ?? "perdure"), (schema) => ({
+    config: {
+      url: options.url,
+      host: options.host,
+      port: options.port,
+      database: options.database,
+      username: options.username,
+      password: options.password,
+      ssl: options.ssl,
+      connectTimeout: options.connectTimeout ?? "5 seconds",
+      keepAlive: "30 seconds",
+      applicationName: options.applicationName ?? "perdure"
+    } as const,
+    schema,
+    pooler: options.pooler ?? false
+  }))
+
 /**
  * Opens the store: migrates the schema, then serves.
  *
  * Fails with `StoreUnavailable` when the database cannot be reached (start again later) and with `StoreMisconfigured`
- * when a right is missing, the credentials are wrong, or a newer release has migrated the schema.
+ * when a right is missing, the credentials are wrong, or a newer release has migrated the schema; with `migrate: false`
+ * also with `StoreNotMigrated`.
  */
 export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Context.Context<Store | SqlClient | PgClient.PgClient>, StoreError, Scope.Scope> {
-  const schema = yield* checkSchema(options.schema ?? "perdure")
-  const pooler = options.pooler ?? false
-  const config = {
-    url: options.url,
-    host: options.host,
-    port: options.port,
-    database: options.database,
-    username: options.username,
-    password: options.password,
-    ssl: options.ssl,
-    connectTimeout: options.connectTimeout ?? "5 seconds",
-    keepAlive: "30 seconds",
-    applicationName: options.applicationName ?? "perdure"
-  } as const
-  const connect = { config, schema, pooler }
+  const connect = yield* connectOf(options)
+  const { config, pooler } = connect
 
   const database = yield* Effect.mapError(Database.make(connect, options.storeConnections ?? 6), toStoreError)
   // One is used at a time. The second is for when the first does not answer: the lease does not wait for it.
@@ -126,7 +137,7 @@ export const make = Effect.fnUntraced(function*(
     maxConnections: options.maxConnections ?? 10
   }).pipe(Effect.mapError(toStoreError), Effect.provide(Reactivity.layer))
 
-  yield* migrate(database)
+  yield* options.migrate === false ? requireSchema(database) : migrate(database)
   const s = database.s
   const identity = yield* database.query(`SELECT store_id::text, analyzed FROM ${s}.meta WHERE one`)
   const [storeId, analyzed] = identity[0] ?? []
@@ -186,6 +197,19 @@ export const layerConfig = (
     const settings = yield* fromEnvironment
     return yield* make({ ...settings, ...options })
   }))
+
+/** Which schema the database has. Writes nothing. Fails as {@link make} does when it cannot be asked. */
+export const schemaState = (options: Options = {}): Effect.Effect<SchemaState, StoreError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const database = yield* Effect.mapError(Database.make(yield* connectOf(options), 1), toStoreError)
+    return yield* readSchemaState(database)
+  }))
+
+/**
+ * What {@link make} would run to bring a schema from a version (null: from nothing) to this release's, as a script.
+ * `schema`: its name. Default: `perdure`.
+ */
+export const migrationSql = (installed: number | null, schema = "perdure"): string => scriptAfter(schema, installed)
 
 const fromEnvironment = Config.all({
   url: Config.Redacted("DATABASE_URL"),

@@ -10,11 +10,25 @@ import { cancel, claimUntil, join, lapse, startOwned, submit, sweep } from "../.
 import * as Hints from "../src/internal/hints.ts"
 import { migrations } from "../src/internal/migrations.ts"
 import { quoteIdentifier } from "../src/internal/sql/function.ts"
-import { freshSchema, open, session, useDatabase } from "./given.ts"
+import * as PostgresStore from "../src/PostgresStore.ts"
+import { freshSchema, open, session, url, useDatabase } from "./given.ts"
 
 useDatabase()
 
 const failure = <A, R>(effect: Effect.Effect<A, StoreError, R>) => Effect.flip(effect)
+
+/** As psql reads it: a semicolon in a literal ends nothing. */
+const statementsOf = (script: string): ReadonlyArray<string> => {
+  const statements: Array<string> = []
+  let open = ""
+  for (const part of script.split(/;\n(?:\n|$)/)) {
+    open += part
+    const quotes = open.replace(/--.*/g, "").split("'").length - 1
+    if (quotes % 2 === 1) open += ";\n\n"
+    else if (statements.push(open) > 0) open = ""
+  }
+  return statements.filter((statement) => statement.trim() !== "")
+}
 
 describe("migrations", () => {
   it.live("ten processes that start at once make one store", () =>
@@ -74,6 +88,33 @@ describe("migrations", () => {
         (yield* connection.query(`SELECT schema_version FROM ${schema}.meta`)).rows,
         [{ schema_version: 99 }]
       )
+    }))
+
+  it.live("makes nothing where it may not migrate, and says what is missing", () =>
+    Effect.gen(function*() {
+      const schema = freshSchema()
+      const state = PostgresStore.schemaState({ url: Redacted.make(url()), schema })
+      assert.deepStrictEqual(yield* state, { installed: null, known: migrations.length })
+      const error = yield* failure(Effect.scoped(open(schema, { migrate: false })))
+      assert.deepInclude(error.reason, { _tag: "StoreNotMigrated", installed: null, known: migrations.length })
+      assert.match(error.message, /no Perdure schema in the schema "store_\d+" .*Nothing was written\..* migrate up$/)
+      const connection = yield* session
+      const named = connection.query(`SELECT FROM pg_namespace WHERE nspname = '${schema}'`)
+      assert.lengthOf((yield* named).rows, 0)
+
+      yield* Effect.scoped(open(schema))
+      assert.deepStrictEqual(yield* state, { installed: migrations.length, known: migrations.length })
+      const { store } = yield* open(schema, { migrate: false })
+      assert.strictEqual((yield* submit(store, start({ workflowId: "w" })))._tag, "Started")
+    }))
+
+  it.live("a schema that is made by the script is complete", () =>
+    Effect.gen(function*() {
+      const schema = freshSchema()
+      const connection = yield* session
+      for (const statement of statementsOf(PostgresStore.migrationSql(null, schema))) yield* connection.query(statement)
+      const { store } = yield* open(schema, { migrate: false })
+      assert.strictEqual((yield* submit(store, start({ workflowId: "w" })))._tag, "Started")
     }))
 
   it.live("a role that may not create a schema is told which right it lacks; in a schema of its own it needs no more", () =>

@@ -20,11 +20,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { SqlClient } from "effect/sql/SqlClient"
-import { Store, type StoreError } from "perdure/Store"
+import { type SchemaState, Store, type StoreError } from "perdure/Store"
+import { scriptAfter } from "./internal/migrations.ts"
 import * as NodeSqliteClient from "./internal/NodeSqliteClient.ts"
-import { open } from "./internal/open.ts"
+import { open, schemaState as readSchemaState } from "./internal/open.ts"
 import { make } from "./internal/service.ts"
-import { resolve } from "./internal/settings.ts"
+import { resolve, type Settings } from "./internal/settings.ts"
 
 /** Where the database is, and how it is written. */
 export interface Options {
@@ -50,13 +51,19 @@ export interface Options {
    * learns of work that another one made due. Default: 100 milliseconds.
    */
   readonly hintInterval?: Duration.Input | undefined
+  /**
+   * Whether the file and its tables are made, or brought up to date, when they are not. False: the layer then fails with
+   * `StoreNotMigrated`, and nothing is written. Default: true.
+   */
+  readonly migrate?: boolean | undefined
 }
 
 /** What {@link layer} uses where an option is not given. */
 export const defaults = {
   synchronous: "FULL",
   lockTimeout: "10 seconds",
-  hintInterval: "100 millis"
+  hintInterval: "100 millis",
+  migrate: true
 } as const satisfies Omit<Options, "filename">
 
 /**
@@ -76,13 +83,28 @@ export const defaults = {
  */
 export const layer = (options: Options): Layer.Layer<Store | SqlClient, StoreError> =>
   Layer.effectContext(Effect.gen(function*() {
-    const settings = yield* resolve({
-      filename: options.filename,
-      synchronous: options.synchronous ?? defaults.synchronous,
-      lockTimeout: options.lockTimeout ?? defaults.lockTimeout,
-      hintInterval: options.hintInterval ?? defaults.hintInterval
-    })
+    const settings = yield* settingsOf(options)
     const connections = yield* open(settings)
     const client = yield* NodeSqliteClient.make(connections.writer, connections.semaphore, settings.limitMs)
     return Context.make(Store, make(connections, client, settings)).pipe(Context.add(SqlClient, client))
   })).pipe(Layer.provide(Reactivity.layer))
+
+/** Which schema the file has. Writes nothing, and makes no file: one that does not exist has none. */
+export const schemaState = (options: Options): Effect.Effect<SchemaState, StoreError> =>
+  Effect.flatMap(settingsOf(options), readSchemaState)
+
+/** What the layer would run to bring a schema from a version (null: from nothing) to this release's, as a script. */
+export const migrationSql = (installed: number | null): string => scriptAfter(installed)
+
+// -----------------------------------------------------------------------------
+// internal
+// -----------------------------------------------------------------------------
+
+const settingsOf = (options: Options): Effect.Effect<Settings, StoreError> =>
+  resolve({
+    filename: options.filename,
+    synchronous: options.synchronous ?? defaults.synchronous,
+    lockTimeout: options.lockTimeout ?? defaults.lockTimeout,
+    hintInterval: options.hintInterval ?? defaults.hintInterval,
+    migrate: options.migrate ?? defaults.migrate
+  })

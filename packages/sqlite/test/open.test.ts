@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { SqliteStore } from "@perdure/sqlite"
 import * as Effect from "effect/Effect"
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Store } from "perdure/Store"
@@ -62,6 +62,46 @@ describe("opening a file", () => {
         /has schema 99, and this release .* knows up to \d+\. Nothing was written\. Run a release/
       )
       assert.isTrue(readFileSync(filename).equals(before))
+    }))
+
+  it.live("makes neither file nor tables where it may not migrate, and says what is missing", () =>
+    Effect.gen(function*() {
+      const filename = yield* temporaryFile
+      const state = SqliteStore.schemaState({ filename })
+      const none = { installed: null, known: 1 }
+      assert.deepStrictEqual(yield* state, none)
+      const absent = yield* refusal({ filename, migrate: false })
+      assert.strictEqual(absent._tag, "StoreNotMigrated")
+      assert.match(absent.message, /does not exist\. Nothing was written\..* perdure migrate up$/)
+      assert.isFalse(existsSync(filename))
+
+      const application = new DatabaseSync(filename)
+      application.exec("CREATE TABLE mine (id)")
+      application.close()
+      const before = readFileSync(filename)
+      assert.deepStrictEqual(yield* state, none)
+      const empty = yield* refusal({ filename, migrate: false })
+      assert.deepInclude(empty, { _tag: "StoreNotMigrated", ...none })
+      assert.isTrue(readFileSync(filename).equals(before))
+
+      yield* openAndWrite({ filename })
+      assert.deepStrictEqual(yield* state, { installed: 1, known: 1 })
+      assert.deepStrictEqual(yield* openAndWrite({ filename, migrate: false }), [{ _tag: "Started" }])
+    }))
+
+  it.live("is made by its script as it is by itself", () =>
+    Effect.gen(function*() {
+      const [filename, other] = [yield* temporaryFile, yield* temporaryFile]
+      const database = new DatabaseSync(filename)
+      database.exec(SqliteStore.migrationSql(null))
+      const schema = "SELECT name, sql FROM sqlite_schema ORDER BY name"
+      const made = database.prepare(schema).all()
+      database.close()
+      assert.deepStrictEqual(yield* openAndWrite({ filename, migrate: false }), [{ _tag: "Started" }])
+      yield* openAndWrite({ filename: other })
+      const reference = new DatabaseSync(other)
+      assert.deepStrictEqual(made, reference.prepare(schema).all())
+      reference.close()
     }))
 
   it.live("refuses what is not a database", () =>

@@ -2,11 +2,11 @@
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { StoreError } from "perdure/Store"
+import { notMigrated, type SchemaState, type StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { misconfiguration, toStoreError } from "./errors.ts"
 import { migrations } from "./migrations.ts"
-import { quoteLiteral } from "./sql/function.ts"
+import { quoteIdentifier, quoteLiteral } from "./sql/function.ts"
 
 /** The schema's version, or null when there is none. Writes nothing and needs no lock. */
 const installed = (database: Database, connection: PgConnection.PgConnection): Effect.Effect<number | null, SqlError> =>
@@ -33,6 +33,35 @@ const refuseNewer = (version: number): Effect.Effect<void, StoreError> =>
         + "Nothing was written. Upgrade @perdure/postgres, or use another schema"
     ))
     : Effect.void
+
+/** Which schema there is. Writes nothing. */
+export const schemaState = (database: Database): Effect.Effect<SchemaState, StoreError> =>
+  database.pool.use((connection) => installed(database, connection)).pipe(
+    Effect.map((version) => ({ installed: version, known: migrations.length })),
+    Effect.mapError((error) => isSqlError(error) ? toStoreError(error) : error)
+  )
+
+/** Where nothing may be made: the schema has to be there, and this code's. */
+export const requireSchema = (database: Database): Effect.Effect<void, StoreError> =>
+  Effect.flatMap(schemaState(database), (state) => {
+    if (state.installed === state.known) return Effect.void
+    return state.installed !== null && state.installed > state.known
+      ? refuseNewer(state.installed)
+      : Effect.fail(notMigrated(`the schema "${database.schema}" of this PostgreSQL database`, state))
+  })
+
+/** What {@link migrate} does from version `from` on (null: from nothing), as a script. */
+export const scriptAfter = (schema: string, from: number | null): string => {
+  const s = quoteIdentifier(schema)
+  return [
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL standard_conforming_strings = on",
+    ...from === null ? [`CREATE SCHEMA ${s}`] : [],
+    ...migrations.slice(from ?? 0).flatMap((migration) => migration(s)),
+    `UPDATE ${s}.meta SET schema_version = ${migrations.length} WHERE one`,
+    "COMMIT"
+  ].map((statement) => `${statement.trim()};\n`).join("\n")
+}
 
 /**
  * All of it in one transaction under an advisory lock that ends with it, so a crash at any statement leaves nothing

@@ -2,6 +2,7 @@
  * The schema, as a list of steps that is only ever appended to. A released step never changes: the previous release may
  * still be running beside this one.
  */
+import { notMigrated } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { misconfigured } from "./errors.ts"
 import { initial } from "./schema.ts"
@@ -26,14 +27,18 @@ export const migrate = (database: Database): boolean => {
   for (const migration of migrations.slice(current)) {
     database.native.exec(migration)
   }
-  database.run(
-    `INSERT INTO perdure_meta (only_row, store_id, schema_version) VALUES (1, ?, ?)
-     ON CONFLICT (only_row) DO UPDATE SET schema_version = excluded.schema_version`,
-    crypto.randomUUID(),
-    schemaVersion
-  )
+  database.native.exec(stamp(crypto.randomUUID()))
   return true
 }
+
+const stamp = (storeId: string): string =>
+  `INSERT INTO perdure_meta (only_row, store_id, schema_version) VALUES (1, '${storeId}', ${schemaVersion})
+ON CONFLICT (only_row) DO UPDATE SET schema_version = excluded.schema_version;
+`
+
+/** What {@link migrate} does from version `from` on (null: from nothing), as a script for a file of its own. */
+export const scriptAfter = (from: number | null): string =>
+  ["BEGIN IMMEDIATE;\n", ...migrations.slice(from ?? 0), stamp(crypto.randomUUID()), "COMMIT;\n"].join("")
 
 /** Before anything is written, be it only the journal mode. */
 export const refuseNewer = (database: Database): void => {
@@ -41,8 +46,16 @@ export const refuseNewer = (database: Database): void => {
   if (current > schemaVersion) throw newerSchema(current)
 }
 
+/** Where nothing may be made: it has to be there. */
+export const refuseOlder = (database: Database): void => {
+  const current = currentVersion(database)
+  if (current === schemaVersion) return
+  const installed = current === 0 ? null : current
+  throw notMigrated(`the SQLite database ${database.native.location()}`, { installed, known: schemaVersion })
+}
+
 /** 0: no tables yet. */
-const currentVersion = (database: Database): number => {
+export const currentVersion = (database: Database): number => {
   const exists = database.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'perdure_meta'")
   if (exists === undefined) return 0
   return database.get<{ version: number }>("SELECT schema_version AS version FROM perdure_meta")?.version ?? 0

@@ -3,29 +3,59 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { accessSync, constants, statSync } from "node:fs"
 import { dirname } from "node:path"
-import type { StoreError } from "perdure/Store"
+import { notMigrated, type SchemaState, type StoreError } from "perdure/Store"
 import { connect, type ConnectionOptions, type Connections } from "./connections.ts"
-import type { Database } from "./database.ts"
+import { type Database, open as openDatabase } from "./database.ts"
 import { misconfigured, resultCode, storeError, unavailable } from "./errors.ts"
 import { exclusively, retryBusy } from "./lock.ts"
-import { migrate, refuseNewer } from "./migrations.ts"
+import { currentVersion, migrate, refuseNewer, refuseOlder, schemaVersion } from "./migrations.ts"
 
-export const open = (options: ConnectionOptions): Effect.Effect<Connections, StoreError, Scope.Scope> =>
-  connect(options).pipe(
-    Effect.tap((connections) =>
-      exclusively(connections.semaphore, options.limitMs, prepare(connections.writer, options))
-    ),
-    Effect.mapError((error) => openingError(error, options.filename))
-  )
+interface OpenOptions extends ConnectionOptions {
+  /** False: neither the file nor anything in it is made. */
+  readonly migrate: boolean
+}
 
-const prepare = (database: Database, options: ConnectionOptions) =>
+export const open = (options: OpenOptions): Effect.Effect<Connections, StoreError, Scope.Scope> =>
+  Effect.suspend(() => options.migrate || exists(options.filename) ? connect(options) : Effect.fail(absent(options)))
+    .pipe(
+      Effect.tap((connections) =>
+        exclusively(connections.semaphore, options.limitMs, prepare(connections.writer, options))
+      ),
+      Effect.mapError((error) => openingError(error, options.filename))
+    )
+
+/** What a file has for a schema, without changing it, or making one. */
+export const schemaState = (options: ConnectionOptions): Effect.Effect<SchemaState, StoreError> =>
+  Effect.suspend(() => {
+    if (!exists(options.filename)) return Effect.succeed({ installed: null, known: schemaVersion })
+    return Effect.acquireUseRelease(
+      Effect.try({ try: () => openDatabase(options.filename), catch: (error) => error }),
+      (database) =>
+        Effect.map(retryBusy(() => currentVersion(database), options.limitMs), (version) => ({
+          installed: version === 0 ? null : version,
+          known: schemaVersion
+        })),
+      (database) => Effect.sync(() => database.native.close())
+    ).pipe(Effect.mapError((error) => openingError(error, options.filename)))
+  })
+
+const exists = (filename: string): boolean => filename === ":memory:" || kindOf(filename) !== undefined
+
+const absent = ({ filename }: OpenOptions): StoreError =>
+  notMigrated(`the SQLite database ${filename}, a file that does not exist`, {
+    installed: null,
+    known: schemaVersion
+  })
+
+const prepare = (database: Database, options: OpenOptions) =>
   Effect.andThen(
     retryBusy(() => {
       refuseNewer(database)
+      if (!options.migrate) refuseOlder(database)
       refuseCutShort(database)
       useWal(database)
     }, options.limitMs),
-    retryBusy(() => migrateOnce(database), options.limitMs)
+    options.migrate ? retryBusy(() => migrateOnce(database), options.limitMs) : Effect.void
   )
 
 /**

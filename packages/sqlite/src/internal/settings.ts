@@ -7,6 +7,7 @@ import { misconfigured } from "./errors.ts"
 
 export interface Settings extends ConnectionOptions {
   readonly hintIntervalMs: number
+  readonly migrate: boolean
 }
 
 interface Given {
@@ -14,6 +15,7 @@ interface Given {
   readonly synchronous: "FULL" | "NORMAL"
   readonly lockTimeout: Duration.Input
   readonly hintInterval: Duration.Input
+  readonly migrate: boolean
 }
 
 export const resolve = (given: Given): Effect.Effect<Settings, StoreError> => {
@@ -32,8 +34,8 @@ export const resolve = (given: Given): Effect.Effect<Settings, StoreError> => {
   if (!(hintIntervalMs >= 1 && hintIntervalMs <= 3_600_000)) {
     return refuse("hintInterval", "is not between 1 millisecond and 1 hour", "100 milliseconds are right for most.")
   }
-  const { filename, synchronous } = given
-  return Effect.succeed({ filename, synchronous, limitMs, hintIntervalMs })
+  const { filename, migrate, synchronous } = given
+  return Effect.succeed({ filename, synchronous, limitMs, hintIntervalMs, migrate })
 }
 
 const refuse = (option: string, problem: string, remedy: string) =>
