@@ -1,6 +1,9 @@
-/** Every public export has a doc comment: what is not described is not public. */
+/**
+ * Every public export has a doc comment: what is not described is not public. And `"perdure"` loads no more than every
+ * program needs, since each process pays for it at its start.
+ */
 import { readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { expect, it } from "vitest"
 
 const root = join(import.meta.dirname, "../..")
@@ -29,4 +32,21 @@ it("every public module begins with what it is", () => {
 
 it("every public export is documented", () => {
   expect(modules.flatMap(undocumented)).toEqual([])
+})
+
+/** What a module imports, all the way down: packages by their names, own files by their paths. */
+const loadedBy = (path: string, seen = new Set<string>()): ReadonlySet<string> => {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  if (!path.endsWith(".ts")) return seen
+  for (const [, from] of readFileSync(path, "utf8").matchAll(/^(?:import|export) (?!type )[^"]*"([^"]+)"/gm)) {
+    loadedBy(from!.startsWith(".") ? join(dirname(path), from!) : from!, seen)
+  }
+  return seen
+}
+
+it("a program without HTTP does not load what serves it", () => {
+  const serves = (path: string) => [...loadedBy(join(root, path))].filter((module) => module.startsWith("effect/http"))
+  expect(serves("packages/perdure/src/index.ts")).toEqual([])
+  expect(serves("packages/perdure/src/WorkflowHttp.ts")).not.toEqual([])
 })

@@ -14,7 +14,9 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
-import { Step, Workflow, WorkflowApi, WorkflowContext, WorkflowHttp } from "perdure"
+import { Step, Workflow, WorkflowContext } from "perdure"
+import * as WorkflowApi from "perdure/WorkflowApi"
+import * as WorkflowHttp from "perdure/WorkflowHttp"
 import { type Needs, onBothStores, type Running } from "./harness.ts"
 
 class OutOfStock extends Schema.TaggedError<OutOfStock>()("OutOfStock", { sku: Schema.String }) {}
