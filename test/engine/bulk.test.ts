@@ -27,7 +27,13 @@ onBothStores("many at once", (claim) => {
       const half: Client.Filter = { idPrefix: "w", attributes: { half: 0 } }
       assert.deepStrictEqual(yield* use(Client.cancelAll(half, { dryRun: true })), { matched: 225, changed: 0 })
       assert.strictEqual((yield* use(Client.get("w0"))).status, "PENDING")
-      assert.deepStrictEqual(yield* use(Client.cancelAll(half, { detail: "enough" })), { matched: 225, changed: 225 })
+      const sofar: Array<Client.BulkResult> = []
+      const onProgress = (result: Client.BulkResult) => Effect.sync(() => void sofar.push(result))
+      assert.deepStrictEqual(yield* use(Client.cancelAll(half, { detail: "enough", onProgress })), {
+        matched: 225,
+        changed: 225
+      })
+      assert.deepStrictEqual(sofar, [{ matched: 200, changed: 200 }, { matched: 225, changed: 225 }])
       const info = yield* use(reaches("w2", "CANCELLED"))
       assert.strictEqual((info.reason as any).detail, "enough")
       assert.strictEqual(yield* use(Client.count({ status: "CANCELLED" })), 225)

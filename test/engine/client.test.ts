@@ -49,6 +49,32 @@ onBothStores("looking", (claim) => {
   )
 
   claim(
+    "steps tell the branch that they are in, in pages that are as long as asked for",
+    Effect.fnUntraced(function*(given) {
+      const live = Slow.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Step.run("a/b %2F", Effect.succeed(1))
+          yield* Workflow.forEach(["x/y", "z"], (item) => Step.run("inner", Effect.succeed(item)), {
+            key: (item) => item
+          })
+        })
+      )
+      const { use } = yield* given.engine(live)
+      yield* use(Slow.execute(undefined, { workflowId: "w" }))
+      const steps = yield* use(Client.steps("w"))
+      assert.deepStrictEqual(steps.map(({ branch, name, seq }) => [seq, ...branch, name]), [
+        [1, "a/b %2F"],
+        [2, "forEach", "x/y", "inner"],
+        [3, "forEach", "z", "inner"]
+      ])
+      const page = yield* use(Client.steps("w", { after: 0, limit: 1 }))
+      assert.deepStrictEqual(page, steps.slice(1, 2))
+      assert.strictEqual((yield* reasonOf(use(Client.steps("w", { limit: 0 }))))._tag, "InvalidArgument")
+      assert.strictEqual((yield* reasonOf(use(Client.steps("w", { after: 0.5 }))))._tag, "InvalidArgument")
+    })
+  )
+
+  claim(
     "steps come in the order of calls, with values, failures, kinds and children",
     Effect.fnUntraced(function*(given) {
       const live = Slow.toLayer(() =>

@@ -12,9 +12,10 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { Engine } from "./Engine.ts"
+import type { EnqueueOptions } from "./EnqueueOptions.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Bulk from "./internal/bulkManaging.ts"
-import type { BulkResult } from "./internal/bulkManaging.ts"
+import type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
 import * as Codec from "./internal/codec.ts"
 import type { Core } from "./internal/core.ts"
 import type { Definition } from "./internal/definition.ts"
@@ -30,6 +31,8 @@ import { outsideBody } from "./internal/inBody.ts"
 import * as Managing from "./internal/managing.ts"
 import type { WorkflowInfo } from "./internal/managing.ts"
 import { checkTargetId } from "./internal/names.ts"
+import * as Naming from "./internal/naming.ts"
+import type { DefinitionInfo } from "./internal/naming.ts"
 import * as Placing from "./internal/replacing.ts"
 import { attemptSync } from "./internal/starting.ts"
 import type { StepInfo } from "./internal/stepInfo.ts"
@@ -38,7 +41,7 @@ import type { MessageInfo, StreamInfo } from "./internal/told.ts"
 import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
 import type { ExecutorRow } from "./Store.ts"
-import type { Workflow } from "./Workflow.ts"
+import type { ExecuteOptions, Workflow } from "./Workflow.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
 
@@ -49,12 +52,13 @@ import * as WorkflowHandle from "./WorkflowHandle.ts"
 export * as queues from "./client/queues.ts"
 export * as schedules from "./client/schedules.ts"
 export * as versions from "./client/versions.ts"
-export type { BulkResult } from "./internal/bulkManaging.ts"
+export type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
 export type { RetainOptions } from "./internal/erasing.ts"
 export type { EventInfo } from "./internal/events.ts"
 export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining.ts"
 export type { Filter } from "./internal/filtering.ts"
 export type { WorkflowInfo } from "./internal/managing.ts"
+export type { DefinitionInfo } from "./internal/naming.ts"
 export type { StepInfo } from "./internal/stepInfo.ts"
 export type { MessageInfo, StreamInfo } from "./internal/told.ts"
 
@@ -80,12 +84,6 @@ export interface CancelOptions {
 export interface DeleteOptions {
   /** Also all children, however deep, detached ones too. Default: false. */
   readonly children?: boolean
-}
-
-/** How something is done to many. */
-export interface BulkOptions {
-  /** Only counts. Default: false. */
-  readonly dryRun?: boolean
 }
 
 /** How a fork differs from its source. */
@@ -131,9 +129,21 @@ export const count = (
       (restricted) => Effect.mapError(core.store.count(restricted), fromStoreError)
     ))
 
-/** The recorded steps of a workflow, in the order of calls. Fails with `WorkflowNotFound`. */
-export const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine> =>
-  ofOne("steps", workflowId, Managing.steps)
+/**
+ * The recorded steps of a workflow, in the order of calls. Fails with `WorkflowNotFound`.
+ *
+ * - `after`: only those with a greater id. Default: from the first.
+ * - `limit`: at most so many, from 1. Default: all.
+ */
+export const steps = (
+  workflowId: string,
+  options: { readonly after?: number; readonly limit?: number } = {}
+): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine> =>
+  ofOne(
+    "steps",
+    workflowId,
+    (core, id) => Effect.flatMap(attemptSync(() => stepsPageOf(options)), (page) => Managing.steps(core, id, page))
+  )
 
 /**
  * The events that a workflow has set, by key, whatever their definitions; with one at hand use its `get`. Fails with
@@ -169,6 +179,13 @@ export const explain = (workflowId: string): Effect.Effect<Explanation, Workflow
 export const executors: Effect.Effect<ReadonlyArray<ExecutorRow>, WorkflowError, Engine> = managed(
   "executors",
   (core) => Effect.mapError(core.store.executors, fromStoreError)
+)
+
+/** The workflows of which this engine has the code, by name. None for one that runs no workflows. */
+export const definitions: Effect.Effect<ReadonlyArray<DefinitionInfo>, WorkflowError, Engine> = managed(
+  "definitions",
+  (core) =>
+    Effect.sync(() => (core.executor?.definitions() ?? []).map(Naming.infoOf).sort((a, b) => a.name < b.name ? -1 : 1))
 )
 
 // -----------------------------------------------------------------------------
@@ -237,6 +254,23 @@ export const fork: {
   const forked = managed("fork", (core) => Forking.fork(core, workflowId, options, definition))
   return definition === undefined ? forked : Effect.map(forked, (id) => WorkflowHandle.make(id, definition))
 })
+
+/**
+ * Starts a workflow by its name, where its definition is not at hand. Succeeds with its id once the start is durable.
+ *
+ * *Details*
+ *
+ * `payload` is the encoded one, plain JSON: checked against the schema where this engine has the code, else by the code that
+ * runs it. `queue` is the name of one that the store knows; `priority`, `partitionKey` and `deduplicationId` are of it.
+ * Default of `version`: `""`, the latest when it starts. Otherwise like the `start` of a definition.
+ */
+export const start = (
+  name: string,
+  options: Omit<ExecuteOptions, "key" | "detached"> & Omit<EnqueueOptions, "version" | "delay"> & {
+    readonly payload?: Json
+    readonly queue?: string
+  } = {}
+): Effect.Effect<string, WorkflowError, Engine> => managed("start", (core) => Naming.start(core, name, options))
 
 /** Cancels all that fit and are not done. Those that are started meanwhile are left alone. */
 export const cancelAll = (
@@ -370,6 +404,7 @@ export const waitAll = (workflows: ReadonlyArray<Reference>): Effect.Effect<void
 const untyped: Definition = {
   name: "workflow",
   payload: Codec.make<any>(),
+  payloadSchema: undefined,
   success: Codec.make<any>(),
   error: undefined,
   requiredRoles: [],
@@ -410,7 +445,7 @@ function inBulk(
   options: BulkOptions,
   act: (core: Core, workflowIds: ReadonlyArray<string>) => Effect.Effect<number, WorkflowError>
 ): Effect.Effect<BulkResult, WorkflowError, Engine> {
-  return managed(operation, (core) => Bulk.each(core, filter, options.dryRun === true, (ids) => act(core, ids)))
+  return managed(operation, (core) => Bulk.each(core, filter, options, (ids) => act(core, ids)))
 }
 
 const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
@@ -419,6 +454,19 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 const countLimitOf = (limit: number): number => {
   if (Number.isInteger(limit) && limit >= 1 && limit <= Bulk.countLimit) return limit
   throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 10,000,000.")
+}
+
+/** Ids of steps are 32-bit numbers. */
+const lastStepId = 2_147_483_647
+
+const stepsPageOf = (
+  { after = -1, limit = lastStepId }: { readonly after?: number; readonly limit?: number }
+): { readonly after: number; readonly limit: number } => {
+  if (!Number.isInteger(after) || after < -1 || after > lastStepId) {
+    throw invalid("after", `it is ${after}`, "Give the id of a step.")
+  }
+  if (Number.isInteger(limit) && limit >= 1 && limit <= lastStepId) return { after, limit }
+  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1.")
 }
 
 const idsOf = (workflows: ReadonlyArray<Reference>): ReadonlyArray<string> =>

@@ -681,7 +681,11 @@ export interface StoreService extends QueueStore, MessageStore, ScheduleStore, M
 
   readonly get: (workflowId: string) => Effect.Effect<WorkflowRow | null, StoreError>
   readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<WorkflowRow>, StoreError>
-  readonly steps: (workflowId: string) => Effect.Effect<ReadonlyArray<StepRow>, StoreError>
+  /** In the order of calls. `page`: those with an id above `after`, at most `limit`. */
+  readonly steps: (
+    workflowId: string,
+    page?: { readonly after: number; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<StepRow>, StoreError>
 
   /**
    * Of these ids: the outcomes of those that are done (phase `done`), those that are blocked (status `BLOCKED`), and those

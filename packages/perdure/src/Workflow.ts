@@ -172,6 +172,7 @@ export const make = <
   const definition: Definition = {
     name: checkWorkflowName(name),
     payload: options.payload === undefined ? Codec.nothing : Codec.make<any>(schemaOf(options.payload)),
+    payloadSchema: options.payload === undefined ? undefined : schemaOf(options.payload),
     success: options.success === undefined ? Codec.nothing : Codec.make<any>(options.success),
     error: options.error,
     requiredRoles: (options.requiredRoles ?? []).map((role) => checkKey(role, "required role")),

@@ -79,6 +79,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Answers) {
     definition: {
       name: "Subject",
       payload: Codec.make<any>(),
+      payloadSchema: undefined,
       success: Codec.make<any>(),
       error: undefined,
       requiredRoles: [],

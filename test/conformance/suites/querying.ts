@@ -45,6 +45,31 @@ export const querying: Suite = (claim) => {
       })
   )
 
+  claim("a page of steps begins after an id, and is as long as it may be", ({ store }) =>
+    Effect.gen(function*() {
+      yield* join(store, "i")
+      yield* startOwned(store, "w", "i")
+      const records = [0, 1, 3, 6].map((id, i) => record(id, { seq: i + 1 }))
+      yield* recorded(
+        store,
+        advance("w", 1, { attempts: [attempt(2, 0), attempt(2, 1), attempt(4, 0), attempt(9, 0)] })
+      )
+      yield* recorded(store, advance("w", 1, { records }))
+      const pages = Effect.fnUntraced(function*(limit: number) {
+        const ids: Array<Array<number>> = []
+        for (let after = -1;;) {
+          const rows = yield* store.steps("w", { after, limit })
+          if (rows.length === 0) return ids
+          ids.push(rows.map(({ stepId }) => stepId))
+          after = rows.at(-1)!.stepId
+        }
+      })
+      assert.deepStrictEqual(yield* pages(1), [[0], [1], [2], [3], [4], [6], [9]])
+      assert.deepStrictEqual(yield* pages(3), [[0, 1, 2], [3, 4, 6], [9]])
+      assert.deepStrictEqual(yield* pages(100), [[0, 1, 2, 3, 4, 6, 9]])
+      assert.deepStrictEqual((yield* store.steps("w", { after: 1, limit: 1 }))[0]!.attemptErrors.length, 2)
+    }))
+
   claim("steps are listed in the order of their calls, with their attempts", ({ store }) =>
     Effect.gen(function*() {
       yield* join(store, "i")

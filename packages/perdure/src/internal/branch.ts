@@ -64,6 +64,12 @@ export const take = (
 /** The path of a labelled branch below the operation `key`. */
 export const pathOf = (key: string, label: string | number): string => `${key}/${escape(String(label))}/`
 
+/** What the path of a key is made of, for people. */
+export const branchOf = (key: string): ReadonlyArray<string> => key.split("/").slice(0, -1).map(unescape)
+
+const unescape = (segment: string): string =>
+  segment.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
 /**
  * A name is used twice where it must be unique. A defect: which of the two comes second is a matter of timing, so that
  * nobody may go on from there.

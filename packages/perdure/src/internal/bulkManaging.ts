@@ -12,6 +12,14 @@ export interface BulkResult {
   readonly changed: number
 }
 
+/** How something is done to many. */
+export interface BulkOptions {
+  /** Only counts. Default: false. */
+  readonly dryRun?: boolean
+  /** What became of those that were looked at so far, after each few hundred. Interrupting it ends the whole there. */
+  readonly onProgress?: (sofar: BulkResult) => Effect.Effect<void>
+}
+
 /** Rows of one page, and ids of one write. */
 const batch = 200
 /** So far a dry run counts. */
@@ -24,7 +32,7 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 export const each = (
   core: Core,
   filter: Filter,
-  dryRun: boolean,
+  { dryRun = false, onProgress = () => Effect.void }: BulkOptions,
   act: (workflowIds: ReadonlyArray<string>) => Effect.Effect<number, WorkflowError>
 ): Effect.Effect<BulkResult, WorkflowError> =>
   Effect.gen(function*() {
@@ -57,6 +65,7 @@ export const each = (
       )
       if (rows.length > 0) changed += yield* act(rows.map((row) => row.workflowId))
       matched += rows.length
+      yield* onProgress({ matched, changed })
       if (rows.length < batch) return { matched, changed }
       after = rows[rows.length - 1]!
     }

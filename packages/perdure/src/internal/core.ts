@@ -39,6 +39,8 @@ export interface Executor {
   /** Changes when a lapsed lease is followed by a new one. */
   readonly incarnation: () => string
   readonly registered: (name: string) => Registration | undefined
+  /** All that it has the code of. */
+  readonly definitions: () => ReadonlyArray<Definition>
   readonly register: (registration: Registration) => Effect.Effect<void, unknown>
   readonly unregister: (name: string) => Effect.Effect<void>
   /** Runs a workflow that has just been started with this incarnation as its owner. */

@@ -4,6 +4,8 @@ import type { StorableSchema, ValueCodec } from "./codec.ts"
 export interface Definition {
   readonly name: string
   readonly payload: ValueCodec<any>
+  /** Undefined: it has none, or its definition is not at hand. */
+  readonly payloadSchema: StorableSchema<any> | undefined
   readonly success: ValueCodec<any>
   readonly error: StorableSchema<any> | undefined
   readonly requiredRoles: ReadonlyArray<string>

@@ -10,6 +10,7 @@ import type { StoreError } from "../Store.ts"
 import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
 import { Claiming } from "./claiming.ts"
 import type { Begun, Core, Executor, Registration } from "./core.ts"
+import type { Definition } from "./definition.ts"
 import { Executions } from "./executions.ts"
 import { Lease, sending } from "./lease.ts"
 import { loop, patienceMs } from "./loop.ts"
@@ -59,6 +60,7 @@ export class ExecutorLoops implements Executor {
 
   readonly incarnation = (): string => this.lease.incarnation
   readonly registered = (name: string): Registration | undefined => this.serving.get(name)
+  readonly definitions = (): ReadonlyArray<Definition> => this.serving.definitions
   readonly isRunning = (workflowId: string): boolean => this.executions.has(workflowId)
   readonly mayStart = (): boolean => this.lease.isGood
   readonly accepting = (): boolean =>

@@ -1,6 +1,7 @@
 /** Forking: a new workflow that starts from another's records up to a step. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Json } from "../Json.ts"
 import type { Fork } from "../Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowConflict, WorkflowError } from "../WorkflowError.ts"
 import * as Codec from "./codec.ts"
@@ -9,6 +10,7 @@ import type { Definition } from "./definition.ts"
 import { untilItPasses } from "./journal.ts"
 import * as Managing from "./managing.ts"
 import { checkKey, checkTargetId, checkWorkflowId, positiveDurationMs } from "./names.ts"
+import { checkPayload } from "./naming.ts"
 import { attemptSync } from "./starting.ts"
 
 export interface ForkOptions {
@@ -61,9 +63,10 @@ export const fork = (
 ): Effect.Effect<string, WorkflowError> =>
   Effect.gen(function*() {
     const asked = yield* attemptSync(() => forkOf(core, sourceId, options, definition))
-    if (definition !== undefined) {
+    if (definition !== undefined || asked.payload !== null) {
       const { name } = yield* Managing.get(core, sourceId)
-      if (name !== definition.name) return yield* Effect.fail(otherName(sourceId, name, definition.name))
+      if (definition === undefined) yield* readable(core, name, options.payload)
+      else if (name !== definition.name) return yield* Effect.fail(otherName(sourceId, name, definition.name))
     }
     // The same keyed fork again: whether the first was made is unknown.
     const answer = yield* core.store.fork(asked).pipe(
@@ -83,6 +86,13 @@ export const fork = (
         return yield* Effect.fail(beyond(asked, answer.steps))
     }
   })
+
+/** An encoded payload is checked where its code is at hand; else by the code that runs it. */
+const readable = (core: Core, name: string, payload: unknown): Effect.Effect<void, WorkflowError> => {
+  const known = core.executor?.registered(name)?.definition
+  // It has been encoded as plain JSON.
+  return known === undefined ? Effect.void : attemptSync(() => checkPayload(known, payload as Json))
+}
 
 const otherName = (workflowId: string, name: string, wanted: string): WorkflowError =>
   invalid("workflow", `"${workflowId}" is of "${name}", not of "${wanted}"`, "Fork it by its own definition.")

@@ -101,10 +101,14 @@ export const get = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo,
 export const list = (core: Core, filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowInfo>, WorkflowError> =>
   Effect.mapError(core.store.list(filter), fromStoreError).pipe(Effect.map((rows) => rows.map(infoOf)))
 
-export const steps = (core: Core, workflowId: string): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError> =>
+export const steps = (
+  core: Core,
+  workflowId: string,
+  page?: { readonly after: number; readonly limit: number }
+): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError> =>
   Effect.andThen(
     get(core, workflowId),
-    Effect.mapError(core.store.steps(workflowId), fromStoreError)
+    Effect.mapError(core.store.steps(workflowId, page), fromStoreError)
   ).pipe(Effect.map((rows) => rows.map(stepOf)))
 
 /** Cancels, and tells everybody who should know. One answer per id. */

@@ -5,13 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Auth from "../Auth.ts"
 import * as EnqueueOptions from "../EnqueueOptions.ts"
 import type { AttributeValue, Enqueued, QueueLimits, ScheduleDefinition, ScheduleRow, Start } from "../Store.ts"
-import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
-import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
-import { checkKey, checkWorkflowName } from "./names.ts"
+import { checkKey } from "./names.ts"
+import { queueNamed, refusePlace, untyped } from "./naming.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import { checkMissed, checkOverlap, checkRule, type RuleOptions } from "./rules.ts"
 import { attemptSync, startOf } from "./starting.ts"
@@ -137,35 +137,14 @@ const surroundings = (context: Context.Context<never>, options: ScheduleOptions)
   return Context.add(own, Auth.Current, principal) as Context.Context<never>
 }
 
-const refusePlace = (options: ScheduleOptions): void => {
-  for (const argument of ["priority", "partitionKey", "deduplicationId"] as const) {
-    if (options[argument] === undefined) continue
-    throw invalid(argument, "it is of a queue, and there is none", "Give a queue, or leave it out.")
-  }
-}
-
 const queueOf = (
   core: Core,
   queue: ScheduleOptions["queue"]
 ): Effect.Effect<QueueDefinition | undefined, WorkflowError> => {
   if (queue === undefined) return Effect.succeed(undefined)
   if (typeof queue !== "string") return Effect.as(core.queues.registered(queue.definition), queue.definition)
-  return Effect.flatMap(Effect.mapError(core.store.queues([queue]), fromStoreError), ([row]) =>
-    row === undefined
-      ? Effect.fail(invalid("queue", `there is none named ${JSON.stringify(queue)}`, "Declare it first."))
-      : Effect.succeed({ name: row.name, limits: row.limits }))
+  return queueNamed(core, queue)
 }
-
-/** A workflow whose definition is not at hand: its payload is plain JSON, which its own code checks when it starts. */
-const untyped = (name: string): Definition => ({
-  name: checkWorkflowName(name),
-  payload: Codec.make<any>(),
-  success: Codec.make<any>(),
-  error: undefined,
-  requiredRoles: [],
-  maxRecoveryAttempts: 5,
-  timeoutMs: undefined
-})
 
 // -----------------------------------------------------------------------------
 // from a row

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Served } from "../Store.ts"
 import type { Core, Registration } from "./core.ts"
+import type { Definition } from "./definition.ts"
 
 export class Serving {
   private readonly registry = new Map<string, Registration>()
@@ -21,6 +22,10 @@ export class Serving {
 
   get(name: string): Registration | undefined {
     return this.registry.get(name)
+  }
+
+  get definitions(): ReadonlyArray<Definition> {
+    return [...this.registry.values()].map(({ definition }) => definition)
   }
 
   add(registration: Registration): void {

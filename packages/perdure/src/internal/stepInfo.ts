@@ -2,6 +2,7 @@
 import type { FailureDetail } from "../StepFailed.ts"
 import type { RecordKind, StepRow } from "../Store.ts"
 import { failureOfAwaited } from "./awaiting.ts"
+import { branchOf } from "./branch.ts"
 import { textFound } from "./outcomes.ts"
 import { dateOf, failureOf, readable } from "./readable.ts"
 import type { Awaited } from "./waiters.ts"
@@ -10,6 +11,10 @@ import type { Awaited } from "./waiters.ts"
 export interface StepInfo {
   /** Order of calls, from 0. */
   readonly stepId: number
+  /** Order in which outcomes reached the body, from 1. Undefined while only failed attempts are recorded. */
+  readonly seq: number | undefined
+  /** Operations and labels of the branches that it is in, outermost first, as in `["forEach", "0"]`. Empty: the body. */
+  readonly branch: ReadonlyArray<string>
   readonly name: string
   readonly kind: RecordKind
   /** Undefined while only failed attempts are recorded. */
@@ -26,6 +31,8 @@ export interface StepInfo {
 
 export const stepOf = (row: StepRow): StepInfo => ({
   stepId: row.stepId,
+  seq: row.seq ?? undefined,
+  branch: branchOf(row.key),
   name: row.name,
   kind: row.kind,
   outcome: row.outcome ?? undefined,

@@ -6,14 +6,16 @@ import type { Database } from "./database.ts"
 import { workflowOf } from "./rows.ts"
 import { besides, workflowRow } from "./sql/rows.ts"
 
-/** Records, and steps of which only failed attempts are recorded so far. */
+/** Records, and steps of which only failed attempts are recorded so far. A full page has nothing beyond its last record. */
 const stepsStatement = (s: string): string => `
   WITH t AS (
-    SELECT * FROM ${s}.step WHERE workflow_id = $1::text
+    SELECT * FROM ${s}.step WHERE workflow_id = $1::text AND step_id > $2::integer ORDER BY step_id LIMIT $3::integer
   ), a AS (
     SELECT step_id, min(key) AS key, min(name) AS name, count(*) AS attempts, min(at) AS at,
       json_agg(error ORDER BY attempt) AS errors
-    FROM ${s}.attempt WHERE workflow_id = $1::text GROUP BY step_id
+    FROM ${s}.attempt WHERE workflow_id = $1::text AND step_id > $2::integer
+      AND step_id <= coalesce((SELECT max(step_id) FROM t HAVING count(*) = $3::integer), 2147483647)
+    GROUP BY step_id
   )
   SELECT json_build_object(
     'stepId', coalesce(t.step_id, a.step_id), 'seq', t.seq, 'key', coalesce(t.key, a.key),
@@ -21,7 +23,7 @@ const stepsStatement = (s: string): string => `
     'attempts', coalesce(t.attempts, a.attempts), 'attemptErrors', coalesce(a.errors, '[]'),
     'startedAt', coalesce(t.started_at, a.at), 'completedAt', t.at, 'childId', t.child_id)::text
   FROM t FULL JOIN a ON a.step_id = t.step_id
-  ORDER BY coalesce(t.step_id, a.step_id)`
+  ORDER BY coalesce(t.step_id, a.step_id) LIMIT $3::integer`
 
 const outcomesStatement = (s: string): string => `
   SELECT k.id, w.workflow_id IS NOT NULL, w.name, w.status, w.output, w.reason, o.open
@@ -56,8 +58,11 @@ export const make = (database: Database) => {
       (rows) => rows.length === 0 ? null : workflowOf(rows[0]![0] as string)
     )
 
-  const steps = (workflowId: string): Effect.Effect<ReadonlyArray<StepRow>, StoreError> =>
-    Effect.map(database.query(stepsSql, [workflowId]), parse<StepRow>)
+  const steps = (
+    workflowId: string,
+    { after, limit } = { after: -1, limit: 2_147_483_647 }
+  ): Effect.Effect<ReadonlyArray<StepRow>, StoreError> =>
+    Effect.map(database.query(stepsSql, [workflowId, String(after), String(limit)]), parse<StepRow>)
 
   const outcomes = (workflowIds: ReadonlyArray<string>): Effect.Effect<
     {

@@ -33,14 +33,22 @@ export const page = (database: Database, workflowId: string, after: number): Pag
   return { records, attempts, more }
 }
 
-export const steps = (database: Database, workflowId: string): ReadonlyArray<StepRow> => {
+const all = { after: -1, limit: Number.MAX_SAFE_INTEGER }
+
+export const steps = (database: Database, workflowId: string, { after, limit } = all): ReadonlyArray<StepRow> => {
   const records = database.all<RecordColumns>(
-    `SELECT ${recordColumns} FROM perdure_step WHERE workflow_id = ? ORDER BY step_id`,
-    workflowId
+    `SELECT ${recordColumns} FROM perdure_step WHERE workflow_id = ? AND step_id > ? ORDER BY step_id LIMIT ?`,
+    workflowId,
+    after,
+    limit
   )
   const attempts = database.all<AttemptColumns>(
-    `SELECT ${attemptColumns} FROM perdure_attempt WHERE workflow_id = ? ORDER BY step_id, attempt`,
-    workflowId
+    `SELECT ${attemptColumns} FROM perdure_attempt
+     WHERE workflow_id = ? AND step_id > ? AND step_id <= ? ORDER BY step_id, attempt`,
+    workflowId,
+    after,
+    // A full page has nothing beyond its last record.
+    records.length === limit ? records.at(-1)!.step_id : Number.MAX_SAFE_INTEGER
   )
   const failed = Map.groupBy(attempts, (_) => _.step_id)
   const rows = records.map((row) => {
@@ -49,7 +57,7 @@ export const steps = (database: Database, workflowId: string): ReadonlyArray<Ste
     return toStep(row, errors)
   })
   for (const errors of failed.values()) rows.push(toUnfinishedStep(errors))
-  return rows.sort((a, b) => a.stepId - b.stepId)
+  return rows.sort((a, b) => a.stepId - b.stepId).slice(0, limit)
 }
 
 const toStep = (row: RecordColumns, errors: ReadonlyArray<AttemptColumns>): StepRow => ({

@@ -72,7 +72,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
 
   get: (workflowId) => connections.read("read a workflow", (database) => Workflow.get(database, workflowId)),
   list: (filter) => connections.read("list workflows", (database) => Workflow.list(database, filter)),
-  steps: (workflowId) => connections.read("list steps", (database) => History.steps(database, workflowId)),
+  steps: (workflowId, page) => connections.read("list steps", (database) => History.steps(database, workflowId, page)),
   outcomes: (workflowIds) => connections.read("read outcomes", (database) => Workflow.outcomes(database, workflowIds)),
 
   transaction: (workflowId, epoch, body, record, options) =>
