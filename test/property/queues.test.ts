@@ -2,8 +2,8 @@
  * Hunts for queues that let in more than their limits, or out of order, or the same workflow twice, or leave something
  * behind: random histories, whose observations are swept over by rules that share nothing with what made them.
  *
- * `PERDURE_SEED=n` runs the histories of one seed again; `PERDURE_HISTORIES=n` sets how many, and adds those of several
- * executors at the same time.
+ * `PERDURE_SEED=n` runs the histories of one seed again (those of several executors at the same time differ from run to
+ * run); `PERDURE_HISTORIES=n` sets how many.
  */
 import * as Effect from "effect/Effect"
 import { it } from "vitest"
@@ -21,16 +21,13 @@ const judged = (facts: ReadonlyArray<Fact>, more: ReadonlyArray<string> = []): R
   return wrong.length === 0 ? [] : [...wrong, ...facts.map((fact) => JSON.stringify(fact))]
 }
 
-const asked = process.env["PERDURE_HISTORIES"]
-const histories = Number(asked ?? 20)
-/** Several at a time differ from run to run, and what the rules make of that is not yet sure enough for every run. */
-const hunt = it.runIf(asked !== undefined)
+const histories = Number(process.env["PERDURE_HISTORIES"] ?? 20)
 
 onStores(`histories of queues, seed ${seed}`, (opened) => {
   it("keep every rule, one call after another", () =>
     holds(plan, histories, (plan) => Effect.map(onStore(opened().stores, plan, false), (facts) => judged(facts))))
 
-  hunt(
+  it(
     "keep every rule, three executors at the same time",
     () => holds(plan, histories, (plan) => Effect.map(onStore(opened().stores, plan, true), (facts) => judged(facts)))
   )
@@ -46,7 +43,7 @@ onStores(`histories of queues, seed ${seed}`, (opened) => {
         )
     ))
 
-  hunt("keep every rule through three engines", () =>
+  it("keep every rule through three engines", () =>
     holds(
       plan,
       Math.ceil(histories / 4),

@@ -113,6 +113,20 @@ export const priorities: Suite = (claim) => {
     }))
 
   claim(
+    "a change of the ageing counts also for what runs meanwhile and is handed back",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store)
+        yield* enqueue(store, [queued("back")])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["back"])
+        yield* store.setQueue("q", { limits: limits({ ageingMs: 1_000 }) })
+        yield* enqueue(store, [queued("urgent", { priority: 60 })])
+        yield* recorded(store, advance("back", 1, { end: release }))
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["urgent", "back"])
+      })
+  )
+
+  claim(
     "a position counts all that wait before it in the queue, of whatever name and version",
     ({ store }) =>
       Effect.gen(function*() {

@@ -138,7 +138,7 @@ export const plan: fc.Arbitrary<Plan> = fc
       actions: fc.array(
         fc.tuple(
           fc.nat({ max: executors - 1 }),
-          fc.oneof({ weight: 20, arbitrary: doing }, { weight: 1, arbitrary: change(queues) })
+          fc.oneof({ weight: 20, arbitrary: doing }, { weight: 2, arbitrary: change(queues) })
         )
           .map(([by, what]) => ({ ...what, by })),
         { minLength: 1, maxLength: 80, size: "max" }

@@ -133,6 +133,11 @@ class Known {
     return this.counting(facts, during).map(({ limits }) => limits)
   }
 
+  /** undefined: not known, since it may have changed. */
+  ageing(queue: string, during: Span): number | null | undefined {
+    return one([...new Set(this.limits(queue, during).map(({ ageingMs }) => ageingMs))])
+  }
+
   paused(queue: string, during: Span): ReadonlyArray<boolean> {
     const facts = this.facts.filter((f) => f._tag === "Paused" && f.queue === queue) as Array<Fact & { _tag: "Paused" }>
     const counting = this.counting(facts, during)
@@ -314,23 +319,32 @@ export const startsOutOfOrder = (
 const untouched: ReadonlyArray<Kind> = ["Enqueued", "Suspended", "Awoken", "Ended"]
 const always: Span = { from: 0, to: Infinity }
 
+/** A delayed one waits once a claim has let it, and one that does so at the same time is not done with it. */
 const waitedThroughout = (known: Known, birth: Birth, claim: Claim): boolean =>
   !known.of.get(birth.id)!.some((f) => f._tag === "Touched" && overlap(f, claim))
   && known.spans(birth.id, ["Enqueued", "PutBack", "Resumed"], ["Claimed", "Ended"]).some((span) =>
-    covers(span, claim) &&
-    (span.by._tag !== "Enqueued" || span.by.delayMs === 0 || span.by.at + span.by.delayMs <= claim.at)
+    covers(span, claim)
+    && (span.by._tag !== "Enqueued" || span.by.delayMs === 0
+      || span.by.at + span.by.delayMs <= claim.at
+        && known.claims.every((other) => other === claim || !overlap(other, claim)))
   )
 
 /** Whether, at the time of the claim, one certainly comes before the other in the order of their queue. */
 const isBefore = (known: Known, left: string, right: string, claim: Claim): boolean => {
-  const ageing = one([
-    ...new Set(known.limits(known.births.get(left)!.queue, claim).map((limits) => limits.ageingMs))
-  ])
+  const ageing = known.ageing(known.births.get(left)!.queue, claim)
   const [p, q] = [known.priority(left, claim), known.priority(right, claim)]
   const [a, b] = [arrivalOf(known, left, claim), arrivalOf(known, right, claim)]
   if (ageing === undefined || p === undefined || q === undefined || a === undefined || b === undefined) return false
+  if (!isRanked(known, left, claim) || !isRanked(known, right, claim)) return false
   if (p === q) return hasArrivedBefore(known, a, b)
   return ageing === null ? p > q : a.before - p * ageing < b.after - q * ageing
+}
+
+/** What is given its place while the ageing changes may have it by the old one, for a minute. */
+const isRanked = (known: Known, id: string, claim: Claim): boolean => {
+  const { delayMs, queue } = known.births.get(id)!
+  return [...known.of.get(id)!, ...delayMs > 0 ? known.claims : []]
+    .every((fact) => fact.from > claim.from || known.ageing(queue, fact) !== undefined)
 }
 
 /** Arrives between these times; where it is delayed, as soon as somebody looks, at that time or later. */

@@ -93,7 +93,7 @@ export const set = (
   return true
 }
 
-/** What waits is ranked anew when ageing changes, and each partition may have become ready or full. */
+/** What waits, or may wait again, is ranked anew when ageing changes; and each partition may have become ready or full. */
 const change = (database: Database, before: Queue, limits: QueueLimits, now: number): void => {
   if (text(before.limits) === text(limits)) return
   database.run("UPDATE perdure_queue SET limits = ? WHERE name = ?", text(limits), before.name)
@@ -101,7 +101,7 @@ const change = (database: Database, before: Queue, limits: QueueLimits, now: num
     database.run(
       `UPDATE perdure_queue_item SET
          rank = iif(? IS NULL, -CAST(priority AS REAL), enqueued_at - priority * CAST(? AS REAL))
-       WHERE queue = ? AND state = 'waiting'`,
+       WHERE queue = ? AND state IN ('waiting', 'running')`,
       limits.ageingMs,
       limits.ageingMs,
       before.name

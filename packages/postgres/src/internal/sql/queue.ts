@@ -253,8 +253,8 @@ export const reorderStatement = (s: string): string => `
   SELECT ${s}.rerank_1(d.name) FROM d`
 
 /**
- * Orders anew what waits in a queue, after its ageing was changed by a statement that is committed; and once more later,
- * for what was under way.
+ * Orders anew what waits in a queue, or may wait there again in its old place, after its ageing was changed by a statement
+ * that is committed; and once more later, for what was under way.
  *
  * Locks: item rows, skipping those that are locked or have moved: they are leaving, or being given a rank just now.
  */
@@ -269,13 +269,13 @@ DECLARE
   v_ageing numeric := (SELECT ${ageing("q.limits")} FROM ${s}.queue q WHERE q.name = p_name);
 BEGIN${readCommitted}
 ${
-      ["IS NULL", "IS NOT NULL"].map((keyed) => `
+      reranked.map((which) => `
   WITH u AS (
     UPDATE ${s}.queue_item i SET rank = x.rank FROM (
       SELECT i.tid, i.rank AS old, ${rank("w.priority", "i.enqueued_at", "v_ageing")} AS rank
       FROM (
         SELECT i.ctid AS tid, i.* FROM ${s}.queue_item i
-        WHERE i.queue = p_name AND i.state = 'waiting' AND i.partition_key ${keyed} FOR UPDATE SKIP LOCKED
+        WHERE i.queue = p_name AND ${which} FOR UPDATE SKIP LOCKED
       ) i CROSS JOIN LATERAL (
         SELECT w.priority::bigint AS priority FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id OFFSET 0
       ) w
@@ -285,6 +285,13 @@ ${
     }
 END`
   })
+
+/** As the indexes have them. */
+const reranked = [
+  "i.state = 'waiting' AND i.partition_key IS NULL",
+  "i.state = 'waiting' AND i.partition_key IS NOT NULL",
+  "i.state = 'running'"
+]
 
 /** Locks, waiting: the queue's row. An item that a start inserts meanwhile makes it a queue without limits. */
 export const deleteQueue = (s: string): string =>
