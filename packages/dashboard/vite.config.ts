@@ -13,7 +13,13 @@ export default defineConfig({
     // No `data:` address: the CSP has none.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    reportCompressedSize: false
+    reportCompressedSize: false,
+    // One page, loaded once and then kept by the browser: a second file would only be a second request.
+    chunkSizeWarningLimit: 1000,
+    rolldownOptions: {
+      // "use client" says something to servers that render React, and there is none.
+      onLog: (level, log, log2) => log.code === "MODULE_LEVEL_DIRECTIVE" ? undefined : log2(level, log)
+    }
   },
   logLevel: "warn"
 })

@@ -1,0 +1,31 @@
+/** The rule of a schedule in plain words; as it is written beside that. */
+import type { ScheduleInfo } from "@perdure/server/AdminApi"
+import { useQuery } from "@tanstack/react-query"
+import { everyInWords, inWords } from "../text/cron.ts"
+import { Text } from "./Text.tsx"
+
+export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
+  const { cron = "", intervalMs, timeZone } = schedule
+  const words = useQuery({
+    queryKey: ["cron", cron],
+    queryFn: () => inWords(cron),
+    enabled: cron !== "",
+    staleTime: Infinity,
+    retry: false,
+    refetchInterval: false
+  }).data
+  if (intervalMs !== undefined) return <span>{everyInWords(intervalMs)}</span>
+  return (
+    <span>
+      {words === undefined ? null : <>{words}</>}
+      <span className="muted">
+        <Text mono>{cron}</Text>
+        {timeZone === undefined ? null : (
+          <>
+            (<Text>{timeZone}</Text>)
+          </>
+        )}
+      </span>
+    </span>
+  )
+}

@@ -1,0 +1,85 @@
+/** The rows of a timeline: recorded steps, and what goes on now. Pure. */
+import type { Explanation, StepInfo, WorkflowDetail } from "@perdure/server/AdminApi"
+import type { Span } from "./timeline.ts"
+
+export type Tone = "step" | "wait" | "child" | "undo" | "failed" | "told" | "now"
+
+export interface TimelineRow extends Span {
+  readonly key: string
+  /** Undefined: it goes on, or is waited for, and is not recorded yet. */
+  readonly step: StepInfo | undefined
+  readonly name: string
+  readonly branch: ReadonlyArray<string>
+  readonly tone: Tone
+  /** It has no end yet. */
+  readonly open: boolean
+}
+
+const tones: Record<StepInfo["kind"], Tone> = {
+  step: "step",
+  transaction: "step",
+  child: "child",
+  result: "wait",
+  race: "wait",
+  patch: "told",
+  now: "told",
+  uuid: "told",
+  rollback: "undo",
+  send: "told",
+  receive: "wait",
+  event: "told",
+  "get event": "wait",
+  stream: "told",
+  "read stream": "wait"
+}
+
+/** Which kinds of steps are shown together under one colour; for the legend. */
+export const legend: ReadonlyArray<readonly [Tone, string]> = [
+  ["step", "step, transaction"],
+  ["wait", "wait"],
+  ["child", "child"],
+  ["told", "send, event, stream"],
+  ["undo", "rollback"],
+  ["failed", "failed"],
+  ["now", "now"]
+]
+
+const rowOf = (step: StepInfo, now: number): TimelineRow => ({
+  key: `step ${step.stepId}`,
+  step,
+  name: step.name,
+  branch: step.branch,
+  tone: step.outcome === "failure" ? "failed" : tones[step.kind],
+  start: step.startedAt.getTime(),
+  end: step.completedAt?.getTime() ?? now,
+  open: step.completedAt === undefined
+})
+
+/** In the order of calls; at the end what goes on now, as far as that is known. */
+export const rowsOf = (
+  steps: ReadonlyArray<StepInfo>,
+  info: WorkflowDetail,
+  why: Explanation["why"] | undefined,
+  now: number
+): ReadonlyArray<TimelineRow> => {
+  const rows = steps.map((step) => rowOf(step, now))
+  if (why === undefined || info.completedAt !== undefined) return rows
+  let last = (info.startedAt ?? info.createdAt).getTime()
+  for (const row of rows) if (!row.open) last = Math.max(last, row.end)
+  const ongoing = (key: string, name: string): TimelineRow => ({
+    key,
+    step: undefined,
+    name,
+    branch: [],
+    tone: "now",
+    start: Math.min(last, now),
+    end: now,
+    open: true
+  })
+  if (why._tag === "Suspended") {
+    const waits = info.waits.length === 0 ? [{ what: "the time" }] : info.waits
+    return [...rows, ...waits.map(({ what }, index) => ongoing(`wait ${index}`, `waits for ${what}`))]
+  }
+  if (why._tag === "Running" && !rows.some((row) => row.open)) return [...rows, ongoing("running", "running")]
+  return rows
+}
