@@ -13,8 +13,15 @@ for (const event of ["unhandledRejection", "uncaughtException"] as const) {
   })
 }
 
+const roles: Readonly<Record<string, () => Promise<{ readonly play: Role }>>> = {
+  chaos: () => import("./roles/chaos.ts"),
+  crashing: () => import("./roles/crashing.ts"),
+  executor: () => import("./roles/executor.ts"),
+  holder: () => import("./roles/holder.ts")
+}
+
 const [, , role, config] = process.argv as [string, string, string, string]
-const { play } = await import(`./roles/${role}.ts`) as { readonly play: Role }
+const { play } = await roles[role]!()
 // For the next one: a killed process cannot do it at its end.
 flushCompileCache()
 NodeRuntime.runMain(

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
+import { programOf } from "../../../test/programs.ts"
 
 export interface Other {
   /** The next line that it prints. Dies with its standard error when it ends without one. */
@@ -14,8 +14,7 @@ export interface Other {
 
 const node = (script: string, args: ReadonlyArray<string>): ReadonlyArray<string> => [
   process.execPath,
-  "--conditions=perdure:source",
-  fileURLToPath(new URL(`./processes/${script}.ts`, import.meta.url)),
+  programOf(`packages/sqlite/test/processes/${script}.ts`),
   ...args
 ]
 

@@ -2,16 +2,15 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { programOf } from "../../programs.ts"
 import type { Suite, Target } from "../Backend.ts"
 import { historyOf, lapse, sweep } from "../verbs.ts"
-
-const script = fileURLToPath(new URL("../process.ts", import.meta.url))
 
 /** Runs one process to its end; what it printed. */
 const run = (target: Target, ...args: ReadonlyArray<string>) =>
   Effect.callback<string>((resume) => {
-    const child = spawn(process.execPath, ["--conditions=perdure:source", script, JSON.stringify(target), ...args], {
+    const script = programOf("test/conformance/process.ts")
+    const child = spawn(process.execPath, [script, JSON.stringify(target), ...args], {
       stdio: ["ignore", "pipe", "pipe"]
     })
     let out = ""

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { programOf } from "../../programs.ts"
 import { waitFor } from "../../waitFor.ts"
 
 /** What a program says: a line of JSON. */
@@ -20,8 +21,6 @@ export interface Ended {
 /** Kept between programs and between runs: there are hundreds of them, and each loads the same. */
 const compiled = fileURLToPath(new URL("../../../node_modules/.cache/compiled", import.meta.url))
 
-const entry = fileURLToPath(new URL("../program.ts", import.meta.url))
-
 export class Program {
   readonly said: Array<Message> = []
   ended: Ended | undefined
@@ -30,7 +29,7 @@ export class Program {
   private readonly child: ChildProcess
 
   constructor(role: string, config: object, folder: string, wrapper: ReadonlyArray<string>) {
-    const node = [process.execPath, "--conditions=perdure:source", entry, role, JSON.stringify(config)] as const
+    const node = [process.execPath, programOf("test/crash/program.ts"), role, JSON.stringify(config)] as const
     const [command, ...args] = wrapper.length === 0 ? node : [...wrapper, ...node]
     this.child = spawn(command!, args, {
       stdio: ["pipe", "pipe", "pipe"],
