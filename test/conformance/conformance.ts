@@ -21,6 +21,7 @@ import { filters } from "./suites/filters.ts"
 import { forking } from "./suites/forking.ts"
 import { hinting } from "./suites/hinting.ts"
 import { messages } from "./suites/messages.ts"
+import { observing } from "./suites/observing.ts"
 import { outages } from "./suites/outages.ts"
 import { partitions } from "./suites/partitions.ts"
 import { priorities } from "./suites/priorities.ts"
@@ -66,6 +67,7 @@ export const conformance = (name: string, backend: Backend): void => {
       events,
       streams,
       querying,
+      observing,
       filters,
       attributes,
       schedules,

@@ -11,6 +11,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { Engine } from "./Engine.ts"
 import type { EnqueueOptions } from "./EnqueueOptions.ts"
 import * as Awaiting from "./internal/awaiting.ts"
@@ -30,17 +31,19 @@ import { explainById } from "./internal/gathering.ts"
 import { outsideBody } from "./internal/inBody.ts"
 import * as Managing from "./internal/managing.ts"
 import type { WorkflowInfo } from "./internal/managing.ts"
-import { checkTargetId } from "./internal/names.ts"
+import { checkKey, checkTargetId } from "./internal/names.ts"
 import * as Naming from "./internal/naming.ts"
 import type { DefinitionInfo } from "./internal/naming.ts"
+import * as Observing from "./internal/observing.ts"
+import type { Activity, Names, SpanOptions } from "./internal/observing.ts"
 import * as Placing from "./internal/replacing.ts"
 import { attemptSync } from "./internal/starting.ts"
 import type { StepInfo } from "./internal/stepInfo.ts"
 import * as Told from "./internal/told.ts"
-import type { MessageInfo, StreamInfo } from "./internal/told.ts"
+import type { MessageInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
-import type { ExecutorRow } from "./Store.ts"
+import type { ExecutorRow, Hint, ProgressRow } from "./Store.ts"
 import type { ExecuteOptions, Workflow } from "./Workflow.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
@@ -59,8 +62,9 @@ export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining
 export type { Filter } from "./internal/filtering.ts"
 export type { WorkflowInfo } from "./internal/managing.ts"
 export type { DefinitionInfo } from "./internal/naming.ts"
+export type { Activity, Bucket, Names, SpanOptions } from "./internal/observing.ts"
 export type { StepInfo } from "./internal/stepInfo.ts"
-export type { MessageInfo, StreamInfo } from "./internal/told.ts"
+export type { MessageInfo, StreamEntryInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 
 /** Which workflows a list shows, and how it is cut. */
 export interface ListOptions extends Filter, PageOptions {}
@@ -168,6 +172,21 @@ export const streams = (workflowId: string): Effect.Effect<ReadonlyArray<StreamI
   ofOne("streams", workflowId, Told.streams)
 
 /**
+ * Entries of a stream of a workflow, whatever its definition: from an offset (below 0: so many before the end; default: 0),
+ * at most `limit` (1 to 1,000; default: 100). Fails with `WorkflowNotFound`. A stream that nobody has written to is empty.
+ */
+export const stream = (
+  workflowId: string,
+  key: string,
+  options: { readonly from?: number; readonly limit?: number } = {}
+): Effect.Effect<StreamPage, WorkflowError, Engine> =>
+  ofOne("stream", workflowId, (core, id) =>
+    Effect.flatMap(
+      attemptSync(() => ({ key: checkKey(key, "stream key"), page: streamPageOf(options) })),
+      ({ key, page }) => Told.stream(core, id, key, page)
+    ))
+
+/**
  * What a workflow waits for, since when, and what would wake it: as data, and in words. Fails with `WorkflowNotFound`.
  *
  * It is put together from several reads, so it may be out of date by what happened between them.
@@ -179,6 +198,59 @@ export const explain = (workflowId: string): Effect.Effect<Explanation, Workflow
 export const executors: Effect.Effect<ReadonlyArray<ExecutorRow>, WorkflowError, Engine> = managed(
   "executors",
   (core) => Effect.mapError(core.store.executors, fromStoreError)
+)
+
+/** The store that this engine uses, which it asks for the time: so it is there. */
+export const store: Effect.Effect<
+  { readonly name: "sqlite" | "postgres"; readonly now: Date },
+  WorkflowError,
+  Engine
+> = managed(
+  "store",
+  (core) =>
+    Effect.map(
+      Effect.mapError(core.store.now, fromStoreError),
+      (now) => ({ name: core.store.name, now: new Date(now) })
+    )
+)
+
+/** The process start of this engine, as {@link executors} lists it. Undefined: it runs no workflows. */
+export const incarnation: Effect.Effect<string | undefined, WorkflowError, Engine> = managed(
+  "incarnation",
+  (core) => Effect.sync(() => core.executor?.incarnation())
+)
+
+/**
+ * How many workflows were created over time, and what became of them by now: in so many `buckets` (1 to 1,000; default: 60)
+ * of the range. Its cost is bounded by `limit`: where there are more, the newest are looked at.
+ */
+export const activity = (
+  options: SpanOptions & { readonly buckets?: number } = {}
+): Effect.Effect<Activity, WorkflowError, Engine> => managed("activity", (core) => Observing.activity(core, options))
+
+/** How workflows have ended and how long they took, by name, of those that were created in the range. Bounded like {@link activity}. */
+export const names = (options: SpanOptions = {}): Effect.Effect<Names, WorkflowError, Engine> =>
+  managed("names", (core) => Observing.names(core, options))
+
+/** How far workflows are, those that exist: cheap enough to be asked for every second. At most 1,000 ids. */
+export const progress = (
+  workflowIds: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<ProgressRow>, WorkflowError, Engine> =>
+  managed("progress", (core) =>
+    Effect.flatMap(
+      attemptSync(() => {
+        if (workflowIds.length <= 1000) return workflowIds.map(checkTargetId)
+        throw invalid("workflow ids", `there are ${workflowIds.length}`, "Give at most 1,000 at a time.")
+      }),
+      (ids) => Effect.mapError(core.store.progress(ids), fromStoreError)
+    ))
+
+/**
+ * Hints that something has changed, as this engine hears them: time to look again. They may be lost, doubled or late, and on
+ * some stores say only that anything may have changed: poll too.
+ */
+export const changes: Stream.Stream<Hint, never, Engine> = Stream.unwrap(
+  Effect.map(Engine, ({ core }) => Observing.changes(core))
 )
 
 /** The workflows of which this engine has the code, by name. None for one that runs no workflows. */
@@ -454,6 +526,14 @@ const invalid = (argument: string, detail: string, remedy: string): WorkflowErro
 const countLimitOf = (limit: number): number => {
   if (Number.isInteger(limit) && limit >= 1 && limit <= Bulk.countLimit) return limit
   throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 10,000,000.")
+}
+
+const streamPageOf = (
+  { from = 0, limit = 100 }: { readonly from?: number; readonly limit?: number }
+): { readonly from: number; readonly limit: number } => {
+  if (!Number.isSafeInteger(from)) throw invalid("from", `it is ${from}`, "Give a whole number.")
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return { from, limit }
+  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 1,000.")
 }
 
 /** Ids of steps are 32-bit numbers. */

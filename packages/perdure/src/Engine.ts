@@ -210,7 +210,8 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       (workflowId) => watching.ended(workflowId)
     )
     const queues = new Queues(store, run)
-    const base = { store, clock, journal, waiters, watching, queues, settings, context, fork }
+    const hearers = new Set<(hint: Hint) => void>()
+    const base = { store, clock, journal, waiters, watching, queues, settings, context, fork, hearers }
 
     if (!runs) {
       const sentAt = performance.now()
@@ -261,6 +262,7 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
   Effect.gen(function*() {
     const hear = (hint: Hint) =>
       Effect.sync(() => {
+        for (const hearer of core.hearers) hearer(hint)
         switch (hint._tag) {
           case "Done":
             return core.waiters.lookAt(hint.workflowId)

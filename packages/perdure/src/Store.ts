@@ -25,12 +25,14 @@ import type {
   StreamWrite,
   Supersede
 } from "./store/messages.ts"
+import type { ObservationStore } from "./store/observation.ts"
 import type { Enqueued, QueueStore } from "./store/queues.ts"
 import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
 
 export type * from "./store/management.ts"
 export type * from "./store/messages.ts"
+export type * from "./store/observation.ts"
 export type * from "./store/queues.ts"
 export type * from "./store/schedules.ts"
 
@@ -585,7 +587,7 @@ export interface TransactionOptions {
 }
 
 /** The operations of a store. */
-export interface StoreService extends QueueStore, MessageStore, ScheduleStore, ManagementStore {
+export interface StoreService extends QueueStore, MessageStore, ScheduleStore, ManagementStore, ObservationStore {
   readonly name: "sqlite" | "postgres"
 
   /** The database's clock. */

@@ -38,6 +38,7 @@ import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
 import * as Messages from "./internal/messages.ts"
 import { migrate, requireSchema, schemaState as readSchemaState, scriptAfter } from "./internal/migrate.ts"
+import * as Observing from "./internal/observing.ts"
 import * as Ours from "./internal/ours.ts"
 import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
@@ -165,6 +166,7 @@ export const make = Effect.fnUntraced(function*(
     ...Management.make(database),
     ...Queries.make(database),
     ...Listing.make(database),
+    ...Observing.make(database),
     ...Versions.make(database),
     ...Erasing.make(database),
     ...Forking.make(database),

@@ -68,6 +68,13 @@ export const list: Effect.Effect<ReadonlyArray<QueueInfo>, WorkflowError, Engine
 export const get = (name: string): Effect.Effect<QueueInfo, WorkflowError, Engine> =>
   managed("get", (core) => Effect.map(rowOf(core, name), infoOf))
 
+/** The workflow that is the first to wait in a queue: ask `Client.explain` why it does. Undefined: none waits. */
+export const head = (name: string): Effect.Effect<string | undefined, WorkflowError, Engine> =>
+  managed(
+    "head",
+    (core) => Effect.map(Effect.mapError(core.store.queueHead(name), fromStoreError), (id) => id ?? undefined)
+  )
+
 /**
  * Sets the limits, all of them: what is not given is not limited. They count at once, in every process, and stay whatever
  * code declares, until {@link resetLimits}. What runs already is not ended. Whether a queue is partitioned is for the code

@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import type { StoreService } from "../Store.ts"
+import type { Hint, StoreService } from "../Store.ts"
 import type { DatabaseClock } from "./databaseClock.ts"
 import type { Definition } from "./definition.ts"
 import type { Journal } from "./journal.ts"
@@ -80,6 +80,8 @@ export interface Core {
   readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined
+  /** Who wants to know of every hint that this process hears. */
+  readonly hearers: Set<(hint: Hint) => void>
   /** Looks for due schedules now, where this process does. */
   readonly schedulesNow: () => void
   /** The context the engine was built in: the live clock, the logger, the tracer. */

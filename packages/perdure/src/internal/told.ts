@@ -30,6 +30,27 @@ export interface StreamInfo {
   readonly closed: boolean
 }
 
+/** Entries of a stream, and where to read on. */
+export interface StreamPage {
+  readonly entries: ReadonlyArray<StreamEntryInfo>
+  /** The offset after the last of them. */
+  readonly next: number
+  /** Nothing follows: it was closed, or its workflow has ended. */
+  readonly done: boolean
+}
+
+/** One entry of a stream, as stored. */
+export interface StreamEntryInfo {
+  /** From 0, gapless, superseded ones included. */
+  readonly offset: number
+  /** The encoded value; undefined: the stream was closed here. */
+  readonly value: unknown
+  readonly stepId: number
+  /** Written by an attempt that does not count. */
+  readonly superseded: boolean
+  readonly at: Date
+}
+
 const limit = 1000
 
 const infoOf = (row: MessageRow): MessageInfo => ({
@@ -55,6 +76,36 @@ export const messages = (
       fromStoreError
     )
     return rows.map(infoOf)
+  })
+
+/** `from` below 0: so many before the end. */
+export const stream = (
+  core: Core,
+  workflowId: string,
+  key: string,
+  { from, limit }: { readonly from: number; readonly limit: number }
+): Effect.Effect<StreamPage, WorkflowError> =>
+  Effect.gen(function*() {
+    const known = from >= 0 ? [] : yield* streams(core, workflowId)
+    const entries = known.find((one) => one.key === key)?.entries ?? 0
+    const start = from >= 0 ? from : Math.max(0, entries + from)
+    const [answer] = yield* Effect.mapError(
+      core.store.readStreams([{ workflowId, key, from: start, limit }]),
+      fromStoreError
+    )
+    if (answer === undefined || answer.state === "unknown") return yield* Effect.fail(Managing.notFound(workflowId))
+    const last = answer.entries.at(-1)
+    return {
+      entries: answer.entries.map(({ at, offset, stepId, superseded, value }) => ({
+        offset,
+        value: value === null ? undefined : readable(value),
+        stepId,
+        superseded,
+        at: new Date(at)
+      })),
+      next: last === undefined ? start : last.offset + 1,
+      done: answer.state === "done" || (last !== undefined && last.value === null && !last.superseded)
+    }
   })
 
 export const streams = (core: Core, workflowId: string): Effect.Effect<ReadonlyArray<StreamInfo>, WorkflowError> =>

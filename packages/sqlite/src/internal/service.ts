@@ -11,6 +11,7 @@ import * as Hints from "./hints.ts"
 import * as History from "./history.ts"
 import { management } from "./management.ts"
 import { messages } from "./messages.ts"
+import { observation } from "./observation.ts"
 import * as Ownership from "./ownership.ts"
 import { queues } from "./queues.ts"
 import { resumeOne } from "./resume.ts"
@@ -28,6 +29,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
   ...messages(connections),
   ...schedules(connections),
   ...management(connections),
+  ...observation(connections),
 
   now: connections.read("read the clock", Clock.now),
   adjustClock: (byMs) => connections.write("adjust the clock", (database) => Clock.adjust(database, byMs)),
