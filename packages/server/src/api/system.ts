@@ -34,7 +34,7 @@ export type Info = typeof Info.Type
 /** `ok`: this process serves, and the store answers. */
 export const Health = Schema.Struct({ status: Schema.Literal("ok") })
 
-/** What happened in a stretch of time. */
+/** How many workflows were created in a stretch of time, and what became of those by now. */
 export const Bucket = Schema.Struct({
   at: Schema.Date,
   created: Schema.Int,
@@ -46,8 +46,8 @@ export const Bucket = Schema.Struct({
 export type Bucket = typeof Bucket.Type
 
 /**
- * What happened over time. `complete`: false where there was more than this server counts (200,000 workflows); then the
- * buckets before `from` are left out.
+ * What happened over time. `complete`: false where there was more than is counted (100,000 workflows); then `from` is when
+ * the oldest of them was created, and the buckets before it are left out.
  */
 export const Throughput = Schema.Struct({
   from: Schema.Date,
@@ -71,7 +71,7 @@ export const NameStats = Schema.Struct({
 })
 export type NameStats = typeof NameStats.Type
 
-/** By name, of the newest that ended since `from`. `complete`: as for {@link Throughput}. */
+/** By name, of those that were created in the range. `complete`: false where only the newest 100,000 were looked at. */
 export const Names = Schema.Struct({
   from: Schema.Date,
   to: Schema.Date,

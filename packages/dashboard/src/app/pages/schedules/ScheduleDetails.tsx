@@ -61,8 +61,9 @@ export const ScheduleDetails = (
         )}.
       </p>
       <p className="small muted">
-        {overlapWords[schedule.overlap] ?? <Text>{`overlap: ${schedule.overlap}`}</Text>};{" "}
-        {missedWords[schedule.missed] ?? <Text>{`missed: ${schedule.missed}`}</Text>}.{" "}
+        {overlapWords[schedule.overlap]}; {typeof schedule.missed === "string"
+          ? missedWords[schedule.missed]
+          : `the newest ${schedule.missed.all} missed ticks are made up for`}.{" "}
         {schedule.origin === "code" ? "Declared in code" : "Made at run time"}
         {schedule.user === undefined ? "" : (
           <>

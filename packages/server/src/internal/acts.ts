@@ -1,0 +1,84 @@
+/** Acting on workflows, on some or on all that fit. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import * as Client from "perdure/Client"
+import type { Engine } from "perdure/Engine"
+import type { WorkflowError } from "perdure/WorkflowError"
+import { AdminApi, type BulkProgress, type Filter } from "../AdminApi.ts"
+import { ask, known } from "./asking.ts"
+import { defined } from "./defined.ts"
+import { invalid, problemOf } from "./problem.ts"
+import { restore } from "./redaction.ts"
+import { Places } from "./streams.ts"
+
+export const layer = HttpApiBuilder.group(AdminApi, "acts", (handlers) =>
+  handlers
+    .handle("cancel", ({ payload: { ids, ...options } }) => ask(Client.cancel(ids, options)))
+    .handle("resume", ({ payload }) => ask(Client.resume(payload.ids)))
+    .handle("delete", ({ payload: { ids, ...options } }) => ask(Client.delete(ids, options)))
+    .handle("fork", ({ payload: { id, payload, timeoutMs, ...options } }) =>
+      Effect.gen(function*() {
+        const { info, patterns } = yield* known(id)
+        const workflowId = yield* ask(Client.fork(
+          id,
+          defined({
+            ...options,
+            timeout: timeoutMs,
+            payload: payload === undefined ? undefined : restore(patterns, ["payload"], payload, info.payload)
+          })
+        ))
+        return { workflowId }
+      }))
+    .handle("start", ({ payload: { delayMs, name, timeoutMs, ...options } }) =>
+      Effect.map(
+        ask(Client.start(name, defined({ ...options, delay: delayMs, timeout: timeoutMs }))),
+        (workflowId) => ({ workflowId })
+      ))
+    .handle("bulkCancel", ({ payload: { filter, ...options } }) =>
+      inBulk(filter, (onProgress) =>
+        Client.cancelAll(filter, { ...options, onProgress })))
+    .handle("bulkResume", ({ payload: { filter } }) =>
+      inBulk(filter, (onProgress) =>
+        Client.resumeAll(filter, { onProgress })))
+    .handle("bulkDelete", ({ payload: { filter, ...options } }) =>
+      inBulk(filter, (onProgress) =>
+        Client.deleteAll(filter, { ...options, onProgress }))))
+
+type OnProgress = (sofar: Client.BulkResult) => Effect.Effect<void>
+
+/** Progress that a slow reader misses is of no interest: the act does not wait for him. */
+const inBulk = (
+  filter: Filter,
+  act: (onProgress: OnProgress) => Effect.Effect<Client.BulkResult, WorkflowError, Engine>
+) =>
+  Effect.gen(function*() {
+    if (Object.keys(filter).length === 0) {
+      return yield* Effect.fail(invalid(
+        "InvalidArgument",
+        "Invalid filter",
+        "it restricts nothing",
+        "Give at least one restriction; all are those from 1970-01-01T00:00:00.000Z on."
+      ))
+    }
+    // What is wrong with it is answered with a status, before the stream begins.
+    yield* ask(Client.count(filter, { limit: 1 }))
+    yield* (yield* Places).take
+    // The answer is written when the handler has returned: the act takes its engine along.
+    const engine = yield* Effect.context<Engine>()
+    return Stream.callback<BulkProgress>((queue) =>
+      Effect.gen(function*() {
+        let last: Client.BulkResult = { matched: 0, changed: 0 }
+        const onProgress: OnProgress = (sofar) => {
+          last = sofar
+          return Effect.asVoid(Queue.offer(queue, { ...sofar, done: false }))
+        }
+        const end = yield* Effect.match(Effect.provideContext(act(onProgress), engine), {
+          onSuccess: (result): BulkProgress => ({ ...result, done: true }),
+          onFailure: (error): BulkProgress => ({ ...last, done: false, problem: problemOf(error) })
+        })
+        yield* Queue.offer(queue, end)
+        yield* Queue.end(queue)
+      }), { bufferSize: 16, strategy: "sliding" })
+  })

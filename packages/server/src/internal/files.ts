@@ -1,0 +1,30 @@
+/** The dashboard's files. They hold no data: whoever reaches the server may read them. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { Generator } from "effect/http/Etag"
+import type { HttpPlatform } from "effect/http/HttpPlatform"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpStaticServer from "effect/http/HttpStaticServer"
+import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
+
+/** What serving files needs of the platform. */
+export type Platform = FileSystem.FileSystem | Path.Path | HttpPlatform | Generator
+
+/** Files with a hash in their name never change; the page that names them does. */
+const isHashed = /-[A-Za-z0-9_-]{8,}\.\w+$/
+
+export const layer = (root: string) =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const router = yield* HttpRouter.HttpRouter
+    // That the folder is there has been checked.
+    const serve = yield* Effect.orDie(HttpStaticServer.make({ root, spa: true }))
+    yield* router.add("GET", "/*", (request) =>
+      Effect.map(serve, (response) =>
+        HttpServerResponse.setHeader(
+          response,
+          "cache-control",
+          isHashed.test(request.url.split("?")[0]!) ? "public, max-age=31536000, immutable" : "no-cache"
+        )))
+  }))

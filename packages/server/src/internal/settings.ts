@@ -1,0 +1,25 @@
+/** What the parts of a server share: its options, checked and complete. */
+import * as Context from "effect/Context"
+import type { Pattern } from "./redaction.ts"
+
+export interface Limits {
+  /** Bytes of a request's body. */
+  readonly bodyBytes: number
+  /** Milliseconds until an answer begins. */
+  readonly requestMs: number
+  /** Requests that are being answered. */
+  readonly requests: number
+  /** Streams of changes, and bulk acts, that are open. */
+  readonly streams: number
+  /** Milliseconds that a stream of changes is open. */
+  readonly streamMs: number
+}
+
+export interface Settings {
+  readonly readOnly: boolean
+  /** Patterns of redaction for workflows of a name. */
+  readonly patternsOf: (name: string) => ReadonlyArray<Pattern>
+  readonly limits: Limits
+}
+
+export class CurrentSettings extends Context.Service<CurrentSettings, Settings>()("@perdure/server/Settings") {}

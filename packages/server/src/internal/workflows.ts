@@ -1,0 +1,119 @@
+/** Looking at workflows. */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Client from "perdure/Client"
+import { WorkflowStatus } from "perdure/WorkflowStatus"
+import { AdminApi, type WorkflowSummary } from "../AdminApi.ts"
+import { NotFound } from "../api/problems.ts"
+import { ask, known } from "./asking.ts"
+import { CurrentSettings } from "./settings.ts"
+import * as Show from "./show.ts"
+
+/** So far a filter is counted before many are acted on. */
+const bulkCountLimit = 1_000_000
+/** So far up a family is followed. */
+const maxAncestors = 100
+
+export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
+  handlers
+    .handle("list", ({ query }) =>
+      Effect.gen(function*() {
+        const { patternsOf } = yield* CurrentSettings
+        const { cursor, workflows } = yield* ask(Client.list(query))
+        const shown = workflows.map((info) => Show.summaryOf(patternsOf(info.name), info))
+        return cursor === undefined ? { workflows: shown } : { workflows: shown, cursor }
+      }))
+    .handle("counts", ({ query: { limit = 10_000, status, ...filter } }) =>
+      Effect.map(
+        Effect.forEach(
+          status ?? WorkflowStatus.literals,
+          (one) =>
+            Effect.map(ask(Client.count({ ...filter, status: one }, { limit: limit + 1 })), (count) => ({
+              status: one,
+              ...counted(count, limit)
+            })),
+          { concurrency: 2 }
+        ),
+        (counts) => ({ counts })
+      ))
+    .handle("get", ({ query }) => Effect.map(known(query.id), ({ info, patterns }) => Show.detailOf(patterns, info)))
+    .handle("steps", ({ query: { after = -1, id, limit = 500, values = true } }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(id)
+        const found = yield* ask(Client.steps(id, { after, limit: limit + 1 }))
+        const steps = found.slice(0, limit).map((step) => Show.stepOf(patterns, step, values))
+        return found.length > limit ? { steps, next: steps.at(-1)!.stepId } : { steps }
+      }))
+    .handle("step", ({ query: { id, stepId } }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(id)
+        const [step] = yield* ask(Client.steps(id, { after: stepId - 1, limit: 1 }))
+        return step?.stepId === stepId ? Show.stepOf(patterns, step, true) : yield* Effect.fail(noStep(id, stepId))
+      }))
+    .handle("ancestors", ({ query }) =>
+      Effect.gen(function*() {
+        const found: Array<WorkflowSummary> = []
+        let { parentId } = (yield* known(query.id)).info
+        while (parentId !== undefined && found.length < maxAncestors) {
+          // A parent may have been deleted.
+          const parent = yield* known(parentId).pipe(
+            Effect.catchTag("NotFound", () => Effect.succeed(undefined))
+          )
+          if (parent === undefined) break
+          found.unshift(Show.summaryOf(parent.patterns, parent.info))
+          parentId = parent.info.parentId
+        }
+        return found
+      }))
+    .handle("events", ({ query }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(query.id)
+        return (yield* ask(Client.events(query.id))).map((event) => Show.eventOf(patterns, event))
+      }))
+    .handle("messages", ({ query: { id, received = true, topic } }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(id)
+        const messages = yield* ask(Client.messages(id, topic === undefined ? { received } : { received, topic }))
+        return messages.map((message) => Show.messageOf(patterns, message))
+      }))
+    .handle("streams", ({ query }) => ask(Client.streams(query.id)))
+    .handle("stream", ({ query: { from = 0, id, key, limit = 100 } }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(id)
+        const { done, entries, next } = yield* ask(Client.stream(id, key, { from, limit }))
+        return { entries: entries.map((entry) => Show.entryOf(patterns, key, entry)), next, done }
+      }))
+    .handle("explain", ({ query }) => Effect.map(ask(Client.explain(query.id)), Show.explanationOf))
+    .handle("definitions", () =>
+      Effect.map(ask(definitions), ({ executors, here }) => {
+        const names = new Set([
+          ...here.keys(),
+          ...executors.flatMap(({ served, state }) => state === "alive" ? served.map(({ name }) => name) : [])
+        ])
+        return [...names].sort().map((name) => Show.definitionOf(executors, name, here.get(name)))
+      }))
+    .handle("definition", ({ query }) =>
+      Effect.map(
+        ask(definitions),
+        ({ executors, here }) => Show.definitionOf(executors, query.name, here.get(query.name))
+      ))
+    .handle("bulkCount", ({ payload }) =>
+      Effect.map(
+        ask(Client.count(payload.filter, { limit: bulkCountLimit + 1 })),
+        (count) => counted(count, bulkCountLimit)
+      )))
+
+const counted = (count: number, limit: number) => ({ count: Math.min(count, limit), more: count > limit })
+
+const definitions = Effect.map(
+  Effect.all([Client.definitions, Client.executors]),
+  ([here, executors]) => ({ here: new Map(here.map((one) => [one.name, one])), executors })
+)
+
+const noStep = (id: string, stepId: number): NotFound =>
+  new NotFound({
+    reason: "NoSuchStep",
+    problem: "There is no such step",
+    detail: `the workflow ${JSON.stringify(id)} has no record of step ${stepId}`,
+    remedy: "Look at the list of its steps; what runs for the first time has no record yet."
+  })
