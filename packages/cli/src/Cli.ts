@@ -14,9 +14,16 @@ import { StoreError } from "perdure/Store"
 import { WorkflowError } from "perdure/WorkflowError"
 import * as ExitCode from "./ExitCode.ts"
 import { CliFailure, Silent } from "./internal/failing.ts"
+import * as Fleet from "./internal/fleet.ts"
 import * as Globals from "./internal/globals.ts"
+import { migrate } from "./internal/migrate.ts"
 import { json, line, lines } from "./internal/printable.ts"
+import { queue } from "./internal/queue.ts"
+import { schedule } from "./internal/schedule.ts"
+import * as Telling from "./internal/telling.ts"
+import * as WorkflowActing from "./internal/workflowActing.ts"
 import * as WorkflowLooking from "./internal/workflowLooking.ts"
+import * as WorkflowStarting from "./internal/workflowStarting.ts"
 
 // -----------------------------------------------------------------------------
 // the command
@@ -24,13 +31,27 @@ import * as WorkflowLooking from "./internal/workflowLooking.ts"
 
 const workflow = Command.make("workflow").pipe(
   Command.withDescription("Look at workflows, and act on them"),
-  Command.withSubcommands([...WorkflowLooking.commands])
+  Command.withSubcommands([
+    ...WorkflowLooking.commands,
+    ...WorkflowActing.commands,
+    ...WorkflowStarting.commands
+  ])
 )
 
 /** `perdure`, with all of its subcommands. */
 export const command = Command.make("perdure").pipe(
   Command.withDescription("Durable workflows: see them, steer them, keep their store"),
-  Command.withSubcommands([workflow]),
+  Command.withSubcommands([
+    workflow,
+    Telling.message,
+    Telling.event,
+    Telling.stream,
+    queue,
+    schedule,
+    Fleet.executor,
+    Fleet.version,
+    migrate
+  ]),
   Command.withGlobalFlags(Globals.all)
 )
 

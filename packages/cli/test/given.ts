@@ -110,7 +110,9 @@ export const emptyPlace = (kind: Kind): Effect.Effect<string, never, Scope.Scope
 const given = Effect.fnUntraced(function*<E>(kind: Kind, live: Layer.Layer<never, E, Engine.Engine>) {
   const address = yield* emptyPlace(kind)
   const layer = live.pipe(
-    Layer.provideMerge(Engine.layer({ executorId: "shop-1", version: "v1", poll: "50 millis" })),
+    Layer.provideMerge(
+      Engine.layer({ executorId: "shop-1", version: "v1", poll: "50 millis", suspendAfter: "100 millis" })
+    ),
     Layer.provideMerge(Layer.orDie(storeLayer(kind, address)))
   )
   const context = yield* Layer.build(Layer.fresh(layer))
@@ -146,5 +148,16 @@ export const onBothStores = <E>(
       afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
       claims(() => made!)
     })
+  }
+}
+
+/** Looks again until it is as wanted; fails with what it saw last when that takes too long. */
+export const eventually = async <A>(look: () => Promise<A>, wanted: (value: A) => boolean): Promise<A> => {
+  const deadline = Date.now() + 60_000
+  for (;;) {
+    const value = await look()
+    if (wanted(value)) return value
+    if (Date.now() > deadline) throw new Error(`it stays ${JSON.stringify(value)}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

@@ -31,3 +31,22 @@ export const show = <A>(value: A, people: (reader: Reader) => string) =>
 
 /** Says something beside the answer, so that what reads the answer is not disturbed. */
 export const note = (text: string) => Console.error(text)
+
+/** Tells how far long work is: in place at a terminal, else a line now and then. The empty text ends it. */
+export const progress = Effect.gen(function*() {
+  const stdio = yield* Stdio.Stdio
+  const inPlace = yield* stdio.stderrIsTerminal
+  let told = Date.now()
+  let shown = false
+  return (text: string): Effect.Effect<void> => {
+    if (inPlace) {
+      const write = `\r\u001b[K${text}`
+      if (text === "" && !shown) return Effect.void
+      shown = true
+      return Effect.sync(() => void process.stderr.write(write))
+    }
+    if (text === "" || Date.now() - told < 5_000) return Effect.void
+    told = Date.now()
+    return note(text)
+  }
+})
