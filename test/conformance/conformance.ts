@@ -29,6 +29,7 @@ import { processes } from "./suites/processes.ts"
 import { querying } from "./suites/querying.ts"
 import { queueing } from "./suites/queueing.ts"
 import { rates } from "./suites/rates.ts"
+import { renewing } from "./suites/renewing.ts"
 import { resuming } from "./suites/resuming.ts"
 import { retention } from "./suites/retention.ts"
 import { schedules } from "./suites/schedules.ts"
@@ -52,6 +53,7 @@ export const conformance = (name: string, backend: Backend): void => {
       advancing,
       children,
       suspending,
+      renewing,
       waking,
       ending,
       claiming,

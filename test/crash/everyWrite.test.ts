@@ -84,13 +84,16 @@ const randomFrom = (seed: number): (below: number) => number => {
 /** A limit against hanging only. */
 const limitMs = 300_000
 
-const expected: { readonly [V in Variant]: string } = {
+const recovering = ["Succeeding", "Failing", "Holding"] as const
+type Recovering = (typeof recovering)[number]
+
+const expected: { readonly [V in Recovering]: string } = {
   Succeeding: "success: \"reserve done, saved, 42, attempt 2, 1,4,9, true\"",
   Failing: "failure: Refused",
   Holding: "failure: WorkflowCancelled"
 }
 
-const claims: { readonly [V in Variant]: string } = {
+const claims: { readonly [V in Recovering]: string } = {
   Succeeding: "ends in the same success wherever it was killed",
   Failing: "ends in the same failure, rolled back, wherever it was killed",
   Holding: "ends cancelled, rolled back, wherever it was killed"
@@ -98,7 +101,30 @@ const claims: { readonly [V in Variant]: string } = {
 
 Lab.onBothStores("a workflow", (kind) => {
   describe.concurrent("killed at every durable write", () => {
-    for (const variant of ["Succeeding", "Failing", "Holding"] as const) {
+    for (const when of ["before", "after"] as const) {
+      it.live(`has each of its lives once wherever it was killed (${when} the write)`, () =>
+        Effect.gen(function*() {
+          const lab = yield* Lab.make(kind)
+          const { calls, cases } = yield* crashEverywhere(lab, "Continuing", when)
+          assert.include(calls, "renew")
+          assert.isAtLeast(cases.length, 8, `only ${cases.length} crashes`)
+          for (const { at, recovered } of cases) {
+            const what = `${when} call ${at} (${calls[at - 1]})`
+            assert.strictEqual(recovered.outcome, "success: \"second, done, saved\"", what)
+            assert.deepStrictEqual(recovered.steps.map(({ name, stepId }) => [name, stepId]), [["step", 2], [
+              "save",
+              3
+            ]], what)
+            assert.strictEqual(recovered.ledger.length, 2, `${what}: a transaction of each life`)
+            const ran = lab.sideEffects().filter(({ workflowId }) => workflowId === recovered.workflowId)
+            const lives = ran.map(({ step }) => step).filter((step) => step !== "save")
+            assert.includeMembers(lives, ["first step", "second step"], what)
+            assert.deepStrictEqual(lives, lives.toSorted(), `${what}: no step of the first life after the second began`)
+            assert.isAtMost(lives.length, 3, `${what}: one step ran again at most`)
+          }
+        }), limitMs)
+    }
+    for (const variant of recovering) {
       for (const when of ["before", "after"] as const) {
         it.live(`${claims[variant]} (${when} the write)`, () =>
           Effect.gen(function*() {

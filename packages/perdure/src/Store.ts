@@ -114,7 +114,7 @@ export interface WorkflowRow {
   readonly status: WorkflowStatus
   readonly phase: Phase
   readonly epoch: number
-  /** JSON text. */
+  /** JSON text. Of one that has begun anew that of its present life; what starts are compared with stays the first. */
   readonly payload: string
   /** Name of the codec that wrote `payload`, `output` and the records. */
   readonly codec: string
@@ -130,7 +130,10 @@ export interface WorkflowRow {
   readonly roles: ReadonlyArray<string>
   readonly assumedRole: string | null
   readonly createdAt: number
-  /** When it first began to run: where the body's clock starts. Set by a `Start` with an owner, else by the first claim. */
+  /**
+   * When it first began to run: where the body's clock starts. Set by a `Start` with an owner, else by the first claim. Of
+   * one that has begun anew, when it did.
+   */
   readonly startedAt: number | null
   readonly completedAt: number | null
   readonly deadlineAt: number | null
@@ -160,6 +163,10 @@ export interface WorkflowRow {
   readonly forkedFrom: string | null
   /** The span that started it (W3C `traceparent`). */
   readonly trace: string | null
+  /** How often it has begun anew: see {@link Renew}. */
+  readonly continuations: number
+  /** The ids of its steps count from here on: smaller ones were those of earlier lives. */
+  readonly firstStepId: number
 }
 
 /** The value of an attribute. */
@@ -258,6 +265,20 @@ export type Await =
   | { readonly workflowId: string; readonly on: "event"; readonly key: string }
   /** That the stream has an entry at `from` or later. */
   | { readonly workflowId: string; readonly on: "stream"; readonly key: string; readonly from: number }
+
+/**
+ * The next life of a workflow that is owned: another payload, and no records. It is due at once, and keeps its id, its
+ * place in its queue, its deadline, its children, its streams, the values of its events, and what it has not received.
+ * What is only there to fork or to compare with may go: earlier values of events, and messages that it consumed long ago.
+ */
+export interface Renew {
+  readonly workflowId: string
+  readonly epoch: number
+  readonly payload: string
+  readonly codec: string
+  /** Greater than the id of every step that it has run. */
+  readonly firstStepId: number
+}
 
 /** Everything one owned workflow writes at once: all of it or nothing, under its epoch. */
 export interface Advance {
@@ -602,6 +623,13 @@ export interface StoreService extends QueueStore, MessageStore, ScheduleStore, M
    * fails alone. When the effect fails, the outcome is unknown: submit the same operations again, the keys make that safe.
    */
   readonly write: (batch: ReadonlyArray<Operation>) => Effect.Effect<ReadonlyArray<Answer>, StoreError>
+
+  /**
+   * Ends the life of a workflow and begins the next: both, or neither. `fenced`: the epoch is over, maybe by an earlier
+   * submission of the same. `busy`: somebody holds its row, nothing was written, submit again. When the effect fails, the
+   * outcome is unknown: submit it again.
+   */
+  readonly renew: (life: Renew) => Effect.Effect<"renewed" | "fenced" | "busy", StoreError>
 
   /** Registers an incarnation with a lease of `leaseMs`. Returns the database's clock. */
   readonly join: (executor: ExecutorInfo, leaseMs: number) => Effect.Effect<number, StoreError>

@@ -21,6 +21,7 @@ import type * as Scope from "effect/Scope"
 import { Engine } from "./Engine.ts"
 import { executeChild } from "./internal/children.ts"
 import * as Codec from "./internal/codec.ts"
+import * as Continuing from "./internal/continuing.ts"
 import type { Definition } from "./internal/definition.ts"
 import { checkKey, checkWorkflowId, checkWorkflowName, positiveDurationMs } from "./internal/names.ts"
 import type { Operation } from "./internal/operation.ts"
@@ -98,6 +99,35 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
     ...args: [Payload] extends [void] ? [payload?: Payload, options?: ExecuteOptions]
       : [payload: Payload, options?: ExecuteOptions]
   ) => Effect.Effect<WorkflowHandle.WorkflowHandle<Success, Error>, WorkflowError, Engine>
+
+  /**
+   * In the body of this workflow: ends this life of it, and begins the next with another payload and an empty history, so
+   * that a loop may run for ever.
+   *
+   * ```ts
+   * const poller = Poller.toLayer(Effect.fnUntraced(function*({ cursor }) {
+   *   const page = yield* Step.run("read page", readPage(cursor))
+   *   yield* Workflow.sleep("1 minute")
+   *   return yield* Poller.continueAsNew({ cursor: page.next })
+   * }))
+   * ```
+   *
+   * *Details*
+   *
+   * It is the same workflow: id, handles and who waits for its result, place in its queue, deadline, children, streams,
+   * values of events, and messages that it has not received stay; `WorkflowInfo.continuations` counts. What else runs in
+   * the body is interrupted. Fails with `Unencodable` or `PayloadTooLarge` for the payload, with `InvalidArgument` in the
+   * body of another workflow, with `OutsideWorkflow` in a step.
+   *
+   * **Durability.** Everything that the life recorded is durable first; then its end and the next life's beginning are one
+   * commit. Before it, the life goes on from its records; after it, nothing of them is left: rollbacks that they declared
+   * are void, and what can be forked is the present life. Ids of steps count on over all lives, so what is made of them
+   * (ids of children, idempotency keys) is never the same twice. In a workflow that continues, a message's idempotency key
+   * is remembered for a day after it was consumed.
+   */
+  readonly continueAsNew: (
+    ...args: [Payload] extends [void] ? [payload?: Payload] : [payload: Payload]
+  ) => Effect.Effect<never, WorkflowError, InWorkflow>
 
   /** The handle of a workflow of this definition. Does not ask the store whether it exists. */
   readonly handle: (workflowId: string) => WorkflowHandle.WorkflowHandle<Success, Error>
@@ -415,6 +445,7 @@ const fromDefinition = (
     name: definition.name,
     definition,
     handle: (workflowId) => handle(checkWorkflowId(workflowId)),
+    continueAsNew: (payload?: unknown) => Continuing.continueAsNew(definition, payload),
     start: (payload?: unknown, options?: ExecuteOptions) => Effect.map(start(payload, options), handle),
     execute: (payload?: unknown, options: ExecuteOptions = {}) =>
       Effect.flatMap(Engine, ({ core }) =>

@@ -44,6 +44,7 @@ import * as Outbox from "./internal/outbox.ts"
 import * as Queries from "./internal/queries.ts"
 import * as Queues from "./internal/queues.ts"
 import * as Recovery from "./internal/recovery.ts"
+import * as Renewing from "./internal/renewing.ts"
 import * as Schedules from "./internal/schedules.ts"
 import * as Transaction from "./internal/transaction.ts"
 import * as Versions from "./internal/versions.ts"
@@ -170,6 +171,7 @@ export const make = Effect.fnUntraced(function*(
     ...Versions.make(database),
     ...Erasing.make(database),
     ...Forking.make(database),
+    ...Renewing.make(database),
     ...Schedules.make(database),
     ...Queues.make(database),
     ...Messages.make(database),

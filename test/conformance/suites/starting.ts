@@ -49,7 +49,9 @@ export const starting: Suite = (claim) => {
           scheduleName: null,
           scheduledAt: null,
           forkedFrom: null,
-          trace: null
+          trace: null,
+          continuations: 0,
+          firstStepId: 0
         })
       })
   )

@@ -57,6 +57,7 @@ const afterwards = <A, E, R>(
 const wrap = (store: StoreService, fault: Fault): StoreService => ({
   ...store,
   write: (batch) => around(fault, `write ${batch.map(nameOf).join("+")}`, store.write(batch)),
+  renew: (life) => around(fault, "renew", store.renew(life)),
   cancel: (ids, options) => around(fault, "cancel", store.cancel(ids, options)),
   resume: (ids) => around(fault, "resume", store.resume(ids)),
   leave: (incarnation) => around(fault, "leave", store.leave(incarnation)),

@@ -97,7 +97,28 @@ const HoldingChildLive = HoldingChild.toLayer(() =>
   Effect.andThen(undoable("child's step"), Step.run("hold", hold("hold")))
 )
 
-export const live = Layer.mergeAll(ChildLive, SucceedingLive, FailingLive, HoldingLive, HoldingChildLive)
+/** Has two lives, each with a step and a transaction of the same names. */
+export const Continuing = Workflow.make("Continuing", {
+  payload: Schema.UndefinedOr(Schema.Literal("second")),
+  success: Schema.String,
+  maxRecoveryAttempts: 1000
+})
 
-export const variants = { Succeeding, Failing, Holding }
+const ContinuingLive = Continuing.toLayer(Effect.fnUntraced(function*(life) {
+  const step = yield* Step.run("step", Effect.as(did(`${life ?? "first"} step`), "done"))
+  const saved = yield* save
+  if (life === undefined) return yield* Continuing.continueAsNew("second")
+  return `${life}, ${step}, ${saved}`
+}))
+
+export const live = Layer.mergeAll(
+  ContinuingLive,
+  ChildLive,
+  SucceedingLive,
+  FailingLive,
+  HoldingLive,
+  HoldingChildLive
+)
+
+export const variants = { Succeeding, Failing, Holding, Continuing }
 export type Variant = keyof typeof variants

@@ -78,6 +78,8 @@ export class Claiming {
       schedule: null,
       phase: "run",
       liveAt: begun.startedAt,
+      continuations: 0,
+      firstStepId: 0,
       records: [],
       attempts: [],
       inbox: 0
@@ -181,6 +183,8 @@ export class Claiming {
           ? null
           : { name: row.scheduleName, at: row.scheduledAt },
         trace: row.trace,
+        continuations: row.continuations,
+        firstStepId: row.firstStepId,
         inbox: claimed.inbox,
         ...history
       })

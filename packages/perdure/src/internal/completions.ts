@@ -14,10 +14,10 @@ export interface Completion {
   readonly value: string
 }
 
-/** Ids and keys may be longer than what a key of every database holds. */
-export const idOf = (workflowId: string, key: string): Effect.Effect<string> =>
+/** Ids and keys may be longer than what a key of every database holds. Each life of a workflow has keys of its own. */
+export const idOf = (workflowId: string, life: number, key: string): Effect.Effect<string> =>
   Effect.promise(async () => {
-    const bytes = new TextEncoder().encode(`${workflowId}\n${key}`)
+    const bytes = new TextEncoder().encode(`${workflowId}\n${life}\n${key}`)
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")
   })

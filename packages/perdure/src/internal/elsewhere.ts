@@ -25,7 +25,7 @@ export const performElsewhere = (
   sql: SqlClient
 ): Effect.Effect<Completed> =>
   Effect.gen(function*() {
-    const id = yield* Completions.idOf(run.workflowId, call.key)
+    const id = yield* Completions.idOf(run.workflowId, run.life, call.key)
     const what = `result of transaction "${transaction.name}"`
     /** A commit was sent whose answer was lost: it may have been made, or be made yet. */
     let doubtful = false

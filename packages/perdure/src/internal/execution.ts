@@ -6,6 +6,7 @@
  * replayed as far as it was recorded, which brings the rollbacks back with the values they close over, and then only
  * they run.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,15 +18,27 @@ import * as Tracer from "effect/Tracer"
 import * as Auth from "../Auth.ts"
 import * as EnqueueOptions from "../EnqueueOptions.ts"
 import * as StepStatus from "../StepStatus.ts"
-import type { Advance, Answer, AttemptRecord, Outcome, StepRecord } from "../Store.ts"
+import {
+  type Advance,
+  type Answer,
+  type AttemptRecord,
+  type Outcome,
+  type Renew,
+  type StepRecord,
+  StoreError
+} from "../Store.ts"
 import * as WorkflowContext from "../WorkflowContext.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
+import { giveUpAfter } from "./answering.ts"
 import { CurrentAttempt } from "./attemptScope.ts"
 import * as BodyClock from "./bodyClock.ts"
+import * as Codec from "./codec.ts"
 import { type Core, CurrentCore, type Registration } from "./core.ts"
 import * as Failure from "./failure.ts"
 import { CurrentInbox, type Inbox } from "./inbox.ts"
+import { untilItPasses } from "./journal.ts"
+import { patienceMs } from "./loop.ts"
 import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
 import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
@@ -54,6 +67,9 @@ export interface Owned {
   readonly schedule: { readonly name: string; readonly at: number } | null
   /** The span that started it. */
   readonly trace: string | null
+  /** How often it has begun anew, and where the ids of its steps begin. */
+  readonly continuations: number
+  readonly firstStepId: number
   readonly records: ReadonlyArray<StepRecord>
   readonly attempts: ReadonlyArray<AttemptRecord>
   readonly inbox: number
@@ -133,6 +149,7 @@ export class Execution {
       mayStart: this.surroundings.mayStart,
       outside: outsideOf(context),
       submit: (advance, answered) => this.submit(journal, advance, answered),
+      renew: (next) => this.renew(next),
       wakeAt: (due) => this.wakeAt(due),
       bodyEnded: (exit) => this.bodyEnded(exit),
       bodyCut: () => this.compensate("CANCELLED", null),
@@ -152,6 +169,25 @@ export class Execution {
       if (answer._tag === "Recorded") this.core.watching.wrote(advance)
       answered(answer)
     })
+  }
+
+  private renew(next: Pick<Renew, "payload" | "firstStepId">): void {
+    const { run, workflowId } = this
+    const life = { ...next, workflowId, epoch: run.epoch, codec: Codec.CODEC }
+    const once = Effect.filterOrFail(
+      giveUpAfter(patienceMs)(this.core.store.renew(life)),
+      (answer) => answer !== "busy"
+    )
+    this.core.fork(Effect.matchCause(
+      Effect.retry(once, {
+        schedule: untilItPasses,
+        while: (error) => run.running && (!(error instanceof StoreError) || error.isRetryable)
+      }),
+      {
+        onSuccess: (answer) => run.stop({ _tag: answer === "renewed" ? "Renewed" : "Fenced" }),
+        onFailure: (cause) => run.block("a payload that the store accepts", "one that it refuses", Cause.pretty(cause))
+      }
+    ))
   }
 
   private wakeAt(due: number | undefined): void {
@@ -232,7 +268,7 @@ export class Execution {
       Context.add(Scheduler.Scheduler, this.run.scheduler),
       Context.add(Scheduler.PreventSchedulerYield, false),
       Context.add(Clock.Clock, BodyClock.make(this.run)),
-      Context.add(Random.Random, seeded(owned.workflowId)),
+      Context.add(Random.Random, seeded(`${owned.workflowId}${owned.continuations || ""}`)),
       Context.add(CurrentRun, this.run),
       Context.add(CurrentInbox, this.inbox),
       Context.add(CurrentStreams, this.streams),

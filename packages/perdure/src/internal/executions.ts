@@ -65,8 +65,9 @@ export class Executions {
       hints.push({ _tag: "Queue", queue: execution.queue })
       this.host.claimNow()
     }
-    // Somebody else shall take it, at once.
-    if (why._tag === "Released") hints.push({ _tag: "Due", name: execution.name })
+    // Somebody shall take it, at once: after a hand-over another one.
+    if (why._tag === "Renewed") this.host.claimNow()
+    if (why._tag === "Released" || why._tag === "Renewed") hints.push({ _tag: "Due", name: execution.name })
     if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
     if (why._tag === "Blocked") {
       this.core.fork(Effect.logError(

@@ -48,6 +48,8 @@ export interface WorkflowInfo {
   readonly executorId: string | undefined
   /** Lease losses since the start, the last new record, or the last resume. */
   readonly recoveryAttempts: number
+  /** How often it has continued as new. Payload, steps and `startedAt` are those of its present life. */
+  readonly continuations: number
 }
 
 export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
@@ -82,7 +84,8 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   completedAt: dateOf(row.completedAt),
   deadline: dateOf(row.deadlineAt),
   executorId: row.executorId ?? undefined,
-  recoveryAttempts: row.recoveryAttempts
+  recoveryAttempts: row.recoveryAttempts,
+  continuations: row.continuations
 })
 
 export const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })

@@ -46,6 +46,8 @@ const releasePatienceMs = 2000
 export class Run {
   readonly workflowId: string
   readonly epoch: number
+  /** How often the workflow has begun anew. */
+  readonly life: number
   readonly scheduler: BodyScheduler
   /** Of the recorded steps that have one, in the order of completion. */
   readonly rollbacks: Array<Rollback> = []
@@ -78,10 +80,11 @@ export class Run {
     this.host = options.host
     this.workflowId = options.workflowId
     this.epoch = options.epoch
+    this.life = options.continuations
     this.now = options.startedAt
     this.scheduler = new BodyScheduler(options.startedAt)
     this.lastSeq = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
-    this.stepIds = new StepIds([...options.records, ...options.attempts])
+    this.stepIds = new StepIds(options.firstStepId, [...options.records, ...options.attempts])
     this.replay = new Replaying(this, options)
     this.writes = new Writes(this, options.host, this.lastSeq)
     this.performing = new Performing(this, this.writes, options.host)
@@ -472,27 +475,61 @@ export class Run {
     return busy > 0
   }
 
-  /** Gives the workflow back at once. What still runs is interrupted first: it may hold what the write needs. */
+  /** Gives the workflow back at once. */
   release(): void {
+    this.leave(
+      () => this.writes.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" })),
+      this.performed
+    )
+  }
+
+  /** Ends this life of the workflow, for the next one to begin with this payload. */
+  continueAsNew(payload: string): Effect.Effect<never> {
+    return Effect.withFiber((fiber) => {
+      const branch = fiber.getRef(CurrentBranch)
+      if (branch === undefined || !this.open(branch) || this.compensating) return this.refuse()
+      const left = this.replay.unasked
+      if (left !== undefined) {
+        this.block(describe(left), "continueAsNew", "the life ended before it asked for all its records")
+        return Effect.never
+      }
+      const fibers = [...this.performed, this.root!]
+      this.endBody()
+      this.leave(() =>
+        this.writes.whenDurable(() => {
+          if (this.running) this.host.renew({ payload, firstStepId: this.stepIds.unused })
+        }), fibers)
+      return Effect.never
+    })
+  }
+
+  /** What runs for the body. */
+  private get performed(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
+    return [...this.calls].flatMap((call) => call.fiber ?? [])
+  }
+
+  /**
+   * Leaves memory once these have ended, finalizers included, which are interrupted: they may hold what the write needs,
+   * and the next owner would run beside them.
+   */
+  private leave(write: () => void, fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>): void {
     if (!this.running || this.releasing) return
     this.releasing = true
     this.turns.stall()
-    // Not before what runs has ended, finalizers included: the next owner would run beside it.
-    const fibers = [...this.calls].flatMap((call) => call.fiber ?? [])
-    const write = () => {
+    const go = () => {
       clearTimeout(patience)
-      if (left >= 0) this.writes.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" }))
+      if (left >= 0) write()
       left = -1
     }
     let left = fibers.length
-    const patience = setTimeout(write, releasePatienceMs)
+    const patience = setTimeout(go, releasePatienceMs)
     for (const fiber of fibers) {
       fiber.addObserver(() => {
-        if (--left === 0) write()
+        if (--left === 0) go()
       })
       fiber.interruptUnsafe()
     }
-    if (fibers.length === 0) write()
+    if (fibers.length === 0) go()
   }
 
   /** Starts nothing more; what runs may end and be recorded. */

@@ -1,7 +1,7 @@
 /** What surrounds a run: what it begins with, what takes time for it, and how it leaves memory. */
 import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
-import type { Advance, Answer, AttemptRecord, StepRecord } from "../Store.ts"
+import type { Advance, Answer, AttemptRecord, Renew, StepRecord } from "../Store.ts"
 
 /** What a run needs from the engine (or from a test). */
 export interface RunHost {
@@ -11,6 +11,8 @@ export interface RunHost {
   readonly mayStart: () => boolean
   /** Writes, in order; answers in order. `Busy`, lost connections and the like are the host's business. */
   readonly submit: (advance: Advance, answered: (answer: Answer) => void) => void
+  /** Ends this life in the store and begins the next, then stops the run; everything before is durable. */
+  readonly renew: (next: Pick<Renew, "payload" | "firstStepId">) => void
   /** The context of the world outside the body: real clock, scheduler and randomness, no run, no branch. */
   readonly outside: (context: Context.Context<never>) => Context.Context<never>
   /** Asks for `kick` when the database's clock reaches this time; replaces what was asked before. */
@@ -30,6 +32,7 @@ export type Stopped =
   | { readonly _tag: "Done" }
   | { readonly _tag: "Suspended" }
   | { readonly _tag: "Released" }
+  | { readonly _tag: "Renewed" }
   | { readonly _tag: "Fenced" }
   | { readonly _tag: "Blocked"; readonly expected: string; readonly actual: string; readonly detail: string }
 
@@ -41,6 +44,9 @@ export interface RunOptions {
   readonly startedAt: number
   /** When it was claimed (or started here), database clock. */
   readonly liveAt: number
+  /** How often it has begun anew, and where the ids of its steps begin. */
+  readonly continuations: number
+  readonly firstStepId: number
   readonly records: ReadonlyArray<StepRecord>
   readonly attempts: ReadonlyArray<AttemptRecord>
   /** How long a replay waits, in real time, for plain asynchronous work before it gives its verdict. Milliseconds. */

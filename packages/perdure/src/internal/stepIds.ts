@@ -3,14 +3,20 @@
  * again, so it gets the same id again, and with it the same idempotency key; unless something recorded has it.
  */
 export class StepIds {
-  private nextOrdinal = 0
+  private nextOrdinal: number
   private free: number
   private readonly taken: Set<number>
 
-  /** `rows`: what is recorded, outcomes and failed attempts. */
-  constructor(rows: ReadonlyArray<{ readonly stepId: number }>) {
+  /** `first`: where they begin. `rows`: what is recorded, outcomes and failed attempts. */
+  constructor(first: number, rows: ReadonlyArray<{ readonly stepId: number }>) {
+    this.nextOrdinal = first
     this.taken = new Set(rows.map((row) => row.stepId))
-    this.free = [...this.taken].reduce((max, id) => Math.max(max, id + 1), 0)
+    this.free = [...this.taken].reduce((max, id) => Math.max(max, id + 1), first)
+  }
+
+  /** Greater than all that were given. */
+  get unused(): number {
+    return [...this.taken].reduce((max, id) => Math.max(max, id + 1), this.free)
   }
 
   /** The id of the next call. `known`: what it is recorded under. */

@@ -43,6 +43,12 @@ export class Writes {
     this.submit({}, () => {})
   }
 
+  /** Calls back once everything that was delivered is durable. */
+  whenDurable(then: () => void): void {
+    if (this.unsaved.length === 0 && !this.behind) return then()
+    this.submit({}, then)
+  }
+
   submit(write: Write, answered: (answer: Answer) => void): void {
     // The store may not know yet that it is over, and would take it.
     if (!this.run.running) return answered({ _tag: "Fenced" })

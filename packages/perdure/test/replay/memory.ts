@@ -148,6 +148,8 @@ export const live = (
       phase: "run",
       startedAt: 1000,
       liveAt: disk.now,
+      continuations: 0,
+      firstStepId: 0,
       records: disk.records.slice(),
       attempts: [],
       replayGraceMs: options.replayGraceMs ?? 2000,
@@ -180,6 +182,7 @@ export const live = (
             if (event("written")) answered({ _tag: "Recorded", children: [] })
           })
         },
+        renew: () => finish({ _tag: "Refused", detail: "none of these programs continues as new" }),
         wakeAt: (due) => {
           timer = due
         },

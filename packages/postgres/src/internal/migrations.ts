@@ -31,6 +31,7 @@ import {
 } from "./sql/queue.ts"
 import { queueTables } from "./sql/queueTables.ts"
 import { expire, recover, release } from "./sql/recover.ts"
+import { renew } from "./sql/renew.ts"
 import { resume } from "./sql/resume.ts"
 import { fired } from "./sql/schedules.ts"
 import { scheduleTable } from "./sql/scheduleTable.ts"
@@ -84,6 +85,7 @@ export const migrations: ReadonlyArray<Migration> = [
     setAttributes(s),
     position(s),
     fork(s),
+    renew(s),
     changeQueue(s),
     rerank(s),
     deleteQueue(s),

@@ -63,3 +63,13 @@ export const events = (database: Database, workflowId: string): ReadonlyArray<Ev
      ORDER BY key`,
     workflowId
   ).map((row) => ({ ...row }))
+
+/** All but the values: no fork can ask for earlier ones. */
+export const forget = (database: Database, workflowId: string): void => {
+  database.run(
+    `DELETE FROM perdure_event AS e WHERE e.workflow_id = ? AND EXISTS (
+       SELECT 1 FROM perdure_event l WHERE l.workflow_id = e.workflow_id AND l.key = e.key AND l.ordinal > e.ordinal
+     )`,
+    workflowId
+  )
+}

@@ -79,10 +79,10 @@ const copyRow = (database: Database, op: Fork, { name, version: own }: Source, n
   const deadlineAt = op.timeoutMs === null ? null : now + op.timeoutMs
   database.run(
     `INSERT INTO perdure_workflow (workflow_id, token, name, version, status, payload, codec, detached, user, roles,
-       assumed_role, created_at, started_at, deadline_at, max_recovery_attempts, forked_from)
-     SELECT ?, ?, name, ?, 'ENQUEUED', coalesce(?, payload), codec, 0, user, roles, assumed_role, ?,
+       assumed_role, created_at, started_at, deadline_at, max_recovery_attempts, forked_from, first_step_id)
+     SELECT ?, ?, name, ?, 'ENQUEUED', coalesce(?, life_payload, payload), codec, 0, user, roles, assumed_role, ?,
        iif(EXISTS (SELECT 1 FROM perdure_step t WHERE t.workflow_id = ?), started_at, NULL), ?,
-       max_recovery_attempts, workflow_id
+       max_recovery_attempts, workflow_id, first_step_id
      FROM perdure_workflow WHERE workflow_id = ?`,
     workflowId,
     op.token,

@@ -114,3 +114,22 @@ export const messages = (
     consumedBy: row.consumed_by
   }))
 }
+
+/** How long a consumed message stands for its idempotency key, in a workflow that begins anew. */
+const rememberedMs = 86_400_000
+/** Messages that one renewal looks at. */
+const looked = 1_000
+
+/** Old ones that were consumed, of the first. */
+export const forget = (database: Database, workflowId: string, now: number): void => {
+  database.run(
+    `DELETE FROM perdure_message WHERE workflow_id = ? AND seq IN (
+       SELECT seq FROM (
+         SELECT seq, sent_at, consumed_by FROM perdure_message WHERE workflow_id = ? ORDER BY seq LIMIT ${looked}
+       ) WHERE consumed_by IS NOT NULL AND sent_at < ?
+     )`,
+    workflowId,
+    workflowId,
+    now - rememberedMs
+  )
+}

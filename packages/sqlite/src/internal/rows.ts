@@ -5,12 +5,12 @@ import type { WorkflowStatus } from "perdure/WorkflowStatus"
 /** Everything of a {@link WorkflowRow}. A workflow without an ownership row is done. */
 export const selectWorkflow = `
   SELECT w.workflow_id, w.name, w.version, w.status, coalesce(o.phase, 'done') AS phase,
-    coalesce(o.epoch, w.epoch) AS epoch, w.payload, w.codec, w.output, w.reason, w.parent_id, w.parent_step_id,
+    coalesce(o.epoch, w.epoch) AS epoch, coalesce(w.life_payload, w.payload) AS payload, w.codec, w.output, w.reason, w.parent_id, w.parent_step_id,
     w.detached, w.user, w.roles, w.assumed_role, w.created_at, w.started_at, w.completed_at, w.deadline_at, w.executor_id,
     coalesce(o.attempts, w.recovery_attempts) AS recovery_attempts, w.max_recovery_attempts,
     coalesce(m.wake_at, (SELECT i.due_at FROM perdure_queue_item i WHERE i.workflow_id = w.workflow_id)) AS wake_at,
     m.waits, w.queue, w.priority, w.partition_key, w.deduplication_id, w.schedule_name, w.scheduled_at, w.forked_from,
-    w.trace, (SELECT json_group_object(a.key, json(a.value)) FROM perdure_attribute a WHERE a.workflow_id = w.workflow_id)
+    w.trace, w.continuations, w.first_step_id, (SELECT json_group_object(a.key, json(a.value)) FROM perdure_attribute a WHERE a.workflow_id = w.workflow_id)
       AS attributes
   FROM perdure_workflow w
   LEFT JOIN perdure_ownership o USING (workflow_id)
@@ -50,6 +50,8 @@ export interface WorkflowColumns {
   readonly scheduled_at: number | null
   readonly forked_from: string | null
   readonly trace: string | null
+  readonly continuations: number
+  readonly first_step_id: number
   readonly attributes: string
 }
 
@@ -87,7 +89,9 @@ export const toWorkflow = (row: WorkflowColumns): WorkflowRow => ({
   scheduleName: row.schedule_name,
   scheduledAt: row.scheduled_at,
   forkedFrom: row.forked_from,
-  trace: row.trace
+  trace: row.trace,
+  continuations: row.continuations,
+  firstStepId: row.first_step_id
 })
 
 export const recordColumns =

@@ -14,6 +14,7 @@ import { messages } from "./messages.ts"
 import { observation } from "./observation.ts"
 import * as Ownership from "./ownership.ts"
 import { queues } from "./queues.ts"
+import { renew } from "./renew.ts"
 import { resumeOne } from "./resume.ts"
 import { schedules } from "./schedules.ts"
 import type { Settings } from "./settings.ts"
@@ -35,6 +36,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
   adjustClock: (byMs) => connections.write("adjust the clock", (database) => Clock.adjust(database, byMs)),
 
   write: (batch) => batch.length === 0 ? Effect.succeed([]) : write(connections, batch),
+  renew: (life) => connections.write("begin a workflow anew", (database) => renew(database, life, Clock.now(database))),
 
   join: (executor, leaseMs) =>
     connections.write("register the executor", (database) => Executor.join(database, executor, leaseMs)),

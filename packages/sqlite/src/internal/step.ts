@@ -1,4 +1,4 @@
-/** What a workflow has done: its records and its failed attempts. Both are only ever inserted. */
+/** What a workflow has done: its records and its failed attempts. Both are only ever inserted, until it begins anew. */
 import type { AttemptRecord, StepRecord } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { Unstorable } from "./database.ts"
@@ -85,3 +85,9 @@ export const hasRollback = (database: Database, workflowId: string): boolean =>
 export const isRolledBack = (database: Database, workflowId: string): boolean =>
   database.get("SELECT 1 FROM perdure_step WHERE workflow_id = ? AND kind = 'rollback' LIMIT 1", workflowId)
     !== undefined
+
+/** Its next life has none of them. */
+export const forget = (database: Database, workflowId: string): void => {
+  database.run("DELETE FROM perdure_step WHERE workflow_id = ?", workflowId)
+  database.run("DELETE FROM perdure_attempt WHERE workflow_id = ?", workflowId)
+}

@@ -55,11 +55,11 @@ BEGIN${readCommitted}
     SELECT w.* FROM ${s}.workflow w WHERE w.workflow_id = p_source AND p_from <= ${stepsOf(s, "p_source")}
   ), forked AS (
     INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, detached, user_id, roles,
-      assumed_role, created_at, started_at, deadline_at, max_recovery_attempts, attributes, forked_from)
-    SELECT p_id, p_token, w.name, coalesce(p_version, w.version), 'ENQUEUED', p_epoch, coalesce(p_payload, w.payload), w.codec,
+      assumed_role, created_at, started_at, deadline_at, max_recovery_attempts, attributes, forked_from, first_step_id)
+    SELECT p_id, p_token, w.name, coalesce(p_version, w.version), 'ENQUEUED', p_epoch, coalesce(p_payload, w.life_payload, w.payload), w.codec,
       false, w.user_id, w.roles, w.assumed_role, v_now,
       CASE WHEN EXISTS (SELECT FROM records r WHERE r.kept) THEN w.started_at END,
-      v_now + p_timeout, w.max_recovery_attempts, w.attributes, p_source
+      v_now + p_timeout, w.max_recovery_attempts, w.attributes, p_source, w.first_step_id
     FROM source w
     ON CONFLICT (workflow_id) DO NOTHING
     RETURNING workflow_id, name, version, deadline_at

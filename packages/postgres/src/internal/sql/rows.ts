@@ -9,7 +9,7 @@ export const workflowRow = (s: string): string =>
   `json_build_object(
   'workflowId', w.workflow_id, 'name', w.name, 'version', w.version, 'status', w.status,
   'phase', coalesce(o.phase, 'done'), 'epoch', coalesce(o.epoch, w.epoch),
-  'payload', w.payload, 'codec', w.codec, 'output', w.output, 'reason', w.reason,
+  'payload', coalesce(w.life_payload, w.payload), 'codec', w.codec, 'output', w.output, 'reason', w.reason,
   'parentId', w.parent_id, 'parentStepId', w.parent_step_id, 'detached', w.detached,
   'user', w.user_id, 'roles', w.roles, 'assumedRole', w.assumed_role,
   'createdAt', w.created_at, 'startedAt', w.started_at, 'completedAt', w.completed_at, 'deadlineAt', w.deadline_at,
@@ -22,7 +22,8 @@ export const workflowRow = (s: string): string =>
     ELSE m.wake_at END, 'waits', m.waits,
   'queue', w.queue, 'priority', w.priority, 'partitionKey', w.partition_key, 'deduplicationId', w.deduplication_id,
   'attributes', w.attributes, 'scheduleName', w.schedule_name, 'scheduledAt', w.scheduled_at,
-  'forkedFrom', w.forked_from, 'trace', w.trace)`
+  'forkedFrom', w.forked_from, 'trace', w.trace,
+  'continuations', w.continuations, 'firstStepId', w.first_step_id)`
 
 /** What a `WorkflowRow` needs besides `workflow w`. Probes per row found: a plan made when the tables were small stays right. */
 export const besides = (s: string): string => `

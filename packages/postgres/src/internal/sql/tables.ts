@@ -57,6 +57,10 @@ export const tables = (s: string): ReadonlyArray<string> => [
     scheduled_at bigint CHECK ((scheduled_at IS NULL) = (schedule_name IS NULL)),
     forked_from text COLLATE "C",
     trace text,
+    -- how often it has begun anew, with what (payload stays that of the start); ids of steps count from first_step_id
+    continuations integer NOT NULL DEFAULT 0 CHECK (continuations >= 0),
+    life_payload text CHECK ((life_payload IS NOT NULL) = (continuations > 0)),
+    first_step_id integer NOT NULL DEFAULT 0 CHECK (first_step_id >= 0),
     CHECK ((reason IS NOT NULL) = (status IN ('CANCELLED', 'BLOCKED', 'DEAD_LETTER'))),
     CHECK (CASE WHEN status IN ('SUCCESS', 'ERROR', 'DEAD_LETTER') THEN completed_at IS NOT NULL
                 WHEN status = 'CANCELLED' THEN true ELSE completed_at IS NULL END)

@@ -37,7 +37,10 @@ CREATE TABLE perdure_workflow (
   schedule_name  TEXT,
   scheduled_at   INTEGER CHECK ((scheduled_at IS NULL) = (schedule_name IS NULL)),
   forked_from    TEXT,
-  trace          TEXT
+  trace          TEXT,
+  continuations  INTEGER NOT NULL DEFAULT 0 CHECK (continuations >= 0),
+  life_payload   TEXT    CHECK ((life_payload IS NOT NULL) = (continuations > 0)), -- payload stays that of the start
+  first_step_id  INTEGER NOT NULL DEFAULT 0 CHECK (first_step_id >= 0)
 ) STRICT;
 CREATE INDEX perdure_workflow_created ON perdure_workflow (created_at, workflow_id);
 CREATE INDEX perdure_workflow_name ON perdure_workflow (name, created_at, workflow_id);
