@@ -20,6 +20,7 @@ import { executorsList } from "./suites/executorsList.ts"
 import { filters } from "./suites/filters.ts"
 import { forking } from "./suites/forking.ts"
 import { hinting } from "./suites/hinting.ts"
+import { inspecting } from "./suites/inspecting.ts"
 import { messages } from "./suites/messages.ts"
 import { observing } from "./suites/observing.ts"
 import { outages } from "./suites/outages.ts"
@@ -78,6 +79,7 @@ export const conformance = (name: string, backend: Backend): void => {
       retention,
       versions,
       executorsList,
+      inspecting,
       startingWithin,
       transacting,
       values,

@@ -34,6 +34,7 @@ import * as Events from "./internal/events.ts"
 import * as Executors from "./internal/executors.ts"
 import * as Forking from "./internal/forking.ts"
 import * as Hints from "./internal/hints.ts"
+import * as Inspecting from "./internal/inspecting.ts"
 import * as Listing from "./internal/listing.ts"
 import * as Management from "./internal/management.ts"
 import * as Messages from "./internal/messages.ts"
@@ -165,6 +166,7 @@ export const make = Effect.fnUntraced(function*(
     ...Claims.make(database),
     sweep: (limit: number) => Effect.andThen(drain, sweep(limit)),
     ...Management.make(database),
+    ...Inspecting.make(database),
     ...Queries.make(database),
     ...Listing.make(database),
     ...Observing.make(database),

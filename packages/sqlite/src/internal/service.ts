@@ -9,6 +9,7 @@ import type { Connections } from "./connections.ts"
 import * as Executor from "./executor.ts"
 import * as Hints from "./hints.ts"
 import * as History from "./history.ts"
+import { inspection } from "./inspection.ts"
 import { management } from "./management.ts"
 import { messages } from "./messages.ts"
 import { observation } from "./observation.ts"
@@ -30,6 +31,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
   ...messages(connections),
   ...schedules(connections),
   ...management(connections),
+  ...inspection(connections),
   ...observation(connections),
 
   now: connections.read("read the clock", Clock.now),
