@@ -16,14 +16,15 @@ import * as FileSystem from "effect/FileSystem"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
-import type { Engine } from "perdure/Engine"
+import { Engine } from "perdure/Engine"
 import { InvalidArgument, WorkflowError } from "perdure/WorkflowError"
-import type { AdminAccess } from "./AdminAccess.ts"
+import { AdminAccess } from "./AdminAccess.ts"
 import { AdminApi } from "./AdminApi.ts"
 import * as Acts from "./internal/acts.ts"
 import * as Files from "./internal/files.ts"
 import { guarded, loopback } from "./internal/guard.ts"
 import * as Operations from "./internal/operations.ts"
+import { handlerOf } from "./internal/ownRouter.ts"
 import * as Permission from "./internal/permission.ts"
 import { type Pattern, patternOf } from "./internal/redaction.ts"
 import { CurrentSettings, type Limits, type Settings } from "./internal/settings.ts"
@@ -91,7 +92,9 @@ export const layer = (
     const settings = yield* settingsOf(options)
     if (options.dashboard !== undefined) yield* isBuilt(options.dashboard)
     const router = yield* HttpRouter.HttpRouter
-    const services = (yield* Effect.context<Engine | AdminAccess>()).pipe(
+    // No more than these: the host's router is among the services too, and is not the one to add to.
+    const services = Context.make(Engine, yield* Engine).pipe(
+      Context.add(AdminAccess, yield* AdminAccess),
       Context.add(CurrentSettings, settings),
       Context.add(Streams.Places, Streams.make(settings.limits.streams, "streams"))
     )
@@ -107,10 +110,8 @@ export const layer = (
       Layer.merge(options.dashboard === undefined ? Layer.empty : Files.layer(options.dashboard)),
       Layer.provide(Layer.succeedContext(services))
     )
-    // A router of its own: what the host's is set to, and what others add to it, changes nothing here.
-    const answer = yield* HttpRouter.toHttpEffect(routes)
     const handler = guarded(
-      Effect.provideContext(answer, services),
+      yield* handlerOf(routes, services),
       { hosts: options.hosts ?? loopback },
       settings.limits
     )
@@ -128,7 +129,7 @@ const invalid = (argument: string, detail: string, remedy: string) =>
 /** Without a slash at the end. */
 const pathOf = (path: string): Effect.Effect<"" | `/${string}`, WorkflowError> => {
   const trimmed = path.replace(/\/+$/, "")
-  return trimmed === "" || /^(\/[A-Za-z0-9._~-]+)+$/.test(trimmed)
+  return trimmed === "" || /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)+$/.test(trimmed)
     ? Effect.succeed(trimmed as "" | `/${string}`)
     : invalid("path", `${JSON.stringify(path)} is not one`, "Give one like \"/admin\", of letters, digits and . _ ~ -.")
 }

@@ -15,16 +15,27 @@ export type Platform = FileSystem.FileSystem | Path.Path | HttpPlatform | Genera
 /** Files with a hash in their name never change; the page that names them does. */
 const isHashed = /-[A-Za-z0-9_-]{8,}\.\w+$/
 
+/** The mount path without its slash, from where what is relative to the page would be looked for elsewhere. */
+const withSlash = (url: string): string | undefined => {
+  // Without its host: whoever asks says what that is.
+  const { pathname, search } = new URL(url, "http://localhost")
+  return pathname.endsWith("/") ? undefined : `${pathname}/${search}`
+}
+
 export const layer = (root: string) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const router = yield* HttpRouter.HttpRouter
     // That the folder is there has been checked.
     const serve = yield* Effect.orDie(HttpStaticServer.make({ root, spa: true }))
-    yield* router.add("GET", "/*", (request) =>
-      Effect.map(serve, (response) =>
-        HttpServerResponse.setHeader(
-          response,
-          "cache-control",
-          isHashed.test(request.url.split("?")[0]!) ? "public, max-age=31536000, immutable" : "no-cache"
-        )))
+    yield* router.add("GET", "/", ({ originalUrl }) => {
+      const moved = withSlash(originalUrl)
+      return moved === undefined ? serve.pipe(kept("no-cache")) : Effect.succeed(HttpServerResponse.redirect(moved))
+    })
+    yield* router.add("GET", "/*", ({ url }) =>
+      serve.pipe(kept(isHashed.test(url.split("?")[0]!) ? "public, max-age=31536000, immutable" : "no-cache")))
   }))
+
+const kept = (cacheControl: string) =>
+  Effect.map(HttpServerResponse.setHeader("cache-control", cacheControl)) as <E, R>(
+    effect: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>

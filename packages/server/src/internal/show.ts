@@ -84,7 +84,7 @@ export const detailOf = (patterns: Patterns, info: Client.WorkflowInfo): Api.Wor
 
 export const stepOf = (patterns: Patterns, step: Client.StepInfo, values: boolean): Api.StepInfo => {
   const at = ["steps", step.name]
-  const value = step.value === undefined || !values ? undefined : redact(patterns, [...at, "value"], jsonOf(step.value))
+  const value = step.value === undefined || !values ? undefined : valueOf(patterns, step)
   const failure = step.failure === undefined ? undefined : failureOf(patterns, [...at, "failure"], step.failure)
   const attempts = step.attemptFailures.map((one) => failureOf(patterns, [...at, "failure"], one))
   return defined({
@@ -94,6 +94,24 @@ export const stepOf = (patterns: Patterns, step: Client.StepInfo, values: boolea
     attemptFailures: attempts.map((shown) => shown.value),
     redacted: [value, failure, ...attempts].flatMap((shown) => shown?.paths ?? [])
   })
+}
+
+/** What a workflow tells and is told stands in its steps once more. */
+const told: Partial<Record<Client.StepInfo["kind"], string>> = {
+  event: "events",
+  "get event": "events",
+  stream: "streams",
+  "read stream": "streams",
+  send: "messages",
+  receive: "messages"
+}
+
+const valueOf = (patterns: Patterns, { kind, name, value }: Client.StepInfo): Shown<Json> => {
+  const shown = redact(patterns, ["steps", name, "value"], jsonOf(value))
+  const place = told[kind]
+  if (place === undefined) return shown
+  const again = redact(patterns, [place, name], shown.value)
+  return { value: again.value, paths: [...shown.paths, ...again.paths] }
 }
 
 export const eventOf = (patterns: Patterns, event: Client.EventInfo): Api.EventInfo => ({
