@@ -20,7 +20,8 @@ export interface Account {
 /** In a user namespace of its own one is `nobody` to PostgreSQL, with one's own rights to files. */
 const namespace = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
 
-const unprivileged = (): Account["ids"] => {
+/** Whom root becomes to run what refuses root. */
+export const unprivileged = (): Account["ids"] => {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n").map((line) => line.split(":"))
   const line = lines.find(([name]) => name === "postgres") ?? lines.find(([name]) => name === "nobody")
   return line ? { uid: Number(line[2]), gid: Number(line[3]) } : undefined

@@ -90,7 +90,7 @@ const environment = (): NodeJS.ProcessEnv => ({
   LC_ALL: "C"
 })
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer()
     server.once("error", reject)

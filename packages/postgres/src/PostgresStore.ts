@@ -23,6 +23,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type { ConnectionOptions } from "node:tls"
 import { type SchemaState, Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
@@ -72,7 +73,7 @@ export interface Options {
   readonly schema?: string | undefined
   /**
    * True behind a transaction-mode pooler (PgBouncer): nothing is prepared, nothing listens, hints are neither sent nor
-   * received, so other processes learn by polling. Against such a pooler with `false`, sessions break. Default: false.
+   * received, so other processes learn by polling. Default: found out by the first connection, and a pooler is warned of.
    */
   readonly pooler?: boolean | undefined
   /** The application's pool, at most. Every `Transaction` under way holds one. Default: 10. */
@@ -114,9 +115,24 @@ const connectOf = (options: Options) =>
       keepAlive: "30 seconds",
       applicationName: options.applicationName ?? "perdure"
     } as const,
-    schema,
-    pooler: options.pooler ?? false
+    schema
   }))
+
+/** The store's connections, and whether a pooler is between: as the options say, else as the first of them finds out. */
+const databaseOf = Effect.fnUntraced(function*(
+  options: Options,
+  connect: Omit<Database.Connect, "pooler">,
+  connections: number
+): Effect.fn.Return<{ readonly database: Database.Database; readonly pooler: boolean }, SqlError, Scope.Scope> {
+  const { pooler } = options
+  const database = yield* Database.make({ ...connect, pooler: pooler ?? false }, connections)
+  if (pooler !== undefined || !(yield* Database.isPooled(database))) return { database, pooler: pooler ?? false }
+  yield* Effect.logWarning(
+    "Between this process and PostgreSQL is a pooler that shares connections: nothing is prepared, and processes learn "
+      + "of one another by polling only. Connect to the server itself for more speed, or say `pooler: true`."
+  )
+  return { database: yield* Database.make({ ...connect, pooler: true }, connections), pooler: true }
+})
 
 /**
  * Opens the store: migrates the schema, then serves.
@@ -129,11 +145,14 @@ export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Context.Context<Store | SqlClient | PgClient.PgClient>, StoreError, Scope.Scope> {
   const connect = yield* connectOf(options)
-  const { config, pooler } = connect
+  const { config } = connect
 
-  const database = yield* Effect.mapError(Database.make(connect, options.storeConnections ?? 6), toStoreError)
+  const { database, pooler } = yield* Effect.mapError(
+    databaseOf(options, connect, options.storeConnections ?? 6),
+    toStoreError
+  )
   // One is used at a time. The second is for when the first does not answer: the lease does not wait for it.
-  const pulse = yield* Effect.mapError(Database.make(connect, 2), toStoreError)
+  const pulse = yield* Effect.mapError(Database.make({ ...connect, pooler }, 2), toStoreError)
   const client = yield* PgClient.make({
     ...config,
     prepare: !pooler,
@@ -207,7 +226,7 @@ export const layerConfig = (
 /** Which schema the database has. Writes nothing. Fails as {@link make} does when it cannot be asked. */
 export const schemaState = (options: Options = {}): Effect.Effect<SchemaState, StoreError> =>
   Effect.scoped(Effect.gen(function*() {
-    const database = yield* Effect.mapError(Database.make(yield* connectOf(options), 1), toStoreError)
+    const { database } = yield* Effect.mapError(databaseOf(options, yield* connectOf(options), 1), toStoreError)
     return yield* readSchemaState(database)
   }))
 
@@ -220,5 +239,5 @@ export const migrationSql = (installed: number | null, schema = "perdure"): stri
 const fromEnvironment = Config.all({
   url: Config.Redacted("DATABASE_URL"),
   schema: Config.String("PERDURE_SCHEMA").pipe(Config.withDefault("perdure")),
-  pooler: Config.Boolean("PERDURE_POOLER").pipe(Config.withDefault(false))
+  pooler: Config.Boolean("PERDURE_POOLER").pipe(Config.withDefault(undefined))
 })

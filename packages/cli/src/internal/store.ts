@@ -62,7 +62,8 @@ const postgres = (url: Redacted.Redacted, { pooler, schema }: PostgresSettings):
   const options: PostgresStore.Options = {
     url,
     schema,
-    pooler,
+    // Not said: found out.
+    pooler: pooler || undefined,
     maxConnections: 1,
     storeConnections: 2,
     applicationName: "perdure cli"

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
 import type { StoreError } from "perdure/Store"
-import { classify, toStoreError } from "./errors.ts"
+import { classify, refusesSetting, toStoreError } from "./errors.ts"
 import { quoteIdentifier } from "./sql/function.ts"
 
 export type Values = ReadonlyArray<ReadonlyArray<unknown>>
@@ -14,8 +14,12 @@ export type Values = ReadonlyArray<ReadonlyArray<unknown>>
 export interface Connect {
   readonly config: PgConnection.Config
   readonly schema: string
+  /** Whether a transaction pooler is between. */
   readonly pooler: boolean
 }
+
+/** A setting that says nothing, but whether a session's settings reach the server: see {@link isPooled}. */
+const direct = "perdure.direct"
 
 export interface Database {
   /** The schema's name, as given. */
@@ -46,7 +50,13 @@ export const make = Effect.fnUntraced(function*(
     ...(pooler
       // a pooler refuses settings that it does not know
       ? {}
-      : { startupParameters: { ...config.startupParameters, default_transaction_isolation: "read committed" } })
+      : {
+        startupParameters: {
+          ...config.startupParameters,
+          [direct]: "on",
+          default_transaction_isolation: "read committed"
+        }
+      })
   })
 
   /**
@@ -85,3 +95,11 @@ export const make = Effect.fnUntraced(function*(
       Effect.mapError(pool.use((connection) => connection.queryValues(sql, parameters, false)), toStoreError)
   }
 })
+
+/** Whether a pooler is between after all: it refuses a setting that it does not know, or does not hand it on. */
+export const isPooled = (database: Database): Effect.Effect<boolean, SqlError> =>
+  database.pool.use((connection) => connection.queryValues(`SELECT current_setting('${direct}', true)`, [], false))
+    .pipe(
+      Effect.map((rows) => rows[0]![0] !== "on"),
+      Effect.catchIf(refusesSetting, () => Effect.succeed(true))
+    )

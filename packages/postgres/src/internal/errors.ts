@@ -42,7 +42,7 @@ export const classify = (error: SqlError): Failure => {
   if (code === "55P03") return "busy"
   if (code === "PD001") return "isolation"
   if (code === "PD003" || /^(21|22|23|54)/.test(code)) return "value"
-  if (misconfigured.has(code) || code.startsWith("28")) return "misconfigured"
+  if (misconfigured.has(code) || code.startsWith("28") || refusesSetting(error)) return "misconfigured"
   return "unavailable"
 }
 
@@ -60,10 +60,14 @@ export const isLockTimeout = (error: SqlError): boolean => {
   return sqlState(error) === "55P03" && Predicate.hasProperty(cause, "routine") && cause.routine === "ProcessInterrupts"
 }
 
+/** As PgBouncer words it. */
+export const refusesSetting = (error: SqlError): boolean => /unsupported startup parameter/.test(words(error))
+
 /** Of the server and not of the statement: out of something, broken, read-only for now. It passes, or a person mends it. */
 export const isInfrastructure = (error: SqlError): boolean => /^(53|58|25006$)/.test(sqlState(error) ?? "")
 
-const remedy = (code: string | null): string => {
+const remedy = (code: string | null, error: SqlError): string => {
+  if (refusesSetting(error)) return "; a pooler is between: say `pooler: true`, or nothing, to have it found out"
   switch (code) {
     case "42501":
       return "; the role needs CREATE on the database (or to own the schema) to migrate, and USAGE on the schema with "
@@ -88,7 +92,7 @@ export const toStoreError = (error: SqlError): StoreError => {
   const code = sqlState(error)
   const kind = classify(error)
   const fields = {
-    message: `PostgreSQL: ${words(error)}${remedy(code)}`,
+    message: `PostgreSQL: ${words(error)}${remedy(code, error)}`,
     ...(code === null ? {} : { code })
   }
   return new StoreError({
