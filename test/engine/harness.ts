@@ -18,6 +18,7 @@ import * as Engine from "perdure/Engine"
 import { Store } from "perdure/Store"
 import type { WorkflowError } from "perdure/WorkflowError"
 import { freshDatabase } from "../postgres/database.ts"
+import * as Schemas from "../postgres/schemas.ts"
 
 export type Kind = "sqlite" | "postgres"
 
@@ -73,16 +74,18 @@ export const onBothStores = (concept: string, suite: (claim: Claim) => void): vo
   runOn("sqlite", concept, suite, () => sqlite, rowsOfFile, Effect.void)
   const scope = Scope.makeUnsafe()
   let url = ""
-  let schemas = 0
+  let schema = ""
+  let schemas: Schemas.Schemas | undefined
   runOn(
     "postgres",
     concept,
     suite,
-    () => postgres(url, `perdure_${++schemas}`),
-    (sql) => rowsOfSchema(sql, `perdure_${schemas}`),
-    Effect.suspend(() => Effect.provideService(freshDatabase, Scope.Scope, scope)).pipe(
-      Effect.tap((address) => Effect.sync(() => (url = address)))
-    ),
+    () => Effect.flatMap(schemas!.take, (taken) => postgres(url, schema = taken)),
+    (sql) => rowsOfSchema(sql, schema),
+    Effect.gen(function*() {
+      url = yield* freshDatabase
+      schemas = yield* Schemas.make(url)
+    }).pipe(Effect.provideService(Scope.Scope, scope)),
     Scope.close(scope, Exit.void)
   )
 }
