@@ -13,7 +13,7 @@ import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { onBothStores } from "./harness.ts"
-import { Log, reasonOf } from "./observing.ts"
+import { Log, reasonOf, suspends } from "./observing.ts"
 
 const Loop = Workflow.make("Loop", { payload: { n: Schema.Int }, success: Schema.String })
 const Child = Workflow.make("Child", { payload: { n: Schema.Int }, success: Schema.Int })
@@ -160,6 +160,46 @@ onBothStores("continueAsNew", (claim) => {
       )
       assert.strictEqual((yield* engine.use(handle.info)).continuations, 0)
     }))
+
+  claim(
+    "a life is as long as the engine allows, and what is recorded counts for itself",
+    (given) =>
+      Effect.gen(function*() {
+        const log = new Log()
+        const live = Loop.toLayer(Effect.fnUntraced(function*({ n }) {
+          const one = (i: number) =>
+            Step.run(`step ${i}`, log.add(`${n}: ${i}`), { rollback: () => log.add(`rollback ${i}`) })
+          const tried = yield* Effect.exit(Effect.forEach([1, 2, 3, 4, 5], one))
+          if (n === 1 && tried._tag === "Failure") return yield* Loop.continueAsNew({ n: 2 })
+          yield* Word.receive()
+          yield* one(6)
+          return "done"
+        }))
+        const first = yield* given.engine(live, { maxSteps: 3 })
+        const stopped = yield* first.use(Loop.start({ n: 1 }, { workflowId: "w" }))
+        const reason = yield* reasonOf(first.use(stopped.result))
+        assert.strictEqual(reason._tag, "WorkflowFailed")
+        assert.include(String((yield* first.use(stopped.info)).failure?.message), "at most 3 durable operations")
+        assert.deepStrictEqual(
+          log.entries,
+          ["1: 1", "1: 2", "1: 3", "2: 1", "2: 2", "2: 3"]
+            .concat(["rollback 3", "rollback 2", "rollback 1"])
+        )
+        yield* first.close
+        log.entries.length = 0
+        const roomy = yield* given.engine(live, { maxSteps: 6 })
+        yield* roomy.use(Loop.start({ n: 2 }, { workflowId: "v" }))
+        yield* roomy.use(suspends("v"))
+        yield* roomy.close
+        const narrow = yield* given.engine(live, { maxSteps: 5 })
+        yield* narrow.use(Word.send("v", "go"))
+        assert.strictEqual((yield* reasonOf(narrow.use(Loop.handle("v").result)))._tag, "WorkflowFailed")
+        assert.deepStrictEqual(
+          log.entries.filter((entry) => !entry.startsWith("rollback")),
+          [1, 2, 3, 4, 5].map((i) => `2: ${i}`)
+        )
+      })
+  )
 
   claim("rollbacks of earlier lives are void, those of the present one run", (given) =>
     Effect.gen(function*() {

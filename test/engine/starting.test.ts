@@ -455,6 +455,7 @@ onBothStores("engines", (claim) => {
       ["heartbeat", { lease: "1 second", heartbeat: "600 millis" }],
       ["maxRunning", { maxRunning: 0 }],
       ["maxRunning", { maxRunning: 1.5 }],
+      ["maxSteps", { maxSteps: Number.NaN }],
       ["lease", { lease: 0 }],
       ["poll", { poll: Infinity }],
       ["suspendAfter", { suspendAfter: -1 }],

@@ -75,6 +75,11 @@ export interface Options {
   readonly shutdown?: Duration.Input
   /** Most workflows in memory at once. Default: 10,000. */
   readonly maxRunning?: number
+  /**
+   * Most durable operations of one life of a workflow: a further one fails with `TooManySteps`. What is recorded counts
+   * for itself, so lowering it harms nothing. Default: 100,000.
+   */
+  readonly maxSteps?: number
 }
 
 /** What an engine does where an option is not given. */
@@ -86,7 +91,8 @@ export const defaults = {
   suspendAfter: "5 seconds",
   replayGrace: "10 seconds",
   shutdown: "10 seconds",
-  maxRunning: 10_000
+  maxRunning: 10_000,
+  maxSteps: 100_000
 } as const satisfies Options
 
 // -----------------------------------------------------------------------------
@@ -146,6 +152,7 @@ const settingsOf = (options: Options): EngineSettings => {
     replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),
     shutdownMs: positiveDurationMs("shutdown", given.shutdown),
     maxRunning: given.maxRunning,
+    maxSteps: given.maxSteps,
     compatible: (given.compatible ?? []).map((version) =>
       version === "" ? "" : checkKey(version, "compatible version")
     ),
@@ -157,8 +164,9 @@ const settingsOf = (options: Options): EngineSettings => {
   if (settings.heartbeatMs * 2 > settings.leaseMs) {
     throw invalid("heartbeat", "it is more than half the lease", "Renew at least twice in a lease, better five times.")
   }
-  if (!Number.isInteger(settings.maxRunning) || settings.maxRunning < 1) {
-    throw invalid("maxRunning", `it is ${settings.maxRunning}`, "Give a whole number from 1.")
+  for (const limit of ["maxRunning", "maxSteps"] as const) {
+    if (Number.isInteger(settings[limit]) && settings[limit] >= 1) continue
+    throw invalid(limit, `it is ${settings[limit]}`, "Give a whole number from 1.")
   }
   return settings
 }

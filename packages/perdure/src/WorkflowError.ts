@@ -283,6 +283,20 @@ export class NotInBody extends Schema.TaggedError<NotInBody>()("NotInBody", {
   }
 }
 
+/** A workflow's history is as long as the engine allows (`maxSteps`): the operation was not begun. */
+export class TooManySteps extends Schema.TaggedError<TooManySteps>()("TooManySteps", {
+  operation: Schema.String,
+  limit: Schema.Number
+}) {
+  override get message(): string {
+    return `A workflow has at most ${this.limit} durable operations, and ${this.operation} is one more. A loop goes on ` +
+      "with continueAsNew, much work is done by children; or raise the engine's maxSteps."
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+}
+
 /** The workflow is not done (or one of its children is not, where they were to go too), so it was not deleted. */
 export class NotDeletable extends Schema.TaggedError<NotDeletable>()("NotDeletable", {
   workflowId: Schema.String,
@@ -521,6 +535,7 @@ export const Reason = Schema.Union([
   NotDeletable,
   NotWaiting,
   NotInBody,
+  TooManySteps,
   QueueRefused,
   ScheduleNotFound,
   ScheduleExists,

@@ -25,6 +25,7 @@ const reasons: ReadonlyArray<Errors.Reason> = [
   new Errors.ScheduleExists({ name: "s" }),
   new Errors.QueueRefused({ name: "q", why: "occupied" }),
   new Errors.NotInBody({ operation: "Client.list" }),
+  new Errors.TooManySteps({ operation: "step \"a\"", limit: 100_000 }),
   new Errors.NotDeletable({ workflowId: "w", status: "PENDING" }),
   new Errors.NotWaiting({ workflowId: "w", detail: "it has started" }),
   new Errors.OutsideWorkflow({

@@ -57,6 +57,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Answers) {
       replayGraceMs: 1000,
       shutdownMs: 1000,
       maxRunning: 10,
+      maxSteps: 100,
       compatible: [],
       queues: null
     },

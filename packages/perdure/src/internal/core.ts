@@ -28,6 +28,7 @@ export interface EngineSettings {
   readonly replayGraceMs: number
   readonly shutdownMs: number
   readonly maxRunning: number
+  readonly maxSteps: number
   /** Other versions that this code can run. */
   readonly compatible: ReadonlyArray<string>
   /** The queues that this executor serves; null: all. */

@@ -116,7 +116,8 @@ export class Execution {
       owned.workflowId,
       owned.liveAt === owned.startedAt && owned.records.length === 0
     )
-    this.run = new Run({ ...owned, replayGraceMs: core.settings.replayGraceMs, host: this.host() })
+    const { maxSteps, replayGraceMs } = core.settings
+    this.run = new Run({ ...owned, maxSteps, replayGraceMs, host: this.host() })
   }
 
   /** Starts (or replays) the body. */

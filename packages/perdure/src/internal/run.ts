@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Answer, AttemptRecord, End, Send, StepRecord } from "../Store.ts"
+import { TooManySteps, WorkflowError } from "../WorkflowError.ts"
 import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
@@ -43,6 +44,9 @@ const refusalLimit = 1000
 /** How long a hand-over waits for interrupted steps. */
 const releasePatienceMs = 2000
 
+const tooMany = (operation: Operation, limit: number): WorkflowError =>
+  new WorkflowError({ reason: new TooManySteps({ operation: `${operation.kind} "${operation.name}"`, limit }) })
+
 export class Run {
   readonly workflowId: string
   readonly epoch: number
@@ -67,6 +71,7 @@ export class Run {
   private readonly joins = new Joins()
   private readonly starts = new Starts(this)
   private readonly stepIds: StepIds
+  private readonly maxSteps: number
   private readonly replay: Replaying
   private readonly writes: Writes
   private readonly performing: Performing
@@ -81,6 +86,7 @@ export class Run {
     this.workflowId = options.workflowId
     this.epoch = options.epoch
     this.life = options.continuations
+    this.maxSteps = options.maxSteps
     this.now = options.startedAt
     this.scheduler = new BodyScheduler(options.startedAt)
     this.lastSeq = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
@@ -218,11 +224,15 @@ export class Run {
       if (decision._tag === "Unrecorded" && operation.passed !== undefined && this.replay.goesOn(branch.path)) {
         return operation.passed
       }
-      this.askedKeys.add(named.key)
       const record = decision._tag === "Recorded" ? decision.record : undefined
+      const compensation = branch.path.startsWith(compensationPath)
+      if (record === undefined && !compensation && this.stepIds.count >= this.maxSteps) {
+        return (operation.refused ?? Effect.fail)(tooMany(operation, this.maxSteps))
+      }
+      this.askedKeys.add(named.key)
       const stepId = this.stepIds.next(record?.stepId ?? this.attemptsOf(named.key)[0]?.stepId)
       return Effect.callback((resume) => {
-        const call = new Call(this, operation, named.key, fiber, branch.path.startsWith(compensationPath), resume)
+        const call = new Call(this, operation, named.key, fiber, compensation, resume)
         call.stepId = stepId
         call.askedAt = this.replay.active ? this.replay.received : this.lastSeq
         call.again = this.replay.active

@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly firstStepId: number
   readonly records: ReadonlyArray<StepRecord>
   readonly attempts: ReadonlyArray<AttemptRecord>
+  /** Most durable operations that the body may begin. */
+  readonly maxSteps: number
   /** How long a replay waits, in real time, for plain asynchronous work before it gives its verdict. Milliseconds. */
   readonly replayGraceMs: number
   readonly host: RunHost

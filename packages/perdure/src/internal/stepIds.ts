@@ -5,13 +5,20 @@
 export class StepIds {
   private nextOrdinal: number
   private free: number
+  private readonly first: number
   private readonly taken: Set<number>
 
   /** `first`: where they begin. `rows`: what is recorded, outcomes and failed attempts. */
   constructor(first: number, rows: ReadonlyArray<{ readonly stepId: number }>) {
+    this.first = first
     this.nextOrdinal = first
     this.taken = new Set(rows.map((row) => row.stepId))
     this.free = [...this.taken].reduce((max, id) => Math.max(max, id + 1), first)
+  }
+
+  /** How many were given. */
+  get count(): number {
+    return this.nextOrdinal - this.first
   }
 
   /** Greater than all that were given. */

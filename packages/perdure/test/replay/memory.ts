@@ -150,6 +150,7 @@ export const live = (
       liveAt: disk.now,
       continuations: 0,
       firstStepId: 0,
+      maxSteps: Infinity,
       records: disk.records.slice(),
       attempts: [],
       replayGraceMs: options.replayGraceMs ?? 2000,
