@@ -3,6 +3,7 @@ import { describe } from "@effect/vitest"
 import { type Backend, runSuites } from "./Backend.ts"
 import { acknowledging } from "./suites/acknowledging.ts"
 import { advancing } from "./suites/advancing.ts"
+import { archiving } from "./suites/archiving.ts"
 import { attributes } from "./suites/attributes.ts"
 import { cancelling } from "./suites/cancelling.ts"
 import { cancelRaces } from "./suites/cancelRaces.ts"
@@ -80,6 +81,7 @@ export const conformance = (name: string, backend: Backend): void => {
       versions,
       executorsList,
       inspecting,
+      archiving,
       startingWithin,
       transacting,
       values,

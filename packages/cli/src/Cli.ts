@@ -13,9 +13,11 @@ import * as Effect from "effect/Effect"
 import { StoreError } from "perdure/Store"
 import { WorkflowError } from "perdure/WorkflowError"
 import * as ExitCode from "./ExitCode.ts"
+import { doctor } from "./internal/doctor.ts"
 import { CliFailure, Silent } from "./internal/failing.ts"
 import * as Fleet from "./internal/fleet.ts"
 import * as Globals from "./internal/globals.ts"
+import { history } from "./internal/history.ts"
 import { migrate } from "./internal/migrate.ts"
 import { json, line, lines } from "./internal/printable.ts"
 import { queue } from "./internal/queue.ts"
@@ -50,7 +52,9 @@ export const command = Command.make("perdure").pipe(
     schedule,
     Fleet.executor,
     Fleet.version,
-    migrate
+    migrate,
+    doctor,
+    history
   ]),
   Command.withGlobalFlags(Globals.all)
 )

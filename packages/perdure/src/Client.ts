@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Engine } from "./Engine.ts"
 import type { EnqueueOptions } from "./EnqueueOptions.ts"
+import * as Archiving from "./internal/archiving.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Bulk from "./internal/bulkManaging.ts"
 import type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
@@ -43,7 +44,7 @@ import * as Told from "./internal/told.ts"
 import type { MessageInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
-import type { ExecutorRow, Hint, ProgressRow } from "./Store.ts"
+import type { ExecutorRow, Hint, History, ProgressRow } from "./Store.ts"
 import type { ExecuteOptions, Workflow } from "./Workflow.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
@@ -422,6 +423,31 @@ export const setAttributes = (
   attributes: Readonly<Record<string, string | number | boolean>>
 ): Effect.Effect<void, WorkflowError, Engine> =>
   ofOne("setAttributes", workflowId, (core, id) => Placing.setAttributes(core, id, attributes))
+
+// -----------------------------------------------------------------------------
+// carrying
+// -----------------------------------------------------------------------------
+
+/**
+ * Everything that is stored of a workflow, to be kept as a file or given to {@link importHistory} on another store. Fails with
+ * `WorkflowNotFound`. It is put together from several reads: of one that runs, what happens between may be missing.
+ */
+export const exportHistory = (workflowId: string): Effect.Effect<History, WorkflowError, Engine> =>
+  ofOne("exportHistory", workflowId, Archiving.exportHistory)
+
+/**
+ * Writes a history into this store, under its own id, to look at it, to fork from it, or to try code on it.
+ *
+ * *Details*
+ *
+ * Nothing is overwritten: where the id is taken it fails with `WorkflowConflict`. A workflow that was not done arrives
+ * `BLOCKED`, since the store that it comes from may still run it: nothing of it runs here before it is resumed. It is in no
+ * queue and has no deadline here. Its children are not brought along.
+ *
+ * **Durability.** All of it is there in one commit.
+ */
+export const importHistory = (history: History): Effect.Effect<void, WorkflowError, Engine> =>
+  managed("importHistory", (core) => Archiving.importHistory(core, history))
 
 // -----------------------------------------------------------------------------
 // waiting

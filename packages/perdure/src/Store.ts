@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Stream from "effect/Stream"
+import type { ArchiveStore } from "./store/archive.ts"
 import type { InspectionStore } from "./store/inspection.ts"
 import type { ManagementStore } from "./store/management.ts"
 import type {
@@ -31,6 +32,7 @@ import type { Enqueued, QueueStore } from "./store/queues.ts"
 import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
 
+export type * from "./store/archive.ts"
 export type * from "./store/inspection.ts"
 export type * from "./store/management.ts"
 export type * from "./store/messages.ts"
@@ -611,7 +613,7 @@ export interface TransactionOptions {
 
 /** The operations of a store. */
 export interface StoreService
-  extends QueueStore, MessageStore, ScheduleStore, ManagementStore, ObservationStore, InspectionStore
+  extends QueueStore, MessageStore, ScheduleStore, ManagementStore, ObservationStore, InspectionStore, ArchiveStore
 {
   readonly name: "sqlite" | "postgres"
 

@@ -27,6 +27,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { ConnectionOptions } from "node:tls"
 import { type SchemaState, Store, type StoreError, type StoreService } from "perdure/Store"
 import * as Analyze from "./internal/analyze.ts"
+import * as Archiving from "./internal/archiving.ts"
 import * as Claims from "./internal/claims.ts"
 import * as Database from "./internal/database.ts"
 import * as Erasing from "./internal/erasing.ts"
@@ -186,6 +187,7 @@ export const make = Effect.fnUntraced(function*(
     sweep: (limit: number) => Effect.andThen(drain, sweep(limit)),
     ...Management.make(database),
     ...Inspecting.make(database),
+    ...Archiving.make(database),
     ...Queries.make(database),
     ...Listing.make(database),
     ...Observing.make(database),

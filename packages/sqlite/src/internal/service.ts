@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { StoreService } from "perdure/Store"
+import { archive } from "./archive.ts"
 import { cancel } from "./cancel.ts"
 import * as Claim from "./claim.ts"
 import * as Clock from "./clock.ts"
@@ -32,6 +33,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
   ...schedules(connections),
   ...management(connections),
   ...inspection(connections),
+  ...archive(connections),
   ...observation(connections),
 
   now: connections.read("read the clock", Clock.now),
