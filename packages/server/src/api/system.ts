@@ -137,7 +137,7 @@ export class System extends HttpApiGroup.make("system")
       query: Schema.Struct({
         workflow: Schema.optionalKey(Schema.Array(Text).check(Schema.isMaxLength(20)))
       }),
-      success: HttpApiSchema.StreamSse({ data: Change }),
+      success: HttpApiSchema.StreamSse({ data: Schema.toCodecJson(Change) }),
       error: problems
     }),
     /** Prometheus' text format. */

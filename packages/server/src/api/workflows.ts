@@ -425,7 +425,7 @@ export class Workflows extends HttpApiGroup.make("workflows")
   .middleware(Access)
 {}
 
-const progress = HttpApiSchema.StreamSse({ data: BulkProgress })
+const progress = HttpApiSchema.StreamSse({ data: Schema.toCodecJson(BulkProgress) })
 
 /**
  * Acting on workflows. A bulk act takes all that fit its filter, which must restrict something, and were there when it

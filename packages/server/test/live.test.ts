@@ -1,0 +1,187 @@
+/** Live changes: who is told what, and that a reader who does not read costs nothing. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { connect, type Socket } from "node:net"
+import * as Message from "perdure/Message"
+import * as Step from "perdure/Step"
+import * as Workflow from "perdure/Workflow"
+import { onBothStores } from "../../../test/engine/harness.ts"
+import { eventually, suspends } from "../../../test/engine/observing.ts"
+import type { Change } from "../src/AdminApi.ts"
+import { serve, token } from "./serving.ts"
+
+const Quick = Workflow.make("Quick", { payload: Schema.Number, success: Schema.Number })
+const Waiting = Workflow.make("Waiting")
+const go = Message.make("go", { payload: Schema.Number })
+const live = [
+  Quick.toLayer((n) => Step.run("n", Effect.succeed(n))),
+  Waiting.toLayer(() => Effect.andThen(go.receive(), Step.run("after", Effect.void)))
+]
+
+/** A connection on which a request has been written, and of which nothing is read unless asked for. */
+const opened = (port: number, head: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() =>
+      new Promise<Socket>((resolve, reject) => {
+        const socket = connect(port, "127.0.0.1", () => {
+          socket.write(head)
+          resolve(socket)
+        })
+        socket.once("error", reject)
+      })
+    ),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+const request = (line: string, ...more: ReadonlyArray<string>) =>
+  [line, "Host: localhost", `Authorization: Bearer ${token}`, ...more, "", ""].join("\r\n")
+
+const closed = (socket: Socket) =>
+  Effect.promise(() =>
+    new Promise<string>((resolve) => {
+      let text = ""
+      socket.on("data", (chunk) => void (text += String(chunk)))
+      socket.once("close", () => resolve(text))
+    })
+  )
+
+onBothStores("live changes", (claim) => {
+  claim("tell that something changed, and how far watched workflows are", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      const { use } = engine
+      const { api } = yield* serve(engine)
+      yield* use(Waiting.start(undefined, { workflowId: "w" }))
+      yield* use(suspends("w"))
+      const changes = yield* api.system.live({ query: { workflow: ["w", "later"] } })
+      const heard: Array<Change> = []
+      const reading = yield* Effect.forkScoped(
+        Stream.runForEach(changes, (change) => Effect.sync(() => void heard.push(change)))
+      )
+      const hears = (what: string, fits: (change: Change) => boolean) =>
+        eventually(what, Effect.sync(() => heard), (heard) => heard.some(fits))
+      yield* hears("the opening", ({ _tag }) => _tag === "Open")
+      const progress = (workflowId: string, status: string | undefined, steps: number) =>
+        hears(`${workflowId} ${status}`, (change) =>
+          change._tag === "Workflow" && change.workflowId === workflowId && change.status === status
+          && change.steps === steps)
+      yield* progress("w", "PENDING", 0)
+      yield* use(go.send("w", 1))
+      yield* progress("w", "SUCCESS", 2)
+      // One that does not exist yet is heard of when it does.
+      yield* use(Quick.execute(1, { workflowId: "later" }))
+      yield* progress("later", "SUCCESS", 1)
+      yield* hears("a change", (change) =>
+        change._tag === "Changed" && change.what.includes("workflows"))
+      yield* use(Quick.execute(2))
+      yield* Fiber.interrupt(reading)
+    }))
+
+  claim(
+    "are open for so many readers at once and for so long; the places of those who go are free",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { api, get, port } = yield* serve(engine, { limits: { streams: 2, streamMs: 1_000 } })
+        const first = yield* opened(port, request("GET /api/live HTTP/1.1"))
+        yield* opened(port, request("GET /api/live HTTP/1.1"))
+        const refused = yield* eventually("both to be open", get("/api/info"), ({ status }) => status === 200).pipe(
+          Effect.andThen(eventually("a refusal", Effect.flip(api.system.live({ query: {} })), () => true))
+        )
+        assert.deepInclude(refused, { _tag: "TooMany", reason: "TooMany" })
+        // One goes, the other's time is over.
+        first.destroy()
+        yield* eventually(
+          "a free place",
+          Effect.exit(Effect.flatMap(api.system.live({ query: {} }), Stream.runHead)),
+          ({ _tag }) => _tag === "Success"
+        )
+        const whole = yield* eventually(
+          "a stream that ends by itself",
+          Effect.option(Effect.flatMap(api.system.live({ query: {} }), Stream.runCollect)),
+          Option.isSome
+        )
+        const all = Option.getOrThrow(whole)
+        assert.strictEqual(all[0]?._tag, "Open")
+      })
+  )
+
+  claim(
+    "wait for readers who read nothing, while the engine and everybody else go on",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { api, port } = yield* serve(engine, { limits: { streams: 20 } })
+        const watched = Array.from({ length: 20 }, (_, n) => `workflow=w${n}`).join("&")
+        for (let n = 0; n < 10; n++) {
+          const socket = yield* opened(port, request(`GET /api/live?${watched} HTTP/1.1`))
+          socket.pause()
+        }
+        for (let n = 0; n < 200; n++) yield* engine.use(Quick.execute(n, { workflowId: `w${n}` }))
+        // They are served as before, and so is everybody else.
+        const { counts } = yield* api.workflows.counts({ query: { status: ["SUCCESS"] } })
+        assert.deepStrictEqual(counts, [{ status: "SUCCESS", count: 200, more: false }])
+      })
+  )
+
+  claim("end with a server that stops", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      const ended = yield* Effect.scoped(Effect.gen(function*() {
+        const { port } = yield* serve(engine)
+        const socket = yield* Effect.promise(() =>
+          new Promise<Socket>((resolve) => {
+            const socket = connect(port, "127.0.0.1", () => resolve(socket))
+          })
+        )
+        socket.write(request("GET /api/live HTTP/1.1"))
+        yield* Effect.promise(() => new Promise((resolve) => socket.once("data", resolve)))
+        return yield* Effect.forkDetach(closed(socket))
+      }))
+      yield* Fiber.join(ended)
+    }))
+})
+
+onBothStores("slow clients", (claim) => {
+  claim(
+    "that do not finish their head or their body are cut off, and others are answered meanwhile",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { get, port } = yield* serve(engine, { limits: { requestMs: 1_000, requests: 3 } })
+        const head = yield* opened(port, "GET /api/info HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        const body = yield* opened(
+          port,
+          request("POST /api/workflows/cancel HTTP/1.1", "Content-Type: application/json", "Content-Length: 1000")
+        )
+        const [slowHead, slowBody] = [yield* Effect.forkScoped(closed(head)), yield* Effect.forkScoped(closed(body))]
+        body.write("{\"ids\":[")
+        assert.strictEqual((yield* get("/api/info")).status, 200)
+        // What is read of the body has no end: there is nobody to answer to.
+        assert.notInclude(yield* Fiber.join(slowBody), "HTTP/1.1 2")
+        assert.match(yield* Fiber.join(slowHead), /^HTTP\/1\.1 408 /)
+      })
+  )
+
+  claim(
+    "and more than so many at once are refused, and served again when there is room",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { get, port } = yield* serve(engine, { limits: { requests: 2 } })
+        const slow = yield* Effect.forEach([1, 2], () =>
+          opened(
+            port,
+            request("POST /api/workflows/cancel HTTP/1.1", "Content-Type: application/json", "Content-Length: 1000")
+          ))
+        const refused = yield* eventually("a refusal", get("/api/info"), ({ status }) => status === 429)
+        assert.deepInclude(refused.body, { _tag: "TooMany", problem: "This server is busy" })
+        for (const socket of slow) socket.destroy()
+        yield* eventually("room", get("/api/info"), ({ status }) => status === 200)
+      })
+  )
+})
