@@ -9,7 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: ["perdure:source", "node"] } },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/**/*.test.ts"],
-    globalSetup: ["test/postgres/globalSetup.ts", "test/programs.ts"],
+    globalSetup: ["test/postgres/globalSetup.ts", "test/programs.ts", "test/dashboard/built.ts"],
     reporters: [process.env.GITHUB_ACTIONS ? "github-actions" : "default", "./test/reporter.ts"],
     pool: "forks",
     maxWorkers: Math.max(2, availableParallelism() - 1),

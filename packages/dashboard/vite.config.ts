@@ -17,6 +17,7 @@ export default defineConfig({
     // One page, loaded once and then kept by the browser: a second file would only be a second request.
     chunkSizeWarningLimit: 1000,
     rolldownOptions: {
+      checks: { pluginTimings: false },
       // "use client" says something to servers that render React, and there is none.
       onLog: (level, log, log2) => log.code === "MODULE_LEVEL_DIRECTIVE" ? undefined : log2(level, log)
     }

@@ -159,8 +159,12 @@ export const messages = (id: string) =>
     queryFn: ({ signal }) => ask((api) => api.workflows.messages({ query: { id, received: true } }), signal)
   })
 
+/** Steps write to streams as they go, without a record that would be told; so an open one is looked at often. */
+const tailIntervalMs = 1500
+
 export const streams = (id: string) =>
   queryOptions({
+    refetchInterval: tailIntervalMs,
     queryKey: ["workflow", id, "streams"],
     queryFn: ({ signal }) => ask((api) => api.workflows.streams({ query: { id } }), signal)
   })
@@ -171,6 +175,7 @@ export const streamTail = (id: string, key: string, count: number) =>
     queryKey: ["workflow", id, "stream", key, count],
     queryFn: ({ signal }) =>
       ask((api) => api.workflows.stream({ query: { id, key, from: -count, limit: count } }), signal),
+    refetchInterval: (query) => query.state.data?.done === true ? false : tailIntervalMs,
     placeholderData: keepPreviousData
   })
 

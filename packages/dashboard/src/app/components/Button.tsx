@@ -1,5 +1,6 @@
 /** Buttons, and what is copied by one. */
 import { type ComponentProps, useEffect, useState } from "react"
+import { Icon } from "./Icon.tsx"
 
 type Tone = "plain" | "primary" | "danger" | "quiet"
 
@@ -21,7 +22,7 @@ export const Copy = ({ text, label }: { readonly text: string | (() => string); 
     copyText(typeof text === "string" ? text : text()).then(() => setState("copied"), () => setState("failed"))
   return (
     <button type="button" className="icon-button" aria-label={label} title={label} onClick={() => void copy()}>
-      <span aria-hidden="true">{state === "copied" ? "✓" : state === "failed" ? "!" : "⧉"}</span>
+      <Icon name={state === "copied" ? "check" : state === "failed" ? "alert" : "copy"} />
       <span className="hidden-label" role="status">{state === "copied" ? "Copied" : ""}</span>
     </button>
   )

@@ -2,6 +2,7 @@
 import * as Ariakit from "@ariakit/react"
 import { type ReactNode, useState } from "react"
 import { Button } from "./Button.tsx"
+import { Icon } from "./Icon.tsx"
 import { Problem } from "./States.tsx"
 
 export const Dialog = ({ title, close, children, wide = false }: {
@@ -18,7 +19,9 @@ export const Dialog = ({ title, close, children, wide = false }: {
   >
     <div className="dialog-head">
       <Ariakit.DialogHeading className="dialog-title">{title}</Ariakit.DialogHeading>
-      <Ariakit.DialogDismiss className="icon-button" aria-label="Close">✕</Ariakit.DialogDismiss>
+      <Ariakit.DialogDismiss className="icon-button" aria-label="Close">
+        <Icon name="cross" />
+      </Ariakit.DialogDismiss>
     </div>
     {children}
   </Ariakit.Dialog>

@@ -6,6 +6,7 @@ import type { WorkflowsSearch } from "../text/filters.ts"
 import { fromInput, toInput } from "../text/time.ts"
 import { Button } from "./Button.tsx"
 import { TextField } from "./Field.tsx"
+import { Icon } from "./Icon.tsx"
 import { Text } from "./Text.tsx"
 
 type Set = (search: WorkflowsSearch) => void
@@ -200,7 +201,7 @@ const Chosen = ({ search, set }: { readonly search: WorkflowsSearch; readonly se
               set(without(search, key, (rest.length === 0 ? undefined : rest) as never))
             }}
           >
-            {key}: <Text>{one}</Text> <span aria-hidden="true">✕</span>
+            {key}: <Text>{one}</Text> <Icon name="cross" size={12} />
           </button>
         ))
       )}

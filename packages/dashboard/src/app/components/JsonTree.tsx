@@ -2,6 +2,7 @@
 import { useState } from "react"
 import { kindOf, pretty, preview } from "../text/json.ts"
 import { Copy } from "./Button.tsx"
+import { Icon } from "./Icon.tsx"
 import { Text } from "./Text.tsx"
 
 const portion = 100
@@ -58,7 +59,9 @@ const Branch = ({ name, kind, entries, open, value }: {
   return (
     <div>
       <button type="button" className="json-line json-toggle" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        <span className="json-arrow" aria-hidden="true">{isOpen ? "▾" : "▸"}</span>
+        <span className="json-arrow">
+          <Icon name={isOpen ? "down" : "right"} size={11} />
+        </span>
         <Name name={name} />
         <span className="muted">{size}</span>
         {isOpen ? null : (

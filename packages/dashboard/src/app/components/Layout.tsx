@@ -9,6 +9,7 @@ import { applyTheme, nextTheme, useTheme } from "../api/theme.ts"
 import { places } from "../text/places.ts"
 import { Button } from "./Button.tsx"
 import { Dialog } from "./Dialog.tsx"
+import { Icon } from "./Icon.tsx"
 import { help, useKeys } from "./keys.ts"
 import { Logo } from "./Logo.tsx"
 import { Palette } from "./Palette.tsx"
@@ -63,7 +64,7 @@ export const Layout = () => {
             aria-label="Search and commands"
             onClick={() => setOpen("palette")}
           >
-            <span aria-hidden="true">⌕</span>
+            <Icon name="search" size={14} />
             <span className="search-words">Search</span> <kbd>Ctrl K</kbd>
           </button>
           <Live />
@@ -89,7 +90,9 @@ const words: Record<Connection, string> = {
 const Live = () => {
   const connection = useConnection()
   return (
-    <span className={`live ${connection}`} role="img" aria-label={words[connection]} title={words[connection]}>●</span>
+    <span className={`connection ${connection}`} role="img" aria-label={words[connection]} title={words[connection]}>
+      ●
+    </span>
   )
 }
 
@@ -104,7 +107,7 @@ const ThemeButton = () => {
       title={label}
       onClick={() => applyTheme(nextTheme())}
     >
-      <span aria-hidden="true">{theme === "system" ? "◐" : theme === "light" ? "☀" : "☾"}</span>
+      <Icon name={theme === "system" ? "half" : theme === "light" ? "sun" : "moon"} />
     </button>
   )
 }

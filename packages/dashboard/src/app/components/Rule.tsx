@@ -17,14 +17,10 @@ export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
   if (intervalMs !== undefined) return <span>{everyInWords(intervalMs)}</span>
   return (
     <span>
-      {words === undefined ? null : <>{words}</>}
+      {words === undefined ? null : `${words} `}
       <span className="muted">
         <Text mono>{cron}</Text>
-        {timeZone === undefined ? null : (
-          <>
-            (<Text>{timeZone}</Text>)
-          </>
-        )}
+        {timeZone === undefined ? null : <Text>{` (${timeZone})`}</Text>}
       </span>
     </span>
   )

@@ -1,5 +1,6 @@
 /** The status of a workflow: a word and a colour, never a colour alone. */
 import type { WorkflowSummary } from "@perdure/server/AdminApi"
+import { Icon, type IconName } from "./Icon.tsx"
 
 export type WorkflowStatus = WorkflowSummary["status"]
 
@@ -15,15 +16,15 @@ export const statuses: ReadonlyArray<WorkflowStatus> = [
   "CANCELLED"
 ]
 
-const shown: Record<WorkflowStatus, { readonly tone: string; readonly label: string; readonly mark: string }> = {
-  BLOCKED: { tone: "warn", label: "Blocked", mark: "■" },
-  DEAD_LETTER: { tone: "bad", label: "Dead letter", mark: "✝" },
-  ERROR: { tone: "bad", label: "Error", mark: "✕" },
-  PENDING: { tone: "live", label: "Pending", mark: "▶" },
-  ENQUEUED: { tone: "idle", label: "Enqueued", mark: "≡" },
-  DELAYED: { tone: "idle", label: "Delayed", mark: "◷" },
-  SUCCESS: { tone: "ok", label: "Success", mark: "✓" },
-  CANCELLED: { tone: "idle", label: "Cancelled", mark: "⊘" }
+const shown: Record<WorkflowStatus, { readonly tone: string; readonly label: string; readonly mark: IconName }> = {
+  BLOCKED: { tone: "warn", label: "Blocked", mark: "stop" },
+  DEAD_LETTER: { tone: "bad", label: "Dead letter", mark: "dead" },
+  ERROR: { tone: "bad", label: "Error", mark: "cross" },
+  PENDING: { tone: "live", label: "Pending", mark: "play" },
+  ENQUEUED: { tone: "idle", label: "Enqueued", mark: "lines" },
+  DELAYED: { tone: "idle", label: "Delayed", mark: "clock" },
+  SUCCESS: { tone: "ok", label: "Success", mark: "check" },
+  CANCELLED: { tone: "idle", label: "Cancelled", mark: "ban" }
 }
 
 export const labelOf = (status: WorkflowStatus): string => shown[status].label
@@ -40,9 +41,7 @@ export const Status = ({ status, suspended = false }: {
   readonly suspended?: boolean
 }) => (
   <span className={`badge ${suspended && status === "PENDING" ? "idle" : shown[status].tone}`}>
-    <span aria-hidden="true" className="badge-mark">
-      {suspended && status === "PENDING" ? "⏸" : shown[status].mark}
-    </span>
+    <Icon name={suspended && status === "PENDING" ? "pause" : shown[status].mark} size={12} />
     {suspended && status === "PENDING" ? "Waiting" : shown[status].label}
   </span>
 )

@@ -6,6 +6,7 @@ import { useState } from "react"
 import { now } from "../api/clock.ts"
 import { counts, executors, nameStats, needsSomebody, queues, schedules, throughput } from "../api/queries.ts"
 import { Ended, Started } from "../components/Bars.tsx"
+import { Icon } from "../components/Icon.tsx"
 import { Loading, Problem } from "../components/States.tsx"
 import { labelOf, Status, statuses, toneOf } from "../components/Status.tsx"
 import { Text } from "../components/Text.tsx"
@@ -64,7 +65,10 @@ const Needs = () => {
   if (rows.length === 0 && paused.length === 0 && unserved.length === 0 && !nobody) {
     return data === undefined ? null : (
       <p className="card calm">
-        <span aria-hidden="true" className="ok-text">✓</span> Nothing is blocked or given up.
+        <span className="ok-text">
+          <Icon name="check" />
+        </span>{" "}
+        Nothing is blocked or given up.
       </p>
     )
   }
@@ -262,7 +266,7 @@ const PressureRow = ({ queue }: { readonly queue: QueueInfo }) => (
 
 const Alive = () => {
   const { data, error } = useQuery(executors)
-  const lapsed = (data ?? []).filter(({ state }) => state === "lapsed")
+  const lapsed = (data ?? []).filter(({ owned, state }) => state === "lapsed" && owned > 0)
   const alive: ReadonlyArray<ExecutorInfo> = (data ?? []).filter(({ state }) => state === "alive")
   return (
     <section className="card stack" aria-labelledby="alive">
@@ -273,7 +277,7 @@ const Alive = () => {
         {alive.reduce((sum, { owned }) => sum + owned, 0).toLocaleString("en")} workflows
         {lapsed.length === 0 ? "." : (
           <>
-            ; <span className="bad-text">{lapsed.length} lapsed</span>.
+            ; <span className="bad-text">{lapsed.length} lost, whose workflows are to be taken over</span>.
           </>
         )}
       </p>

@@ -44,16 +44,52 @@ export const legend: ReadonlyArray<readonly [Tone, string]> = [
   ["now", "now"]
 ]
 
+/** What branches are called where nobody gave them a name: it says nothing that the bars do not show. */
+const structural: ReadonlySet<string> = new Set(["all", "forEach", "race", "select", "timeout"])
+
 const rowOf = (step: StepInfo, now: number): TimelineRow => ({
   key: `step ${step.stepId}`,
   step,
   name: step.name,
-  branch: step.branch,
+  branch: step.branch.filter((label) => !structural.has(label)),
   tone: step.outcome === "failure" ? "failed" : tones[step.kind],
   start: step.startedAt.getTime(),
   end: step.completedAt?.getTime() ?? now,
   open: step.completedAt === undefined
 })
+
+/**
+ * A wait is recorded when it is over; it began when its branch had nothing else to do. A child lasts until its result is
+ * there.
+ */
+const waited = (rows: ReadonlyArray<TimelineRow>, begin: number): ReadonlyArray<TimelineRow> => {
+  const resting = new Map<string, number>()
+  const results = new Map<string, number>()
+  for (const { end, step } of rows) {
+    if (step?.kind === "result" && step.childId !== undefined) results.set(step.childId, end)
+  }
+  return rows.map((row) => {
+    const { step } = row
+    if (step === undefined) return row
+    const branch = step.branch.join("/")
+    const since = restingSince(resting, step.branch) ?? begin
+    resting.set(branch, Math.max(row.end, since))
+    if (row.tone === "wait") return { ...row, start: Math.min(row.start, since) }
+    if (step.kind === "child" && step.childId !== undefined) {
+      return { ...row, end: Math.max(row.end, results.get(step.childId) ?? row.end) }
+    }
+    return row
+  })
+}
+
+/** When the last thing before ended, in this branch or in those around it. */
+const restingSince = (resting: ReadonlyMap<string, number>, branch: ReadonlyArray<string>): number | undefined => {
+  for (let depth = branch.length; depth >= 0; depth--) {
+    const since = resting.get(branch.slice(0, depth).join("/"))
+    if (since !== undefined) return since
+  }
+  return undefined
+}
 
 /** In the order of calls; at the end what goes on now, as far as that is known. */
 export const rowsOf = (
@@ -62,7 +98,7 @@ export const rowsOf = (
   why: Explanation["why"] | undefined,
   now: number
 ): ReadonlyArray<TimelineRow> => {
-  const rows = steps.map((step) => rowOf(step, now))
+  const rows = waited(steps.map((step) => rowOf(step, now)), (info.startedAt ?? info.createdAt).getTime())
   if (why === undefined || info.completedAt !== undefined) return rows
   let last = (info.startedAt ?? info.createdAt).getTime()
   for (const row of rows) if (!row.open) last = Math.max(last, row.end)

@@ -21,14 +21,19 @@ export const duration = (ms: number): string => {
   return rest === 0 ? `${whole} ${unit}` : `${whole} ${unit} ${rest} ${next[0]}`
 }
 
-/** "just now", "3 m ago", "in 2 h". */
+/** "just now", "3 m ago", "in 2 h 5 m". */
 export const relative = (at: number, now: number): string => {
   const away = at - now
   if (Math.abs(away) < 1500) return "just now"
-  const index = units.findIndex(([, size]) => Math.abs(away) >= size)
-  const [unit, size] = units[index] ?? units[3]
-  const text = `${Math.floor(Math.abs(away) / size)} ${unit}`
+  const text = roughly(Math.abs(away))
   return away < 0 ? `${text} ago` : `in ${text}`
+}
+
+/** From hours on in two units: in a day and 23 hours is not in a day. */
+const roughly = (ms: number): string => {
+  if (ms >= 3_600_000) return duration(ms)
+  const [unit, size] = units.find(([, size]) => ms >= size) ?? units[3]
+  return `${Math.floor(ms / size)} ${unit}`
 }
 
 const two = (value: number): string => String(value).padStart(2, "0")

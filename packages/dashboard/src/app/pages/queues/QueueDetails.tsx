@@ -8,6 +8,7 @@ import { info, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
+import { Icon } from "../../components/Icon.tsx"
 import { Text } from "../../components/Text.tsx"
 import { limitsInWords } from "../../text/limits.ts"
 import { LimitsDialog } from "./LimitsDialog.tsx"
@@ -28,7 +29,9 @@ export const QueueDetails = ({ queue, close }: { readonly queue: QueueDetail; re
         <h2>
           <Text>{queue.name}</Text> {queue.paused ? <span className="badge warn">paused</span> : null}
         </h2>
-        <button type="button" className="icon-button" aria-label="Close the queue" onClick={close}>✕</button>
+        <button type="button" className="icon-button" aria-label="Close the queue" onClick={close}>
+          <Icon name="cross" />
+        </button>
       </div>
       <p>
         <Link to="/workflows" search={{ queue: [queue.name], status: ["ENQUEUED"] }}>

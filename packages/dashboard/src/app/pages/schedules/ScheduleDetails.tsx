@@ -8,6 +8,7 @@ import { info, queryClient, workflows } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
+import { Icon } from "../../components/Icon.tsx"
 import { JsonTree } from "../../components/JsonTree.tsx"
 import { Rule } from "../../components/Rule.tsx"
 import { Status } from "../../components/Status.tsx"
@@ -44,7 +45,9 @@ export const ScheduleDetails = (
         <h2>
           <Text>{schedule.name}</Text> {schedule.paused ? <span className="badge warn">paused</span> : null}
         </h2>
-        <button type="button" className="icon-button" aria-label="Close the schedule" onClick={close}>✕</button>
+        <button type="button" className="icon-button" aria-label="Close the schedule" onClick={close}>
+          <Icon name="cross" />
+        </button>
       </div>
       <p>
         <Rule schedule={schedule} />, starts{" "}

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ancestors, children, forks } from "../../api/queries.ts"
+import { Icon } from "../../components/Icon.tsx"
 import { Loading, Problem } from "../../components/States.tsx"
 import { Status } from "../../components/Status.tsx"
 import { Text } from "../../components/Text.tsx"
@@ -105,7 +106,7 @@ const Branch = ({ row, here = false, open = false }: {
           disabled={none}
           onClick={() => setOpen(!isOpen)}
         >
-          <span aria-hidden="true">{none ? "·" : isOpen ? "▾" : "▸"}</span>
+          {none ? <span aria-hidden="true">·</span> : <Icon name={isOpen ? "down" : "right"} size={13} />}
         </button>
         <Member row={row} here={here} />
       </span>

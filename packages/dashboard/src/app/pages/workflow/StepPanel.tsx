@@ -6,6 +6,7 @@ import { useState } from "react"
 import { info as serverInfo, step } from "../../api/queries.ts"
 import { Button } from "../../components/Button.tsx"
 import { Failure } from "../../components/Failure.tsx"
+import { Icon } from "../../components/Icon.tsx"
 import { JsonTree } from "../../components/JsonTree.tsx"
 import { Redacted } from "../../components/Redacted.tsx"
 import { Loading, Problem } from "../../components/States.tsx"
@@ -23,7 +24,9 @@ export const StepPanel = ({ info, stepId, close }: {
     <aside className="card step-panel stack" aria-label={`Step ${stepId}`}>
       <div className="row spread">
         <h2>Step {stepId}</h2>
-        <button type="button" className="icon-button" aria-label="Close the step" onClick={close}>✕</button>
+        <button type="button" className="icon-button" aria-label="Close the step" onClick={close}>
+          <Icon name="cross" />
+        </button>
       </div>
       {error !== null && data === undefined ? <Problem error={error} /> : null}
       {data === undefined ? error === null ? <Loading what="the step" /> : null : <Shown info={info} step={data} />}

@@ -76,7 +76,10 @@ const Shown = ({ info, rows }: { readonly info: WorkflowDetail; readonly rows: R
     })
   useKeys({ j: () => choose(chosen + 1), k: () => choose(chosen - 1), Escape: close })
   useEffect(() => {
-    if (chosen >= 0) virtualizer.scrollToIndex(chosen, { align: "auto" })
+    if (chosen < 0) return
+    // After the router, which scrolls to the top of a page that is new.
+    const frame = requestAnimationFrame(() => virtualizer.scrollToIndex(chosen, { align: "auto" }))
+    return () => cancelAnimationFrame(frame)
   }, [chosen, virtualizer])
 
   const from = items[0]?.index ?? 0

@@ -21,7 +21,7 @@ export const WaitingFor = ({ info }: { readonly info: WorkflowDetail }) => {
       <p className="small muted">
         {data.since === undefined ? null : (
           <>
-            Since <When at={data.since} />.
+            Since <When at={data.since} />.{" "}
           </>
         )}
         {data.deadline === undefined ? null : (

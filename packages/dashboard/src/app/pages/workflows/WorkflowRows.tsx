@@ -141,13 +141,15 @@ const Sub = ({ row }: { readonly row: WorkflowSummary }) => {
   if (row.failure !== undefined) {
     return (
       <span className="bad-text">
-        · <Text>{`${row.failure.tag}: ${row.failure.message}`}</Text>
+        {" · "}
+        <Text>{`${row.failure.tag}: ${row.failure.message}`}</Text>
       </span>
     )
   }
   return wait === undefined ? null : (
     <span>
-      · waits for <Text>{wait.what}</Text>
+      {" · waits for "}
+      <Text>{wait.what}</Text>
     </span>
   )
 }

@@ -1,0 +1,190 @@
+import * as Effect from "effect/Effect"
+import * as Client from "perdure/Client"
+import { expect } from "vitest"
+import { waitFor } from "../waitFor.ts"
+import { onPages } from "./onPages.ts"
+import * as World from "./world.ts"
+
+const { live } = World
+const engine = { queues: [World.slow] }
+
+// Run in the page, so they are texts: tests are not compiled for a browser.
+
+const overflow = "document.documentElement.scrollWidth - innerWidth"
+
+/** What a screen reader would have no word for. */
+const wordless = `[...document.querySelectorAll("button, a, input, select, textarea")].filter((one) =>
+  one.textContent.trim() === "" && !one.hasAttribute("aria-label") && one.labels?.length !== 1
+).map((one) => one.outerHTML)`
+
+onPages("overview, queues, schedules, executors, versions", (claim) => {
+  claim("the overview counts, and puts what needs somebody on top", { live, engine }, async ({ open, page, run }) => {
+    await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))
+    await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
+    await open("")
+    await page.getByText("Nothing is blocked or given up.").waitFor()
+    await page.getByRole("link", { name: "1 Success" }).waitFor()
+    await page.getByRole("link", { name: "1 Pending" }).waitFor()
+    await page.getByRole("img", { name: /^Started: 2 created/ }).waitFor()
+    await page.getByRole("img", { name: /^Ended: 1 succeeded/ }).waitFor()
+    await page.getByRole("region", { name: "Failing and slowest names" }).getByRole("link", { name: "Quick" }).waitFor()
+    await page.getByRole("link", { name: "1 alive" }).waitFor()
+
+    await run(Client.queues.pause("slow"))
+    const needs = page.getByRole("region", { name: "Needs somebody" })
+    await needs.getByRole("link", { name: "slow" }).click()
+    await page.getByRole("region", { name: "Queue slow" }).waitFor()
+  })
+
+  claim("pauses, resumes and limits a queue, and says why its head waits", { live, engine }, async (
+    { open, page, run }
+  ) => {
+    await run(World.slow.enqueue(World.Sleeper, { note: "x" }, { workflowId: "first" }))
+    await run(World.slow.enqueue(World.Sleeper, { note: "x" }, { workflowId: "second" }))
+    await open("queues")
+    await page.getByRole("link", { name: "slow" }).click()
+    const queue = page.getByRole("region", { name: "Queue slow" })
+    await queue.getByRole("link", { name: "second" }).waitFor()
+    await queue.getByText("held by: concurrency").waitFor()
+
+    await queue.getByRole("button", { name: "Pause the queue" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Pause it" }).click()
+    await queue.getByText("paused", { exact: true }).waitFor()
+    expect((await run(Client.queues.get("slow"))).paused).toBe(true)
+    await queue.getByRole("button", { name: "Resume the queue" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Resume it" }).click()
+    await queue.getByText("paused", { exact: true }).waitFor({ state: "hidden" })
+
+    await queue.getByRole("button", { name: "Change the limits" }).click()
+    const dialog = page.getByRole("dialog", { name: "Limits of this queue" })
+    await dialog.getByLabel("At once, in all executors").fill("0")
+    expect(await dialog.getByRole("button", { name: "Set the limits" }).isDisabled()).toBe(true)
+    await dialog.getByLabel("At once, in all executors").fill("2")
+    await dialog.getByLabel("Starts in a period").fill("10")
+    await dialog.getByLabel("The period, in seconds").fill("60")
+    await dialog.getByRole("button", { name: "Set the limits" }).click()
+    await queue.getByText("10 starts in 1 m").waitFor()
+    expect((await run(Client.queues.get("slow"))).limits).toMatchObject({
+      concurrency: 2,
+      rateLimit: { limit: 10, periodMs: 60_000 }
+    })
+    await waitFor("the second to start", async () => (await run(Client.get("second"))).status === "PENDING")
+
+    await queue.getByRole("button", { name: "Back to the limits of the code" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Reset the limits" }).click()
+    await queue.getByText("as code declares them").waitFor()
+  })
+
+  claim("deletes a queue that is empty", { live, engine }, async ({ open, page, run }) => {
+    await open("queues?name=slow")
+    await page.getByRole("button", { name: "Delete the queue" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click()
+    await page.getByText("Deleted slow.").waitFor()
+    expect((await run(Client.queues.list)).map(({ name }) => name)).toEqual([])
+  })
+
+  claim("tells a schedule in plain words, fires it, pauses it, makes up for what it missed", { live }, async (
+    { open, page, run }
+  ) => {
+    await open("schedules")
+    await page.getByText("At 02:30, Monday through Friday").waitFor()
+    await page.getByRole("link", { name: "nightly" }).click()
+    const schedule = page.getByRole("region", { name: "Schedule nightly" })
+    await waitFor("five next fires", async () => await schedule.getByRole("listitem").count() >= 5)
+    await schedule.getByRole("button", { name: "Trigger now" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Trigger it" }).click()
+    await schedule.getByText("Success").first().waitFor()
+    expect(await run(Client.count({ schedule: "nightly" }))).toBe(1)
+
+    await schedule.getByRole("button", { name: "Pause the schedule" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Pause it" }).click()
+    await schedule.getByText("paused", { exact: true }).waitFor()
+    expect((await run(Client.schedules.get("nightly"))).paused).toBe(true)
+    await schedule.getByRole("button", { name: "Resume the schedule" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Resume it" }).click()
+    await schedule.getByText("paused", { exact: true }).waitFor({ state: "hidden" })
+
+    await schedule.getByRole("button", { name: "Backfill…" }).click()
+    const dialog = page.getByRole("dialog", { name: "Backfill this schedule" })
+    await dialog.getByLabel("From").fill("2026-03-02T00:00")
+    await dialog.getByLabel("Before").fill("2026-03-05T00:00")
+    await dialog.getByRole("button", { name: "Start them" }).click()
+    await page.getByText("3 ticks, 3 started.").waitFor()
+    expect(await run(Client.count({ schedule: "nightly" }))).toBe(4)
+
+    await schedule.getByRole("button", { name: "Delete the schedule" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click()
+    await page.getByText("There are no schedules").waitFor()
+  })
+
+  claim(
+    "shows executors, and makes another version the latest",
+    { live, engine: { executorId: "one", version: "v1" } },
+    async (
+      { another, open, page, run }
+    ) => {
+      const second = await another([], { executorId: "two", version: "v2" })
+      await open("executors")
+      const first = page.getByRole("listitem").filter({ hasText: "one" }).first()
+      await first.getByText("serves this page").waitFor()
+      await first.getByText("Sleeper").waitFor()
+      await page.getByText("two").first().waitFor()
+
+      await page.getByRole("link", { name: "Versions" }).click()
+      const old = page.getByRole("listitem").filter({ hasText: "v1" })
+      await old.getByRole("button", { name: "Make it the latest" }).click()
+      await page.getByRole("dialog").getByRole("button", { name: "Make it the latest" }).click()
+      await old.getByText("latest", { exact: true }).waitFor()
+      expect((await run(Client.versions.latest))?.version).toBe("v1")
+      await Effect.runPromise(second.close)
+    }
+  )
+
+  claim("the palette goes to a page, a workflow, a name", { live }, async ({ open, page, run }) => {
+    await run(World.Sleeper.start({ note: "x" }, { workflowId: "needle" }))
+    await open("")
+    await page.getByRole("heading", { name: "Overview" }).waitFor()
+    const search = page.getByRole("combobox", { name: "Search" })
+    await page.keyboard.press("Control+k")
+    await search.fill("need")
+    await page.getByRole("option", { name: "needle" }).waitFor()
+    await page.keyboard.press("Enter")
+    await page.getByRole("heading", { name: "needle" }).waitFor()
+    await page.keyboard.press("Control+k")
+    await search.fill("schedu")
+    await page.getByRole("option", { name: /Schedules/ }).click()
+    await page.getByRole("heading", { name: "Schedules" }).waitFor()
+    await page.keyboard.press("Control+k")
+    await page.keyboard.press("Escape")
+    await search.waitFor({ state: "hidden" })
+  })
+
+  const narrow = { viewport: { width: 360, height: 720 } }
+  claim("every page fits 360 pixels, and says in words what it shows", { live, engine, browser: narrow }, async (
+    { open, page, run }
+  ) => {
+    await run(World.Order.start(World.anOrder, { workflowId: "an-order-with-a-rather-long-name-that-has-to-be-cut" }))
+    await run(World.slow.enqueue(World.Sleeper, { note: "x" }, { workflowId: "queued" }))
+    const id = "an-order-with-a-rather-long-name-that-has-to-be-cut"
+    const tabs = ["timeline", "values", "events", "messages", "streams", "family"].map((tab) =>
+      `workflow?id=${id}&tab=${tab}`
+    )
+    const addresses = ["", "workflows", ...tabs, "queues?name=slow", "schedules?name=nightly", "executors", "versions"]
+    for (const address of addresses) {
+      await open(address)
+      await page.getByRole("heading", { level: 1 }).waitFor()
+      expect([address, await page.evaluate(overflow)]).toEqual([address, 0])
+      const mute = await page.evaluate(wordless)
+      expect([address, mute]).toEqual([address, []])
+    }
+  })
+
+  claim("the theme is remembered", { browser: { colorScheme: "light" } }, async ({ open, page }) => {
+    await open("")
+    await page.getByRole("button", { name: /Theme: system/ }).click()
+    await page.getByRole("button", { name: /Theme: light/ }).click()
+    await page.reload()
+    await page.getByRole("button", { name: /Theme: dark/ }).waitFor()
+    expect(await page.evaluate("getComputedStyle(document.documentElement).colorScheme")).toBe("dark")
+  })
+})

@@ -1,0 +1,173 @@
+import * as Effect from "effect/Effect"
+import * as Client from "perdure/Client"
+import type { Page } from "playwright-core"
+import { expect } from "vitest"
+import { waitFor } from "../waitFor.ts"
+import { onPages, type Shown } from "./onPages.ts"
+import * as World from "./world.ts"
+
+const { live } = World
+
+const started = async ({ run }: Pick<Shown, "run">, workflowId: string) => {
+  await run(World.Order.start(World.anOrder, { workflowId }))
+  await waitFor(`"${workflowId}" to wait`, async () => (await run(Client.get(workflowId))).waits.length > 0)
+}
+
+const ended = async (shown: Pick<Shown, "run">, workflowId: string, approved: boolean) => {
+  await started(shown, workflowId)
+  await shown.run(World.Decision.send(workflowId, { approved }))
+  await waitFor(
+    `"${workflowId}" to end`,
+    async () => ["SUCCESS", "ERROR"].includes((await shown.run(Client.get(workflowId))).status)
+  )
+}
+
+const timeline = (page: Page) => page.getByRole("region", { name: "Timeline of steps" })
+const tab = (page: Page, name: string) => page.getByRole("tab", { name }).click()
+
+onPages("the page of a workflow", (claim) => {
+  claim("says what it waits for, and goes on before one's eyes", { live }, async ({ open, page, run }) => {
+    await started({ run }, "order")
+    await open("workflow?id=order")
+    const waiting = page.getByRole("region", { name: "It is waiting for" })
+    await waiting.getByText("a message on the topic").waitFor()
+    expect(await waiting.innerText()).toContain("decision")
+    await timeline(page).getByText("waits for message").waitFor()
+
+    await run(World.Decision.send("order", { approved: true }))
+    await timeline(page).getByRole("button", { name: /charge card/ }).waitFor()
+    await waiting.waitFor({ state: "hidden" })
+    await tab(page, "Input and output")
+    await page.getByRole("region", { name: "Output" }).getByText("ch_42").waitFor()
+    expect(await page.getByRole("region", { name: "Input" }).innerText()).toContain("customer")
+  })
+
+  claim("shows steps with branches, attempts, children and what failed", { live }, async ({ open, page, run }) => {
+    await ended({ run }, "order", false)
+    await open("workflow?id=order")
+    const steps = timeline(page)
+    await steps.getByRole("button", { name: /reserve stock, done.*, 2 attempts/ }).click()
+    const panel = page.getByRole("complementary")
+    await panel.getByText("all / stock").waitFor()
+    await panel.getByText("1 failed attempts").click()
+    await panel.getByText("warehouse did not answer.").waitFor()
+    expect(page.url()).toContain("step=")
+
+    await page.keyboard.press("j")
+    await panel.getByText("check for fraud").waitFor()
+    await page.keyboard.press("Escape")
+    await panel.waitFor({ state: "hidden" })
+    await steps.getByRole("button", { name: /charge card, failed/ }).waitFor()
+    await steps.getByRole("button", { name: /rollback: reserve stock/ }).waitFor()
+
+    await tab(page, "Input and output")
+    const error = page.getByRole("region", { name: "Output" })
+    await error.getByText("Declined", { exact: true }).waitFor()
+    await error.getByText("nobody approved it.").waitFor()
+
+    await tab(page, "Family")
+    await page.getByRole("region", { name: "Parents and children" }).getByRole("link").first().click()
+    await page.getByRole("link", { name: "order", exact: true }).first().waitFor()
+    await tab(page, "Timeline")
+    await timeline(page).getByRole("button", { name: /pack/ }).waitFor()
+  })
+
+  claim("shows events, messages, and the tail of a stream as it grows", { live }, async ({ open, page, run }) => {
+    await started({ run }, "order")
+    await open("workflow?id=order&tab=streams")
+    const log = page.getByRole("log", { name: "Entries" })
+    await log.getByText("reserved").waitFor()
+    await run(World.Decision.send("order", { approved: true }))
+    await log.getByText("approved").waitFor()
+    await tab(page, "Events")
+    await page.getByText("progress", { exact: true }).waitFor()
+    expect(await page.getByRole("list", { name: "events" }).innerText()).toContain("done")
+    await tab(page, "Messages")
+    await page.getByRole("link", { name: /received by step/ }).click()
+    await page.getByRole("complementary").getByText("decision").waitFor()
+  })
+
+  claim("cancels and resumes it", { live }, async ({ open, page, run }) => {
+    await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
+    await open("workflow?id=sleeper")
+    await page.getByRole("button", { name: "Cancel" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel it" }).click()
+    await page.getByText("Cancelled sleeper.").waitFor()
+    await page.getByRole("button", { name: "Resume" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Resume it" }).click()
+    await page.getByText("Resumed sleeper.").waitFor()
+    await page.getByRole("region", { name: "It is waiting for" }).waitFor()
+    expect((await run(Client.get("sleeper"))).status).toBe("PENDING")
+  })
+
+  claim("forks it from a step, and compares the two", { live }, async ({ open, page, run }) => {
+    await ended({ run }, "order", false)
+    await open("workflow?id=order")
+    await timeline(page).getByRole("button", { name: /receive: decision/ }).click()
+    await page.getByRole("button", { name: "Fork from here" }).click()
+    const dialog = page.getByRole("dialog", { name: "Fork this workflow" })
+    await dialog.getByLabel("Its workflow id").fill("second-try")
+    await dialog.getByRole("button", { name: "Fork" }).click()
+    await page.getByRole("heading", { name: "second-try" }).waitFor()
+    await run(World.Decision.send("second-try", { approved: true }))
+    await timeline(page).getByRole("button", { name: /charge card, done/ }).waitFor()
+
+    await page.getByRole("link", { name: "compare" }).click()
+    await page.getByRole("heading", { name: "Compare" }).waitFor()
+    await page.getByRole("group", { name: "another outcome" }).filter({ hasText: "charge card" }).waitFor()
+    await page.getByRole("group", { name: "the same" }).filter({ hasText: "check for fraud" }).waitFor()
+    await page.getByLabel("Only what differs").check()
+    await page.getByRole("group", { name: "the same" }).first().waitFor({ state: "hidden" })
+  })
+
+  claim("runs it again with an input that was edited, and says what is wrong with one", { live, refuses: true }, async (
+    { open, page, run }
+  ) => {
+    await run(World.Quick.execute({ note: "first" }, { workflowId: "quick" }))
+    await open("workflow?id=quick")
+    await page.getByRole("button", { name: "Run again…" }).click()
+    const dialog = page.getByRole("dialog", { name: "Run again with another input" })
+    await dialog.getByLabel("Workflow id").fill("again")
+    await dialog.getByRole("button", { name: "Edit as JSON" }).click()
+    await dialog.getByLabel("JSON").fill(`{ "note": `)
+    expect(await dialog.getByRole("button", { name: "Start" }).isDisabled()).toBe(true)
+    await dialog.getByLabel("JSON").fill(`{ "note": 7 }`)
+    await dialog.getByRole("button", { name: "Start" }).click()
+    await dialog.getByRole("alert").waitFor()
+    await dialog.getByLabel("JSON").fill(`{ "note": "second" }`)
+    await dialog.getByRole("button", { name: "Start" }).click()
+    await page.getByRole("heading", { name: "again", exact: true }).waitFor()
+    expect(await run(World.Quick.handle("again").result)).toBe("second")
+  })
+
+  claim("deletes it", { live }, async ({ open, page, run }) => {
+    await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))
+    await open("workflow?id=quick")
+    await page.getByRole("button", { name: "Delete" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click()
+    await page.getByText("Deleted quick.").waitFor()
+    expect((await run(Effect.flip(Client.get("quick")))).reason._tag).toBe("WorkflowNotFound")
+  })
+
+  claim("says so when there is none of that id", { refuses: true }, async ({ open, page }) => {
+    await open("workflow?id=nobody")
+    await page.getByRole("alert").waitFor()
+  })
+
+  claim("shows the first and the last of 10,000 steps, with few rows in the page", { live, only: "sqlite" }, async (
+    { open, page, run }
+  ) => {
+    await run(World.Long.execute({ steps: 10_000 }, { workflowId: "long" }))
+    await open("workflow?id=long")
+    await timeline(page).getByRole("button", { name: /step number 0,/ }).waitFor()
+    expect(await timeline(page).getByRole("listitem").count()).toBeLessThan(120)
+    await waitFor("the last step", async () => {
+      await page.keyboard.press("End")
+      return timeline(page).getByRole("button", { name: /step number 9999/ }).isVisible()
+    })
+    expect(await timeline(page).getByRole("listitem").count()).toBeLessThan(120)
+    await open("workflow?id=long&step=5000")
+    await page.getByRole("complementary").getByText("step number 5000").waitFor()
+    await timeline(page).getByRole("button", { name: /step number 5000/, pressed: true }).waitFor()
+  })
+})
