@@ -4,7 +4,7 @@ import type { ListFilter, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, fail, record, start, succeed } from "../builders.ts"
 import { limits, perKey, place } from "../queues.ts"
-import { cancel, claimIds, claimUntil, join, recorded, rounds, startOwned, submit } from "../verbs.ts"
+import { cancel, claimIds, claimUntil, join, lapse, recorded, rounds, startOwned, submit, sweep } from "../verbs.ts"
 
 const idsOf = (store: StoreService, filter: Partial<ListFilter>) =>
   Effect.map(
@@ -34,6 +34,35 @@ export const filters: Suite = (claim) => {
       yield* shows(store, { ids: [] }, [])
       yield* shows(store, {}, ["a", "b", "c"])
     }))
+
+  claim(
+    "by how they did not end well, whatever brought them there, as long as they are there",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        for (const id of ["bad", "gone", "undone", "lost", "over"]) {
+          yield* submit(store, start({ workflowId: id, owner: "i", maxRecoveryAttempts: 0 }))
+        }
+        yield* recorded(store, advance("undone", 1, { records: [record(0, { rollback: true })] }))
+        yield* recorded(store, advance("bad", 1, { end: fail }))
+        yield* cancel(store, ["gone", "undone"])
+        // Its rollbacks are still to run.
+        yield* shows(store, { status: ["CANCELLED"] }, ["gone", "undone"])
+        yield* store.resume(["gone"])
+        yield* shows(store, { status: ["CANCELLED"] }, ["undone"])
+        yield* lapse(store)
+        yield* sweep(store)
+        yield* shows(store, { status: ["DEAD_LETTER"] }, ["lost", "over"])
+        yield* shows(store, { status: ["ERROR", "DEAD_LETTER"], names: ["Order"] }, ["bad", "lost", "over"])
+        yield* shows(store, { status: ["ERROR", "ENQUEUED", "PENDING", "CANCELLED"] }, ["bad", "gone", "undone"])
+        yield* store.resume(["lost"])
+        yield* cancel(store, ["lost"])
+        yield* shows(store, { status: ["CANCELLED"] }, ["lost", "undone"])
+        yield* store.delete(["bad", "over"], { children: false })
+        yield* shows(store, { status: ["ERROR", "DEAD_LETTER"] }, [])
+        assert.strictEqual(yield* store.count({ status: ["CANCELLED"], order: "asc", limit: 10 }), 2)
+      })
+  )
 
   claim("by status, of which some mean that it is done and some that it is not", ({ store }) =>
     Effect.gen(function*() {

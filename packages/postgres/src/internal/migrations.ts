@@ -10,6 +10,7 @@ import { nowMs } from "./sql/clock.ts"
 import { debounce } from "./sql/deduplicate.ts"
 import { enqueueWorkflow, sendMessage } from "./sql/entryPoints.ts"
 import { erase, retainable } from "./sql/erase.ts"
+import { failureTable } from "./sql/failureTable.ts"
 import { flush } from "./sql/flush.ts"
 import { fork } from "./sql/fork.ts"
 import { history } from "./sql/history.ts"
@@ -47,6 +48,7 @@ export type Migration = (s: string) => ReadonlyArray<string>
 export const migrations: ReadonlyArray<Migration> = [
   (s) => [
     ...tables(s),
+    ...failureTable(s),
     ...outboxTable(s),
     ...versionTables(s),
     ...scheduleTable(s),

@@ -1,9 +1,9 @@
 /**
  * The tables. All are prefixed, since the application's own live in the same file.
  *
- * What lives long (workflow, step, attempt, message, event, entry) has few indexes and none that names a status. What
- * changes often is in narrow rows that come and go with the work (ownership, mailbox, deadline, waiter, queue item,
- * partition, deduplication): the phase `done` is their absence.
+ * What lives long (workflow, step, attempt, message, event, entry) has few indexes, and none that is written when a
+ * workflow ends well. What changes often is in narrow rows that come and go with the work (ownership, mailbox, deadline,
+ * waiter, queue item, partition, deduplication): the phase `done` is their absence.
  * Times are milliseconds on the store's clock. No foreign keys: the fence guarantees the parent.
  */
 import { executorTables } from "./tables/executors.ts"

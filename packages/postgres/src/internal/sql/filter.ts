@@ -8,6 +8,24 @@ import { afterPrefix } from "../prefix.ts"
 /** What a workflow that is not done can be. Only these have an ownership row, or are being rolled back. */
 const active: ReadonlySet<string> = new Set(["ENQUEUED", "DELAYED", "PENDING", "BLOCKED"])
 
+/** What one that did not end well can be. These have a row in `failure`. */
+const failed: ReadonlySet<string> = new Set(["ERROR", "CANCELLED", "DEAD_LETTER"])
+
+/** The narrow tables that between them have every workflow of these statuses; undefined: none have. */
+const holdersOf = (s: string, statuses: ReadonlyArray<string>): string | undefined => {
+  if (!statuses.every((status) => active.has(status) || failed.has(status))) return undefined
+  return [
+    ...(statuses.some((status) => active.has(status)) ? [`SELECT o.workflow_id FROM ${s}.ownership o`] : []),
+    ...(statuses.some((status) => failed.has(status))
+      ? [
+        `SELECT f.workflow_id FROM ${s}.failure f WHERE f.status IN (${
+          statuses.filter((status) => failed.has(status)).map((status) => `'${status}'`).join(", ")
+        })`
+      ]
+      : [])
+  ].join(" UNION ALL ")
+}
+
 export interface Where {
   readonly condition: string
   readonly parameters: ReadonlyArray<unknown>
@@ -36,9 +54,8 @@ export const whereOf = (s: string, filter: ListFilter): Where => {
 
   oneOf("workflow_id", filter.ids)
   oneOf("status", filter.status)
-  if (filter.status?.every((status) => active.has(status))) {
-    conditions.push(`w.workflow_id IN (SELECT o.workflow_id FROM ${s}.ownership o)`)
-  }
+  const holders = filter.status === undefined || filter.status.length === 0 ? undefined : holdersOf(s, filter.status)
+  if (holders !== undefined) conditions.push(`w.workflow_id IN (${holders})`)
   oneOf("name", filter.names)
   if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
     conditions.push(`w.workflow_id >= ${add(filter.idPrefix)}::text`)

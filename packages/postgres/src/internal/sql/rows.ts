@@ -3,7 +3,8 @@
 /**
  * A `WorkflowRow`, from `workflow w` left joined with `ownership o` and `mailbox m`; roles and attributes as the text that
  * they are stored as, for one that is no JSON must not fail all others. Recovery attempts count from the last new record,
- * so one made since they were counted has set them back to none.
+ * so one made since they were counted has set them back to none. Of one that is done `o.attempts` is null, and `null AND` would
+ * still count its records.
  */
 export const workflowRow = (s: string): string =>
   `json_build_object(
@@ -14,7 +15,7 @@ export const workflowRow = (s: string): string =>
   'user', w.user_id, 'roles', w.roles, 'assumedRole', w.assumed_role,
   'createdAt', w.created_at, 'startedAt', w.started_at, 'completedAt', w.completed_at, 'deadlineAt', w.deadline_at,
   'executorId', w.executor_id, 'recoveryAttempts', CASE
-    WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = w.workflow_id) > o.progress THEN 0
+    WHEN coalesce(o.attempts, 0) > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = w.workflow_id) > o.progress THEN 0
     ELSE coalesce(o.attempts, w.recovery_attempts) END,
   'maxRecoveryAttempts', w.max_recovery_attempts, 'wakeAt', CASE
     WHEN w.status = 'DELAYED' AND w.queue IS NOT NULL

@@ -1,4 +1,4 @@
-/** What a workflow is, for as long as it is kept. No index names a status, so that a change of it writes no index. */
+/** What a workflow is, for as long as it is kept. Of the indexes one names a status: what ends well is never in it. */
 export const workflowTables = `
 CREATE TABLE perdure_workflow (
   workflow_id    TEXT    NOT NULL PRIMARY KEY,
@@ -49,6 +49,9 @@ CREATE INDEX perdure_workflow_fork ON perdure_workflow (forked_from) WHERE forke
 CREATE INDEX perdure_workflow_queue ON perdure_workflow (queue, created_at, workflow_id) WHERE queue IS NOT NULL;
 CREATE INDEX perdure_workflow_schedule ON perdure_workflow (schedule_name, created_at, workflow_id)
   WHERE schedule_name IS NOT NULL;
+-- Those that did not end well: few among very many, and what is looked for first.
+CREATE INDEX perdure_workflow_failed ON perdure_workflow (created_at, workflow_id)
+  WHERE status IN ('ERROR', 'CANCELLED', 'DEAD_LETTER');
 -- For retention: of each name the oldest first.
 CREATE INDEX perdure_workflow_completed ON perdure_workflow (name, completed_at, workflow_id)
   WHERE completed_at IS NOT NULL;
