@@ -7,7 +7,7 @@ const given = process.env["PERDURE_SEED"]
 export const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
 
 /** Against hanging, and shrinking without end: below the limit of a test, so that what was found is told. */
-const limitMs = 200_000
+export const limitMs = 200_000
 
 /** Fails with the smallest data found for which something is wrong, and with what is. */
 export const holds = <A>(
@@ -23,7 +23,7 @@ export const holds = <A>(
     { seed, numRuns: count, reporter: report, interruptAfterTimeLimit: limitMs, markInterruptAsFailure: true }
   )
 
-const report = <A>(details: fc.RunDetails<A>): void => {
+export const report = <A>(details: fc.RunDetails<A>): void => {
   if (!details.failed) return
   if (details.counterexample === null) {
     throw new Error(`Only ${details.numRuns} of ${details.runConfiguration.numRuns} were run in ${limitMs} ms`)

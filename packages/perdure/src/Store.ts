@@ -632,7 +632,7 @@ export interface StoreService
 
   /**
    * Ends the life of a workflow and begins the next: both, or neither. `fenced`: the epoch is over, maybe by an earlier
-   * submission of the same. `busy`: somebody holds its row, nothing was written, submit again. When the effect fails, the
+   * submission of the same, which is not told apart. `busy`: somebody holds its row, nothing was written, submit again. When the effect fails, the
    * outcome is unknown: submit it again.
    */
   readonly renew: (life: Renew) => Effect.Effect<"renewed" | "fenced" | "busy", StoreError>

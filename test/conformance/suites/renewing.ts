@@ -48,11 +48,11 @@ export const renewing: Suite = (claim) => {
       })
   )
 
-  claim("submitted again it is renewed or fenced, and made once", ({ store }) =>
+  claim("submitted again it is fenced, and made once", ({ store }) =>
     Effect.gen(function*() {
       yield* living(store)
       assert.strictEqual(yield* store.renew(life()), "renewed")
-      assert.strictEqual(yield* store.renew(life()), "renewed")
+      assert.strictEqual(yield* store.renew(life()), "fenced")
       assert.deepStrictEqual(yield* claimIds(store, "i"), ["w"])
       yield* recorded(store, advance("w", 2, { records: [record(7, { seq: 1 })] }))
       assert.strictEqual(yield* store.renew(life()), "fenced")

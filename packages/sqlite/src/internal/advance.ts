@@ -69,7 +69,7 @@ const recorded = (children: ReadonlyArray<StartAnswer>): Answer => ({ _tag: "Rec
 
 const leave = (
   database: Database,
-  { sends, workflowId }: Advance,
+  { records, sends, workflowId }: Advance,
   end: End,
   owner: Ownership.Ownership,
   now: number
@@ -80,7 +80,8 @@ const leave = (
       const cancelled = owner.phase === "compensate"
       const status = cancelled ? "CANCELLED" : end.status
       const output = cancelled ? null : end.output
-      return finish(database, workflowId, { ...owner, status, output, reason: null }, now)
+      const attempts = records.length > 0 ? 0 : owner.attempts
+      return finish(database, workflowId, { ...owner, attempts, status, output, reason: null }, now)
     }
     case "Suspend": {
       // Read after the children are written: one of them may be what is awaited.

@@ -6,7 +6,7 @@ import type { Phase } from "perdure/Store"
 import type { Database } from "./database.ts"
 
 /** Why nobody owns it. Kept so that a write sent twice is told from a write that came too late. */
-export type Rest = "suspend" | "block" | "release" | "renew"
+export type Rest = "suspend" | "block" | "release"
 
 export interface Ownership {
   readonly workflow_id: string

@@ -11,10 +11,8 @@ import * as Step from "./step.ts"
 export const renew = (database: Database, life: Renew, now: number): "renewed" | "fenced" => {
   const { codec, epoch, firstStepId, payload, workflowId } = life
   const owner = Ownership.find(database, workflowId)
-  if (owner === undefined || owner.epoch !== epoch) return "fenced"
-  // Sent again.
-  if (owner.executor === null) return owner.rest === "renew" ? "renewed" : "fenced"
-  Ownership.giveUp(database, workflowId, "renew")
+  if (owner === undefined || owner.epoch !== epoch || owner.executor === null) return "fenced"
+  Ownership.giveUp(database, workflowId, "release")
   Ownership.forgive(database, workflowId)
   if (owner.queue !== "") Item.leaveMemory(database, workflowId)
   Mailbox.rest(database, workflowId, now, null)

@@ -425,10 +425,12 @@ ${tellWaiters(s)}
   IF v_settling THEN
     v_now := ${s}.now_ms();
     WITH e AS MATERIALIZED (
-      SELECT a.ending, a.txt, o.epoch, o.attempts, p.tid
+      SELECT a.ending, a.txt, o.epoch, p.tid, CASE
+        WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = a.id) > o.progress THEN 0
+        ELSE o.attempts END AS attempts
       FROM unnest(a_op, a_id, a_end, a_text) AS a(op, id, ending, txt)
       CROSS JOIN LATERAL (
-        SELECT o.epoch, o.attempts FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
+        SELECT o.epoch, o.attempts, o.progress FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
       ) o
       CROSS JOIN LATERAL (
         SELECT p.ctid AS tid FROM ${s}.workflow p WHERE p.workflow_id = a.id OFFSET 0

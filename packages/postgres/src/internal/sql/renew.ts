@@ -34,10 +34,9 @@ DECLARE
 BEGIN${readCommitted}
   SELECT * INTO v_owner FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE SKIP LOCKED;
   IF NOT FOUND OR v_owner.epoch <> p_epoch OR v_owner.ended_epoch >= p_epoch THEN
-    -- later snapshot: an earlier submission of the same, over for good, or held by somebody
-    SELECT * INTO v_owner FROM ${s}.ownership o WHERE o.workflow_id = p_id;
-    RETURN CASE WHEN v_owner.epoch IS DISTINCT FROM p_epoch THEN 'fenced'
-      WHEN v_owner.ended_epoch < p_epoch THEN 'busy' ELSE 'renewed' END;
+    -- later snapshot: over for good, or held by somebody
+    PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id AND o.epoch = p_epoch AND o.ended_epoch < p_epoch;
+    RETURN CASE WHEN FOUND THEN 'busy' ELSE 'fenced' END;
   END IF;
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   v_now := ${s}.now_ms();

@@ -8,7 +8,7 @@ CREATE TABLE perdure_ownership (
   epoch       INTEGER NOT NULL CHECK (epoch >= 0),
   phase       TEXT    NOT NULL CHECK (phase IN ('run', 'compensate')),
   executor    TEXT, -- the incarnation
-  rest        TEXT    CHECK (rest IN ('suspend', 'block', 'release', 'renew')),
+  rest        TEXT    CHECK (rest IN ('suspend', 'block', 'release')),
   attempts    INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- leases lost since the last new record
   undoing     INTEGER NOT NULL DEFAULT 0 CHECK (undoing = 0 OR (undoing = 1 AND phase = 'compensate')),
   queue       TEXT    NOT NULL DEFAULT '', -- that it has an item in; '': in none. Rollbacks run outside of queues.

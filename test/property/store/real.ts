@@ -1,0 +1,219 @@
+/** The same actions on a store, through its contract, as two processes that take turns. */
+import * as Effect from "effect/Effect"
+import type { Operation, StoreService } from "perdure/Store"
+import {
+  advance,
+  block,
+  cancelled,
+  deliver,
+  event,
+  fail,
+  record,
+  release,
+  send,
+  start,
+  succeed
+} from "../../conformance/builders.ts"
+import { suspend } from "../../conformance/builders.ts"
+import { historyOf, submit, sweep } from "../../conformance/verbs.ts"
+import { type Action, type Ending, executors, type Id, maxLosses, type Model, sleepMs, type View } from "./model.ts"
+
+/** A lease that no moved clock ends, and one that the next move ends. */
+const longMs = 1e12
+const shortMs = 1_000
+
+let runs = 0
+
+export class Real {
+  private readonly clients: ReadonlyArray<StoreService>
+  private readonly prefix = `run${++runs}`
+  private readonly incarnations: Array<string> = []
+  private readonly epochs = new Map<Id, number>()
+  private count = 0
+
+  constructor(clients: ReadonlyArray<StoreService>) {
+    this.clients = clients
+  }
+
+  readonly begin = Effect.suspend(() =>
+    Effect.forEach(Array.from({ length: executors }, (_, by) => by), (by) => this.join(by), { discard: true })
+  )
+
+  private readonly join = (by: number) =>
+    Effect.suspend(() => {
+      const incarnation = `${this.prefix}-${by}-${++this.count}`
+      this.incarnations[by] = incarnation
+      return this.clients[by]!.join({ incarnation, executorId: this.executorId(by), version: "1" }, longMs)
+    })
+
+  private executorId(by: number): string {
+    return `${this.prefix}-executor-${by}`
+  }
+
+  private idOf(id: Id): string {
+    return `${this.prefix}-${id}`
+  }
+
+  /** What the action came to. `model`: as it was before, for what its caller knows. */
+  does(action: Action, model: Model, turn: number): Effect.Effect<unknown, unknown> {
+    const store = this.clients[turn % this.clients.length]!
+    switch (action._tag) {
+      case "Start":
+        return this.start(store, action)
+      case "Claim":
+        return this.claim(action.by)
+      case "Advance":
+        return this.advance(store, action, model)
+      case "Deliver": {
+        const { id, message, payload } = action
+        const one = send(this.idOf(id), `m${message}`, { payload: String(payload) })
+        return Effect.map(
+          submit(store, deliver(one)),
+          (answer) => answer._tag === "Delivered" ? "delivered" : answer._tag === "SendRefused" ? answer.why : answer
+        )
+      }
+      case "Cancel": {
+        const options = { reason: cancelled("user"), childReason: cancelled("parent"), children: true }
+        return Effect.map(store.cancel([this.idOf(action.id)], options), ([answer]) => answer!.result)
+      }
+      case "Resume":
+        return Effect.map(store.resume([this.idOf(action.id)]), ([answer]) => answer!.result)
+      case "Delete":
+        return Effect.map(store.delete([this.idOf(action.id)], { children: false }), ([answer]) => answer!.result)
+      case "Renew": {
+        const { id, late, payload } = action
+        const epoch = this.epochOf(id, late)
+        const firstStepId = model.workflows.get(id)!.nextStep
+        return store.renew({ workflowId: this.idOf(id), epoch, payload: String(payload), codec: "json", firstStepId })
+      }
+      case "Lapse":
+        return Effect.gen({ self: this }, function*() {
+          const incarnation = this.incarnations[action.by]!
+          yield* store.heartbeat(incarnation, longMs)
+          yield* store.heartbeat(incarnation, shortMs)
+          yield* store.adjustClock(shortMs + 1)
+          const { deadLettered, released } = yield* sweep(store)
+          yield* this.join(action.by)
+          return released + deadLettered.length
+        })
+      case "Leave":
+        return Effect.asVoid(Effect.andThen(store.leave(this.incarnations[action.by]!), this.join(action.by)))
+      case "Beat":
+        return Effect.asVoid(
+          Effect.repeat(store.heartbeat(this.incarnations[action.by]!, longMs), { times: 1 })
+        )
+      case "Clock":
+        return store.adjustClock(sleepMs + 1)
+    }
+  }
+
+  private start(store: StoreService, { id, owner, payload }: Extract<Action, { _tag: "Start" }>) {
+    const epoch = ++this.count * 1_000
+    const asked = start({
+      workflowId: this.idOf(id),
+      name: this.prefix,
+      payload: String(payload),
+      owner: owner === null ? null : this.incarnations[owner]!,
+      epoch,
+      maxRecoveryAttempts: maxLosses
+    })
+    return Effect.map(submit(store, asked), (answer) => {
+      if (answer._tag === "Exists") return answer.same ? "same" : "other"
+      if (answer._tag === "Started") this.epochs.set(id, epoch)
+      return answer._tag === "Started" ? "started" : answer
+    })
+  }
+
+  private claim(by: number) {
+    const served = [{ name: this.prefix, version: "1" }]
+    return Effect.map(
+      this.clients[by]!.claim({ incarnation: this.incarnations[by]!, served, queues: null, limit: 100 }),
+      ({ claimed }) =>
+        claimed.map(({ row }) => {
+          const id = row.workflowId.slice(this.prefix.length + 1) as Id
+          this.epochs.set(id, row.epoch)
+          return id
+        }).sort()
+    )
+  }
+
+  private epochOf(id: Id, late: boolean): number {
+    return this.epochs.get(id)! - (late ? 1 : 0)
+  }
+
+  private advance(store: StoreService, action: Extract<Action, { _tag: "Advance" }>, model: Model) {
+    const { consumes, end, event: value, id, late, records, rollback } = action
+    const { inbox, messages, nextStep, steps } = model.workflows.get(id)!
+    const next = [...messages.values()].find((message) => !message.read)
+    // The number itself is the store's: a wake may count.
+    const counted = Effect.map(store.inboxes([this.idOf(id)]), (counts) => counts.get(this.idOf(id)) ?? 0)
+    const operation = (count: number): Operation =>
+      advance(this.idOf(id), this.epochOf(id, late), {
+        records: Array.from({ length: records }, (_, i) =>
+          // A value of its own: nothing that was refused is taken for what comes after it.
+          record(nextStep + i, { seq: steps.length + i + 1, value: String(++this.count), rollback })),
+        events: records > 0 && value !== null ? [event("e", String(value), nextStep)] : [],
+        consumes: records > 0 && consumes && next !== undefined ? [{ seq: next.seq, stepId: nextStep }] : [],
+        end: this.endOf(end, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
+      })
+    return Effect.map(
+      Effect.flatMap(counted, (count) => submit(store, operation(count))),
+      (answer) => answer._tag.toLowerCase()
+    )
+  }
+
+  private endOf(end: Ending, inbox: number) {
+    switch (end._tag) {
+      case "None":
+        return null
+      case "Succeed":
+        return succeed
+      case "Fail":
+        return fail
+      case "Block":
+        return block
+      case "Release":
+        return release
+      case "Suspend": {
+        const awaiting = end.awaits === null
+          ? []
+          : end.awaits.on === "end"
+          ? [this.idOf(end.awaits.id)]
+          : [{ workflowId: this.idOf(end.awaits.id), on: "event", key: "e" } as const]
+        return suspend({
+          inbox,
+          wakeAt: end.sleeps ? this.sleepsUntil : null,
+          awaiting
+        })
+      }
+    }
+  }
+
+  private sleepsUntil = 0
+
+  view(id: Id, turn: number): Effect.Effect<View | null, unknown> {
+    const store = this.clients[turn % this.clients.length]!
+    const workflowId = this.idOf(id)
+    return Effect.gen({ self: this }, function*() {
+      const row = yield* store.get(workflowId)
+      const now = yield* store.now
+      this.sleepsUntil = now + sleepMs
+      if (row === null) return null
+      const unread = yield* store.messages(workflowId, { topic: "t", limit: 100 })
+      const events = yield* store.events(workflowId)
+      const history = yield* historyOf(store, workflowId)
+      return {
+        status: row.status,
+        phase: row.phase,
+        payload: Number(row.payload),
+        continuations: row.continuations,
+        losses: row.recoveryAttempts,
+        executor: row.executorId === null ? null : Number(row.executorId.slice(-1)),
+        due: row.wakeAt === null || row.phase === "done" ? "no" : row.wakeAt <= now ? "now" : "later",
+        unread: unread.map(({ messageId }) => messageId),
+        event: events.length === 0 ? null : Number(events[0]!.value),
+        steps: history.map(({ stepId }) => stepId)
+      }
+    })
+  }
+}
