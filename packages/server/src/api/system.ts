@@ -46,7 +46,7 @@ export const Bucket = Schema.Struct({
 export type Bucket = typeof Bucket.Type
 
 /**
- * What happened over time. `complete`: false where there was more than is counted (100,000 workflows); then `from` is when
+ * What happened over time. `complete`: false where there was more than is counted (50,000 workflows); then `from` is when
  * the oldest of them was created, and the buckets before it are left out.
  */
 export const Throughput = Schema.Struct({
@@ -71,7 +71,7 @@ export const NameStats = Schema.Struct({
 })
 export type NameStats = typeof NameStats.Type
 
-/** By name, of those that were created in the range. `complete`: false where only the newest 100,000 were looked at. */
+/** By name, of those that were created in the range. `complete`: false where only the newest 20,000 were looked at. */
 export const Names = Schema.Struct({
   from: Schema.Date,
   to: Schema.Date,
