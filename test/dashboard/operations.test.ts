@@ -31,7 +31,7 @@ onPages("overview, queues, schedules, executors, versions", (claim) => {
     await page.getByRole("link", { name: "1 alive" }).waitFor()
 
     await run(Client.queues.pause("slow"))
-    const needs = page.getByRole("region", { name: "Needs somebody" })
+    const needs = page.getByRole("region", { name: "Needs attention" })
     await needs.getByRole("link", { name: "slow" }).click()
     await page.getByRole("region", { name: "Queue slow" }).waitFor()
   })

@@ -9,7 +9,7 @@ import { directory } from "@perdure/dashboard"
 import { AdminAccess } from "@perdure/server"
 import * as AdminHttpServer from "@perdure/server/AdminHttpServer"
 import { SqliteStore } from "@perdure/sqlite"
-import { Config, Console, Effect, Layer, Redacted } from "effect"
+import { Config, Console, Effect, Layer, Redacted, References } from "effect"
 import { HttpServer } from "effect/http"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
@@ -79,6 +79,10 @@ const program = Effect.gen(function*() {
       Effect.scoped
     )
   }).pipe(Effect.provide(store))
-}).pipe(Effect.scoped)
+}).pipe(
+  Effect.scoped,
+  // What happens is to be seen in the dashboard.
+  Effect.provideService(References.MinimumLogLevel, "None")
+)
 
 NodeRuntime.runMain(program)

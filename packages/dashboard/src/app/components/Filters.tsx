@@ -77,7 +77,7 @@ const Typed = ({ label, value, set, field }: {
       type="search"
       className="input"
       aria-label={label}
-      placeholder={`${label}…  ( / )`}
+      placeholder={field === undefined ? `${label}…` : `${label}…  ( / )`}
       autoComplete="off"
       spellCheck={false}
       maxLength={400}

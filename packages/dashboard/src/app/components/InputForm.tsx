@@ -104,6 +104,10 @@ const One = (props: Props) => {
     case "number":
     case "integer":
       return typeof value === "number" || value === undefined ? <NumberField {...props} /> : <JsonField {...props} />
+    case "list":
+      return Array.isArray(value) || value === undefined
+        ? <List {...props} item={field.item} />
+        : <JsonField {...props} />
     case "json":
       return <JsonField {...props} />
   }
@@ -176,6 +180,33 @@ const Fields = (
           </div>
         )
       })}
+    </div>
+  )
+}
+
+const List = ({ label, item, path, value, set, report }: Props & { readonly item: FieldOf }) => {
+  const items: ReadonlyArray<unknown> = Array.isArray(value) ? value : []
+  return (
+    <div className="stack form-object" role="group" aria-label={label}>
+      <h3>{label}</h3>
+      {items.map((own, index) => (
+        // What an item is, is its place: nothing else tells two of them apart.
+        // oxlint-disable-next-line react/no-array-index-key
+        <div key={`${index} of ${items.length}`} className="form-item">
+          <One
+            label={`${label} ${index + 1}`}
+            path={`${path}/${index}`}
+            field={item}
+            value={own}
+            set={(next) => set(items.with(index, next))}
+            report={report}
+          />
+          <Button tone="quiet" onClick={() => set(items.toSpliced(index, 1))}>Remove {label} {index + 1}</Button>
+        </div>
+      ))}
+      <div>
+        <Button onClick={() => set([...items, initial(item)])}>Add to {label}</Button>
+      </div>
     </div>
   )
 }

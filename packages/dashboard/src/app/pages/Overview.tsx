@@ -74,7 +74,7 @@ const Needs = () => {
   }
   return (
     <section className="card needs" aria-labelledby="needs">
-      <h2 id="needs">Needs somebody</h2>
+      <h2 id="needs">Needs attention</h2>
       <ul>
         {nobody ? <li>No executor is alive: nothing runs until one starts.</li> : null}
         {unserved.map(({ name, waiting }) => (

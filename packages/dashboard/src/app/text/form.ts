@@ -1,6 +1,6 @@
 /**
- * A form from a JSON Schema. Pure. It covers what payloads mostly are: an object of texts, numbers, booleans, choices, and
- * objects of those. Anything else is a field of JSON; what is valid is for the server to say.
+ * A form from a JSON Schema. Pure. It covers what payloads mostly are: objects and lists of texts, numbers, booleans and
+ * choices. Anything else is a field of JSON; what is valid is for the server to say.
  */
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
@@ -13,6 +13,7 @@ export type Field =
   | { readonly kind: "text" | "number" | "integer" | "boolean" | "json" }
   | { readonly kind: "choice"; readonly options: ReadonlyArray<Json> }
   | { readonly kind: "object"; readonly fields: ReadonlyArray<NamedField> }
+  | { readonly kind: "list"; readonly item: Field }
 
 export interface NamedField {
   readonly name: string
@@ -36,6 +37,9 @@ const resolve = (schema: unknown, root: JsonSchema, depth: number): JsonSchema =
   return resolve(target, root, depth + 1)
 }
 
+/** Recursive schemas end here: what is deeper is a field of JSON. */
+const deepest = 4
+
 /** The field for a schema. */
 export const fieldOf = (schema: unknown, root: unknown = schema, depth = 0): Field => {
   const found = resolve(schema, isObject(root) ? root : {}, 0)
@@ -50,6 +54,10 @@ export const fieldOf = (schema: unknown, root: unknown = schema, depth = 0): Fie
       return { kind: found["type"] }
     case "object":
       return objectOf(found, root, depth)
+    case "array":
+      return depth < deepest && isObject(found["items"])
+        ? { kind: "list", item: fieldOf(found["items"], root, depth + 1) }
+        : { kind: "json" }
     default:
       return { kind: "json" }
   }
@@ -57,7 +65,7 @@ export const fieldOf = (schema: unknown, root: unknown = schema, depth = 0): Fie
 
 const objectOf = (schema: JsonSchema, root: unknown, depth: number): Field => {
   const properties = schema["properties"]
-  if (!isObject(properties) || depth > 4) return { kind: "json" }
+  if (!isObject(properties) || depth > deepest) return { kind: "json" }
   const required: ReadonlyArray<unknown> = Array.isArray(schema["required"]) ? schema["required"] : []
   return {
     kind: "object",
@@ -92,6 +100,8 @@ export const initial = (field: Field): Json => {
       return Object.fromEntries(
         field.fields.filter(({ required }) => required).map((one) => [one.name, initial(one.field)])
       )
+    case "list":
+      return []
     case "json":
       return null
   }

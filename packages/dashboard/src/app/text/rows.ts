@@ -45,7 +45,7 @@ export const legend: ReadonlyArray<readonly [Tone, string]> = [
 ]
 
 /** What branches are called where nobody gave them a name: it says nothing that the bars do not show. */
-const structural: ReadonlySet<string> = new Set(["all", "forEach", "race", "select", "timeout"])
+const structural: ReadonlySet<string> = new Set(["all", "forEach", "race", "select", "timeout", "~rollback"])
 
 const rowOf = (step: StepInfo, now: number): TimelineRow => ({
   key: `step ${step.stepId}`,

@@ -14,9 +14,11 @@ export const Facts = ({ info }: { readonly info: WorkflowDetail }) => (
         <Text>{info.name}</Text>
       </Link>
     </Fact>
-    <Fact label="Version">
-      {info.version === "" ? <span className="muted">none</span> : <Text>{info.version}</Text>}
-    </Fact>
+    {info.version === "" ? null : (
+      <Fact label="Version">
+        <Text>{info.version}</Text>
+      </Fact>
+    )}
     <Fact label="Created">
       <When at={info.createdAt} />
     </Fact>

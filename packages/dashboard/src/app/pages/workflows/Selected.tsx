@@ -173,7 +173,15 @@ const useCount = (selection: Selection, filter: Filter) => {
 
 const wordsOf = (filter: Filter): string =>
   Object.entries(filter).map(([key, value]) =>
-    `${key} ${value instanceof Date ? value.toISOString() : typeof value === "string" ? value : JSON.stringify(value)}`
+    `${key} ${
+      value instanceof Date
+        ? value.toISOString()
+        : Array.isArray(value)
+        ? value.join(" or ")
+        : typeof value === "string"
+        ? value
+        : JSON.stringify(value)
+    }`
   ).join(", ")
 
 interface Options {
