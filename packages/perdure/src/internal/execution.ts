@@ -130,12 +130,12 @@ export class Execution {
     } catch (error) {
       return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
     }
-    const parent = TraceParent.parse(this.owned.trace)
+    const parent = TraceParent.parse(this.owned.trace) ?? TraceParent.ofWorkflow(this.workflowId, this.owned.startedAt)
     const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(
       Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)),
       `workflow ${this.name}`,
       {
-        ...(parent === undefined ? { root: true } : { parent }),
+        parent,
         attributes: { "perdure.workflow.id": this.workflowId, "perdure.workflow.name": this.name },
         captureStackTrace: false
       }
