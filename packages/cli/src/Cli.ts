@@ -4,9 +4,11 @@
  * Nothing is made in a database by looking at it: a store without a schema is refused, with the command that makes one.
  */
 import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -63,16 +65,22 @@ export const command = Command.make("perdure").pipe(
 // running
 // -----------------------------------------------------------------------------
 
+/** Nothing is logged, and a wizard for what is typed once is slower than its help. */
+const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
+
 /** What `perdure --version` says. */
 export const version = "0.1.0"
 
 /** Runs the command line. Never fails: succeeds with the exit code, having said on stderr what went wrong. */
-export const run = (args: ReadonlyArray<string>): Effect.Effect<number, never, Command.Environment> =>
-  Command.runWith(command, { version })(args).pipe(
+export const run = (args: ReadonlyArray<string>): Effect.Effect<number, never, Command.Environment> => {
+  const asJson = args.includes("--json")
+  return Command.runWith(command, { version })(args).pipe(
     Effect.as(ExitCode.done),
-    Effect.catchCause((cause) => Effect.map(report(problemOf(cause), args.includes("--json")), (code) => code)),
-    Effect.provideServiceEffect(CliOutput.Presenter, presenter)
+    Effect.catchCause((cause) => report(problemOf(cause), asJson)),
+    Effect.provideServiceEffect(CliOutput.Presenter, presenterOf(asJson)),
+    Effect.provideService(CliConfig.CliConfig, CliConfig.make({ builtIns }))
   )
+}
 
 // -----------------------------------------------------------------------------
 // internal
@@ -92,7 +100,11 @@ const problemOf = (cause: Cause.Cause<unknown>): Problem => {
     return { exitCode: ExitCode.ofReason(error.reason), message: error.message, tag: error.reason._tag }
   }
   if (error instanceof StoreError) {
-    return { exitCode: ExitCode.ofStore(error), message: error.message, tag: error.reason._tag }
+    const { reason } = error
+    const remedy = reason._tag === "StoreUnavailable"
+      ? ". Check the address, and that the database runs there; then try again."
+      : ""
+    return { exitCode: ExitCode.ofStore(error), message: `${reason.message}${remedy}`, tag: reason._tag }
   }
   if (error instanceof Silent) return { exitCode: error.exitCode }
   if (error instanceof CliFailure) return { exitCode: error.exitCode, message: error.message, tag: "Refused" }
@@ -110,23 +122,30 @@ const report = ({ exitCode, message, tag }: Problem, asJson: boolean): Effect.Ef
   )
 
 /** A mistake on the line is told in a line or two; the whole help is for who asks for it. */
-const presenter = Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }): CliOutput.Presenter => {
-  const formatter = CliOutput.defaultFormatter({ colors: canColor, globalFlags: "summary", inheritedFlags: "summary" })
-  return {
-    present: (event) => {
-      switch (event._tag) {
-        case "Help":
-          return Console.log(formatter.formatHelpDoc(event.helpDoc))
-        case "Version":
-          return Console.log(formatter.formatVersion(event.name, event.version))
-        case "InvalidInvocation":
-          return Console.error(
-            [
-              ...event.errors.map((error) => `perdure: ${lines(error.message)}`),
-              `Its flags and arguments: ${event.commandPath.join(" ")} --help`
-            ].join("\n")
-          )
+const presenterOf = (asJson: boolean) =>
+  Effect.map(TerminalCapabilities.TerminalCapabilities, ({ canColor }): CliOutput.Presenter => {
+    const formatter = CliOutput.defaultFormatter({
+      colors: canColor,
+      globalFlags: "summary",
+      inheritedFlags: "summary"
+    })
+    return {
+      present: (event) => {
+        switch (event._tag) {
+          case "Help":
+            return Console.log(formatter.formatHelpDoc(event.helpDoc))
+          case "Version":
+            return Console.log(formatter.formatVersion(event.name, event.version))
+          case "InvalidInvocation": {
+            const messages = event.errors.map(({ message }) => message)
+            return Console.error(
+              asJson ? json({ error: { reason: event._tag, message: messages.join("; ") } }) : [
+                ...messages.map((message) => `perdure: ${lines(message)}`),
+                `Its flags and arguments: ${event.commandPath.join(" ")} --help`
+              ].join("\n")
+            )
+          }
+        }
       }
     }
-  }
-})
+  })

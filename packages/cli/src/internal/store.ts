@@ -33,7 +33,7 @@ export const placeOf = (address: string, settings: PostgresSettings): Effect.Eff
   switch (scheme) {
     case "postgres":
     case "postgresql":
-      return URL.canParse(address) && /^[^/]*\/\/[^/]/.test(address)
+      return isUrl(address)
         ? Effect.succeed(postgres(Redacted.make(address), settings))
         : Effect.fail(usage("The address of the store is no valid URL", `Escape what is special in it. ${remedy}`))
     case "sqlite":
@@ -42,6 +42,16 @@ export const placeOf = (address: string, settings: PostgresSettings): Effect.Eff
       return Effect.fail(usage("The address of the store does not say which kind it is of", remedy))
     default:
       return Effect.fail(usage(`There is no store of the kind "${scheme}"`, remedy))
+  }
+}
+
+const isUrl = (address: string): boolean => {
+  try {
+    const { hostname, password, pathname, username } = new URL(address)
+    for (const part of [hostname, password, pathname, username]) decodeURIComponent(part)
+    return /^[^/]*\/\/[^/]/.test(address)
+  } catch {
+    return false
   }
 }
 
