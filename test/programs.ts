@@ -17,7 +17,12 @@ declare module "vitest" {
 }
 
 const root = join(import.meta.dirname, "..")
-const sources = ["test/crash/program.ts", "test/conformance/process.ts", "packages/sqlite/test/processes/*.ts"]
+const sources = [
+  "test/crash/program.ts",
+  "test/conformance/process.ts",
+  "packages/sqlite/test/processes/*.ts",
+  "packages/cli/src/main.ts"
+]
 const kept = join(root, "node_modules/.cache/programs")
 const keptMs = 24 * 3_600_000
 

@@ -1,19 +1,9 @@
 #!/usr/bin/env node
 /** The program `perdure`. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import { run } from "./Cli.ts"
-import { interrupted } from "./ExitCode.ts"
+import { enableCompileCache } from "node:module"
 
-// Whoever reads may stop reading: `perdure workflow list | head -1`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0)
-})
-
-NodeRuntime.runMain(Effect.provide(run(process.argv.slice(2)), NodeServices.layer), {
-  disableErrorReporting: true,
-  // The answer is the exit code.
-  teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : interrupted)
-})
+// Most of a short command is the compiling of what it is made of.
+enableCompileCache()
+// So that it is there before anything else is loaded.
+const { start } = await import("./program.ts")
+start()

@@ -14,11 +14,11 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Engine from "perdure/Engine"
 import type { Store } from "perdure/Store"
 import { afterAll, beforeAll, describe } from "vitest"
 import { freshDatabase } from "../../../test/postgres/database.ts"
+import { programOf } from "../../../test/programs.ts"
 import * as Cli from "../src/Cli.ts"
 
 export type Kind = "sqlite" | "postgres"
@@ -29,8 +29,6 @@ export interface Answer {
   readonly out: string
   readonly err: string
 }
-
-export const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
 /** Without what the machine's own settings would say. */
 const environment = (more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
@@ -48,7 +46,7 @@ export interface ProgramOptions {
 /** Runs the program, in a process of its own. */
 export const runProgram = (args: ReadonlyArray<string>, { env = {}, stdin = "" }: ProgramOptions = {}) =>
   new Promise<Answer>((resolve, reject) => {
-    const child = spawn(process.execPath, ["--conditions=perdure:source", main, ...args], { env: environment(env) })
+    const child = spawn(process.execPath, [programOf("packages/cli/src/main.ts"), ...args], { env: environment(env) })
     let out = ""
     let err = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => void (out += text))
