@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import { StoreError } from "perdure/Store"
 import { WorkflowError } from "perdure/WorkflowError"
 import * as ExitCode from "./ExitCode.ts"
+import { dashboard } from "./internal/dashboard.ts"
 import { doctor } from "./internal/doctor.ts"
 import { CliFailure, Silent } from "./internal/failing.ts"
 import * as Fleet from "./internal/fleet.ts"
@@ -56,7 +57,8 @@ export const command = Command.make("perdure").pipe(
     Fleet.version,
     migrate,
     doctor,
-    history
+    history,
+    dashboard
   ]),
   Command.withGlobalFlags(Globals.all)
 )

@@ -1,6 +1,6 @@
 /** The program as users run it: every example of the reference, in a shell, on both stores. */
 import * as Effect from "effect/Effect"
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -50,9 +50,11 @@ const shell = (line: string, cwd: string, store: string) =>
   )
 
 it("every command has an example", () => {
-  for (const command of commands) {
+  // The dashboard's is not run here: it does not end by itself.
+  for (const command of commands.filter((command) => command !== "dashboard")) {
     expect(examples.some((line) => line.startsWith(`perdure ${command}`)), command).toBe(true)
   }
+  expect(reference).toContain("\nperdure dashboard")
 })
 
 onBothStores(live, (given) => {
@@ -76,5 +78,32 @@ onBothStores(live, (given) => {
     )
     expect(ids).toEqual(expect.arrayContaining(["order-42", "order-43"]))
     expect(ids).not.toContain("order-42-again")
+  })
+
+  it("dashboard serves whoever has the token, on loopback, until it is interrupted", async () => {
+    const { address } = given()
+    const child = spawn(
+      process.execPath,
+      [programOf("packages/cli/src/main.ts"), "dashboard", "--port", "0", "--json"],
+      {
+        env: { PATH: process.env.PATH, PERDURE_STORE: address }
+      }
+    )
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+    try {
+      let out = ""
+      child.stdout.setEncoding("utf8").on("data", (text: string) => void (out += text))
+      const { token, url } = JSON.parse(await eventually(() => Promise.resolve(out), (said) => said.endsWith("\n")))
+      expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
+      expect((await fetch(`${url}api/queues`)).status).toBe(401)
+      const answer = await fetch(`${url}api/queues`, { headers: { authorization: `Bearer ${token}` } })
+      expect(answer.status).toBe(200)
+      expect(await answer.text()).toContain("mails")
+      child.kill("SIGINT")
+      expect(await ended).toBe(130)
+    } finally {
+      child.kill("SIGKILL")
+      await ended
+    }
   })
 })
