@@ -4,7 +4,7 @@ import { defineConfig } from "vite"
 export default defineConfig({
   // Relative: the path that the server is mounted under is not known here.
   base: "./",
-  // The contract comes from the server's sources, as in the tests, so the two packages need not wait for each other.
+  // The contract comes from the server's sources, as in the tests.
   resolve: { conditions: ["perdure:source", "module", "browser", "development|production"] },
   build: {
     outDir: "dist/app",

@@ -26,7 +26,7 @@ onPages("overview, queues, schedules, executors, versions", (claim) => {
     await page.getByRole("link", { name: "1 Success" }).waitFor()
     await page.getByRole("link", { name: "1 Pending" }).waitFor()
     await page.getByRole("img", { name: /^Started: 2 created/ }).waitFor()
-    await page.getByRole("img", { name: /^Ended: 1 succeeded/ }).waitFor()
+    await page.getByRole("img", { name: /^What became of them: 1 succeeded/ }).waitFor()
     await page.getByRole("region", { name: "Failing and slowest names" }).getByRole("link", { name: "Quick" }).waitFor()
     await page.getByRole("link", { name: "1 alive" }).waitFor()
 

@@ -4,10 +4,11 @@ import { absolute } from "../text/time.ts"
 
 const parts = ["succeeded", "failed", "cancelled"] as const
 
-export const Ended = ({ data }: { readonly data: Throughput }) => (
+/** In the bar of the time at which they were created: ends have no index in the store. */
+export const Outcomes = ({ data }: { readonly data: Throughput }) => (
   <Bars
     data={data}
-    label="Ended"
+    label="What became of them"
     parts={parts}
     valueOf={(bucket, part) => bucket[part as (typeof parts)[number]]}
   />

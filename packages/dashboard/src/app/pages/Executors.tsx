@@ -21,11 +21,14 @@ export const Executors = () => (
   </div>
 )
 
+/** One that is gone and owns nothing has said goodbye: nothing is wrong with that. */
+const toneOf = ({ owned, state }: ExecutorInfo): string => state === "alive" ? "ok" : owned === 0 ? "idle" : "bad"
+
 const Executor = ({ executor }: { readonly executor: ExecutorInfo }) => (
   <>
     <div className="row spread">
       <span className="row">
-        <span className={`badge ${executor.state === "alive" ? "ok" : "bad"}`}>{executor.state}</span>
+        <span className={`badge ${toneOf(executor)}`}>{executor.state}</span>
         <b>
           <Text>{executor.executorId}</Text>
         </b>

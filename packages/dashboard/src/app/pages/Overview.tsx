@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { now } from "../api/clock.ts"
 import { counts, executors, nameStats, needsSomebody, queues, schedules, throughput } from "../api/queries.ts"
-import { Ended, Started } from "../components/Bars.tsx"
+import { Outcomes, Started } from "../components/Bars.tsx"
 import { Icon } from "../components/Icon.tsx"
 import { Loading, Problem } from "../components/States.tsx"
 import { labelOf, Status, statuses, toneOf } from "../components/Status.tsx"
@@ -155,7 +155,7 @@ const Figures = ({ range }: { readonly range: number }) => {
         <Started data={data} />
       </div>
       <div className="card">
-        <Ended data={data} />
+        <Outcomes data={data} />
         {data.complete
           ? null
           : <p className="small muted">There was more than is counted: earlier bars are left out.</p>}
