@@ -185,6 +185,24 @@ describe("the journal on PostgreSQL", () => {
       assert.deepStrictEqual(tags(records), good.map((_, i) => i === 3 || i === 5 ? "Rejected" : "Recorded"))
     }))
 
+  it.live("workflows that began together and end together stay on their pages: their ends write to no index", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      const connection = yield* session
+      yield* join(store, "i")
+      const ids = Array.from({ length: 200 }, (_, i) => `w${i}`)
+      yield* connection.query("BEGIN")
+      yield* flushIn(connection, schema, ids.map((workflowId) => start({ workflowId, owner: "i" })))
+      yield* flushIn(connection, schema, ids.map((id) => advance(id, 1, { records: [record(0)], end: succeed })))
+      const { rows } = yield* connection.query(
+        `SELECT n_tup_upd::float8 AS updated, n_tup_hot_upd::float8 AS stayed FROM pg_stat_xact_user_tables
+         WHERE schemaname = $1::text AND relname = 'workflow'`,
+        [schema]
+      )
+      assert.deepStrictEqual(rows, [{ updated: 200, stayed: 200 }])
+      yield* connection.query("ROLLBACK")
+    }))
+
   it.live("texts with quotes, backslashes, braces and any script come back as they went", () =>
     Effect.gen(function*() {
       const { store } = yield* given

@@ -17,6 +17,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
     analyzed boolean NOT NULL DEFAULT false
   )`,
 
+  // fillfactor: a row is updated once in most lives, with many of its page at once, and all of them shall fit
   // epoch: of the start, and again once the workflow is done; in between the ownership row has the current one
   // ended_epoch: the highest epoch whose owner ended it itself (settled, suspended, blocked, released)
   `CREATE TABLE ${s}.workflow (
@@ -64,7 +65,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
     CHECK ((reason IS NOT NULL) = (status IN ('CANCELLED', 'BLOCKED', 'DEAD_LETTER'))),
     CHECK (CASE WHEN status IN ('SUCCESS', 'ERROR', 'DEAD_LETTER') THEN completed_at IS NOT NULL
                 WHEN status = 'CANCELLED' THEN true ELSE completed_at IS NULL END)
-  ) WITH (fillfactor = 80)`,
+  ) WITH (fillfactor = 45)`,
   `CREATE INDEX workflow_created ON ${s}.workflow (created_at, workflow_id)`,
   `CREATE INDEX workflow_name ON ${s}.workflow (name, created_at, workflow_id)`,
   `CREATE INDEX workflow_parent ON ${s}.workflow (parent_id, created_at, workflow_id)
