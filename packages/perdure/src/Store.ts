@@ -506,6 +506,8 @@ export interface ListFilter {
   readonly completedTo?: number
   readonly order: "asc" | "desc"
   readonly limit: number
+  /** False: without values, which may be large. The payload is `null` then, and a success has no output. Default: true. */
+  readonly values?: boolean
   /** The last row of the page before: `(createdAt, workflowId)`. */
   readonly after?: { readonly createdAt: number; readonly workflowId: string }
 }

@@ -36,6 +36,26 @@ export const filters: Suite = (claim) => {
     }))
 
   claim(
+    "shows them without their values where it is asked to, but for how they failed",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        for (const id of ["bad", "good"]) yield* submit(store, start({ workflowId: id, owner: "i", payload: "[1]" }))
+        yield* recorded(store, advance("bad", 1, { end: fail }))
+        yield* recorded(store, advance("good", 1, { end: succeed }))
+        const rows = yield* store.list({ ids: ["bad", "good"], order: "asc", limit: 10, values: false })
+        const values = rows.map(({ output, payload, workflowId }) => [workflowId, payload, output])
+        assert.sameDeepMembers(values, [["bad", "null", fail.output], ["good", "null", null]])
+        const whole = yield* store.list({ ids: ["good"], order: "asc", limit: 10 })
+        assert.deepStrictEqual([whole[0]!.payload, whole[0]!.output], ["[1]", succeed.output])
+        assert.deepStrictEqual(
+          rows.map((row) => ({ ...row, payload: "", output: "" })).find(({ workflowId }) => workflowId === "good"),
+          { ...whole[0]!, payload: "", output: "" }
+        )
+      })
+  )
+
+  claim(
     "by how they did not end well, whatever brought them there, as long as they are there",
     ({ store }) =>
       Effect.gen(function*() {

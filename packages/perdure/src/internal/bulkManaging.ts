@@ -60,7 +60,13 @@ export const each = (
     let after: { readonly createdAt: number; readonly workflowId: string } | undefined
     for (;;) {
       const rows = yield* Effect.mapError(
-        core.store.list({ ...bounded, order: "asc", limit: batch, ...(after === undefined ? {} : { after }) }),
+        core.store.list({
+          ...bounded,
+          order: "asc",
+          limit: batch,
+          values: false,
+          ...(after === undefined ? {} : { after })
+        }),
         fromStoreError
       )
       if (rows.length > 0) changed += yield* act(rows.map((row) => row.workflowId))

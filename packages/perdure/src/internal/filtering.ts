@@ -138,6 +138,8 @@ export interface PageOptions {
   readonly limit?: number
   /** The `cursor` of the page before. */
   readonly cursor?: string
+  /** False: without payloads and successes, which may be large. Default: true. */
+  readonly values?: boolean
 }
 
 /** Throws a `WorkflowError` for what makes no sense. */
@@ -149,7 +151,14 @@ export const listFilterOf = (options: Filter & PageOptions): ListFilter => {
   if (order !== "asc" && order !== "desc") {
     throw invalid("order", `it is "${String(order)}"`, "Give \"asc\" or \"desc\".")
   }
-  return { ...restrictionsOf(options), order, limit, ...(cursor === undefined ? {} : { after: parseCursor(cursor) }) }
+  const values = optional("values", options.values, booleanOf) ?? true
+  return {
+    ...restrictionsOf(options),
+    order,
+    limit,
+    values,
+    ...(cursor === undefined ? {} : { after: parseCursor(cursor) })
+  }
 }
 
 export const cursorOf = (last: WorkflowInfo): string => `${last.createdAt.getTime()}:${last.workflowId}`

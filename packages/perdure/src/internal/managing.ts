@@ -102,7 +102,11 @@ export const get = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo,
   )
 
 export const list = (core: Core, filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowInfo>, WorkflowError> =>
-  Effect.mapError(core.store.list(filter), fromStoreError).pipe(Effect.map((rows) => rows.map(infoOf)))
+  Effect.mapError(core.store.list(filter), fromStoreError).pipe(
+    Effect.map((rows) =>
+      filter.values === false ? rows.map((row) => ({ ...infoOf(row), payload: undefined })) : rows.map(infoOf)
+    )
+  )
 
 export const steps = (
   core: Core,

@@ -19,7 +19,7 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
     .handle("list", ({ query }) =>
       Effect.gen(function*() {
         const { patternsOf } = yield* CurrentSettings
-        const { cursor, workflows } = yield* ask(Client.list(query))
+        const { cursor, workflows } = yield* ask(Client.list({ ...query, values: false }))
         const shown = workflows.map((info) => Show.summaryOf(patternsOf(info.name), info))
         return cursor === undefined ? { workflows: shown } : { workflows: shown, cursor }
       }))

@@ -2,10 +2,10 @@
 import type { AttemptRecord, Phase, RecordKind, StepRecord, WorkflowRow } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 
-/** Everything of a {@link WorkflowRow}. A workflow without an ownership row is done. */
-export const selectWorkflow = `
+/** A {@link WorkflowRow}, with its values or without. A workflow without an ownership row is done. */
+const select = (payload: string, output: string): string => `
   SELECT w.workflow_id, w.name, w.version, w.status, coalesce(o.phase, 'done') AS phase,
-    coalesce(o.epoch, w.epoch) AS epoch, coalesce(w.life_payload, w.payload) AS payload, w.codec, w.output, w.reason, w.parent_id, w.parent_step_id,
+    coalesce(o.epoch, w.epoch) AS epoch, ${payload} AS payload, w.codec, ${output} AS output, w.reason, w.parent_id, w.parent_step_id,
     w.detached, w.user, w.roles, w.assumed_role, w.created_at, w.started_at, w.completed_at, w.deadline_at, w.executor_id,
     coalesce(o.attempts, w.recovery_attempts) AS recovery_attempts, w.max_recovery_attempts,
     coalesce(m.wake_at, (SELECT i.due_at FROM perdure_queue_item i WHERE i.workflow_id = w.workflow_id)) AS wake_at,
@@ -15,6 +15,12 @@ export const selectWorkflow = `
   FROM perdure_workflow w
   LEFT JOIN perdure_ownership o USING (workflow_id)
   LEFT JOIN perdure_mailbox m USING (workflow_id)`
+
+/** Everything of it. */
+export const selectWorkflow = select("coalesce(w.life_payload, w.payload)", "w.output")
+
+/** Without its values, but for how it failed. */
+export const selectSummary = select("'null'", "CASE WHEN w.status = 'ERROR' THEN w.output END")
 
 export interface WorkflowColumns {
   readonly workflow_id: string

@@ -4,7 +4,7 @@ import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import { whereOf } from "./filter.ts"
 import type { WorkflowColumns } from "./rows.ts"
-import { selectWorkflow, toWorkflow } from "./rows.ts"
+import { selectSummary, selectWorkflow, toWorkflow } from "./rows.ts"
 
 export const get = (database: Database, workflowId: string): WorkflowRow | null => {
   const row = database.get<WorkflowColumns>(`${selectWorkflow} WHERE w.workflow_id = ?`, workflowId)
@@ -15,7 +15,8 @@ export const get = (database: Database, workflowId: string): WorkflowRow | null 
 export const list = (database: Database, filter: ListFilter): ReadonlyArray<WorkflowRow> => {
   const { params, text } = whereOf(filter)
   const order = filter.order === "asc" ? "ASC" : "DESC"
-  const sql = `${selectWorkflow} ${text} ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ?`
+  const select = filter.values === false ? selectSummary : selectWorkflow
+  const sql = `${select} ${text} ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT ?`
   return database.all<WorkflowColumns>(sql, ...params, filter.limit).map(toWorkflow)
 }
 

@@ -13,7 +13,7 @@ export const listStatement = (s: string, filter: ListFilter): Statement => {
   const { condition, parameters } = whereOf(s, filter)
   const order = filter.order === "desc" ? "DESC" : "ASC"
   return {
-    sql: `SELECT ${workflowRow(s)}::text FROM (
+    sql: `SELECT ${workflowRow(s, filter.values !== false)}::text FROM (
   SELECT * FROM ${s}.workflow w WHERE ${condition}
   ORDER BY w.created_at ${order}, w.workflow_id ${order} LIMIT $${parameters.length + 1}::integer
 ) w ${besides(s)}

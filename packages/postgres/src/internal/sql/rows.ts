@@ -6,11 +6,12 @@
  * so one made since they were counted has set them back to none. Of one that is done `o.attempts` is null, and `null AND` would
  * still count its records.
  */
-export const workflowRow = (s: string): string =>
+export const workflowRow = (s: string, values = true): string =>
   `json_build_object(
   'workflowId', w.workflow_id, 'name', w.name, 'version', w.version, 'status', w.status,
   'phase', coalesce(o.phase, 'done'), 'epoch', coalesce(o.epoch, w.epoch),
-  'payload', coalesce(w.life_payload, w.payload), 'codec', w.codec, 'output', w.output, 'reason', w.reason,
+  'payload', ${values ? "coalesce(w.life_payload, w.payload)" : "'null'"}, 'codec', w.codec,
+  'output', ${values ? "w.output" : "CASE WHEN w.status = 'ERROR' THEN w.output END"}, 'reason', w.reason,
   'parentId', w.parent_id, 'parentStepId', w.parent_step_id, 'detached', w.detached,
   'user', w.user_id, 'roles', w.roles, 'assumedRole', w.assumed_role,
   'createdAt', w.created_at, 'startedAt', w.started_at, 'completedAt', w.completed_at, 'deadlineAt', w.deadline_at,
