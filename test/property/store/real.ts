@@ -10,6 +10,7 @@ import {
   fail,
   record,
   release,
+  rolledBack,
   send,
   start,
   succeed
@@ -143,7 +144,7 @@ export class Real {
 
   private advance(store: StoreService, action: Extract<Action, { _tag: "Advance" }>, model: Model) {
     const { consumes, end, event: value, id, late, records, rollback } = action
-    const { inbox, messages, nextStep, steps } = model.workflows.get(id)!
+    const { inbox, messages, nextStep, phase, steps } = model.workflows.get(id)!
     const next = [...messages.values()].find((message) => !message.read)
     // The number itself is the store's: a wake may count.
     const counted = Effect.map(store.inboxes([this.idOf(id)]), (counts) => counts.get(this.idOf(id)) ?? 0)
@@ -154,7 +155,7 @@ export class Real {
           record(nextStep + i, { seq: steps.length + i + 1, value: String(++this.count), rollback })),
         events: records > 0 && value !== null ? [event("e", String(value), nextStep)] : [],
         consumes: records > 0 && consumes && next !== undefined ? [{ seq: next.seq, stepId: nextStep }] : [],
-        end: this.endOf(end, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
+        end: this.endOf(end, phase, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
       })
     return Effect.map(
       Effect.flatMap(counted, (count) => submit(store, operation(count))),
@@ -162,14 +163,13 @@ export class Real {
     )
   }
 
-  private endOf(end: Ending, inbox: number) {
+  private endOf(end: Ending, phase: View["phase"], inbox: number) {
     switch (end._tag) {
       case "None":
         return null
       case "Succeed":
-        return succeed
       case "Fail":
-        return fail
+        return phase === "compensate" ? rolledBack : end._tag === "Succeed" ? succeed : fail
       case "Block":
         return block
       case "Release":
