@@ -7,16 +7,21 @@ export const allUpdated = `
         RAISE EXCEPTION 'somebody has changed a workflow without its lock' USING ERRCODE = 'PD002';
       END IF;`
 
+/** How often `ownership o` was lost: a record made since that was counted begins anew. */
+export const lossesOf = (s: string, id: string): string =>
+  `CASE WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = ${id}) > o.progress THEN 0
+      ELSE o.attempts END`
+
 /**
  * Ends the workflows in the array variable `ids` from outside: their rows are locked, their epoch is raised past the
  * owner's, and only the long-lived row stays. Waiters are woken by the caller, in a later statement.
  */
 export const finish = (s: string, ids: string, status: string, reason: string, epoch: string): string => `
       WITH x AS MATERIALIZED (
-        SELECT p.tid, ${epoch} AS epoch, o.ended_epoch, o.attempts, ${reason} AS reason
+        SELECT p.tid, ${epoch} AS epoch, o.ended_epoch, ${lossesOf(s, "k.id")} AS attempts, ${reason} AS reason
         FROM unnest(${ids}) k(id)
         CROSS JOIN LATERAL (
-          SELECT o.epoch, o.ended_epoch, o.attempts FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
+          SELECT o.epoch, o.ended_epoch, o.attempts, o.progress FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0
         ) o
         CROSS JOIN LATERAL (
           SELECT p.ctid AS tid, p.max_recovery_attempts FROM ${s}.workflow p WHERE p.workflow_id = k.id OFFSET 0

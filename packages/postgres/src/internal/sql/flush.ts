@@ -3,7 +3,7 @@ import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, mo
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
-import { allUpdated } from "./finish.ts"
+import { allUpdated, lossesOf } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
 import { groupCounts, groupParameters } from "./groups.ts"
 import { lockMailboxes } from "./mailboxes.ts"
@@ -425,9 +425,7 @@ ${tellWaiters(s)}
   IF v_settling THEN
     v_now := ${s}.now_ms();
     WITH e AS MATERIALIZED (
-      SELECT a.ending, a.txt, o.epoch, p.tid, CASE
-        WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = a.id) > o.progress THEN 0
-        ELSE o.attempts END AS attempts
+      SELECT a.ending, a.txt, o.epoch, p.tid, ${lossesOf(s, "a.id")} AS attempts
       FROM unnest(a_op, a_id, a_end, a_text) AS a(op, id, ending, txt)
       CROSS JOIN LATERAL (
         SELECT o.epoch, o.attempts, o.progress FROM ${s}.ownership o WHERE o.workflow_id = a.id OFFSET 0
