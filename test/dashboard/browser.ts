@@ -32,6 +32,15 @@ const onMachine = (): string | undefined => {
 
 const cache = join(import.meta.dirname, "../../node_modules/.cache/perdure-chromium")
 
+/** Somebody else may have been quicker; what he has put there is the same. */
+const moveUnlessThere = (from: string, to: string): void => {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if (!existsSync(to)) throw error
+  }
+}
+
 /** Unpacks once, into a folder of its own, so that two test runs at once do not meet half of it. */
 const fromPackage = async (): Promise<Program> => {
   if (process.platform !== "linux" || process.arch !== "x64") {
@@ -48,7 +57,7 @@ const fromPackage = async (): Promise<Program> => {
       const bin = join(dirname(createRequire(import.meta.url).resolve("@sparticuz/chromium")), "../bin")
       for (const file of ["chromium.br", "fonts.tar.br", "al2023.tar.br"]) await inflate(join(bin, file))
       chmodSync(join(folder, "chromium"), 0o755)
-      if (!existsSync(cache)) renameSync(folder, cache)
+      moveUnlessThere(folder, cache)
     } finally {
       if (before === undefined) delete process.env["TMPDIR"]
       else process.env["TMPDIR"] = before
