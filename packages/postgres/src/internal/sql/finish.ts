@@ -7,10 +7,14 @@ export const allUpdated = `
         RAISE EXCEPTION 'somebody has changed a workflow without its lock' USING ERRCODE = 'PD002';
       END IF;`
 
-/** How often `ownership o` was lost: a record made since that was counted begins anew. */
+/**
+ * How often `ownership o` was lost since the last new record: one made since they were counted has set them back to none.
+ * Null where there is no such row; then nothing is counted.
+ */
 export const lossesOf = (s: string, id: string): string =>
-  `CASE WHEN o.attempts > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = ${id}) > o.progress THEN 0
-      ELSE o.attempts END`
+  `CASE WHEN coalesce(o.attempts, 0) > 0
+      AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = ${id}) > o.progress THEN 0
+    ELSE o.attempts END`
 
 /**
  * Ends the workflows in the array variable `ids` from outside: their rows are locked, their epoch is raised past the

@@ -1,10 +1,9 @@
 /** How rows leave the database: JSON built there, named as the contract names them, parsed here in one go. */
+import { lossesOf } from "./finish.ts"
 
 /**
  * A `WorkflowRow`, from `workflow w` left joined with `ownership o` and `mailbox m`; roles and attributes as the text that
- * they are stored as, for one that is no JSON must not fail all others. Recovery attempts count from the last new record,
- * so one made since they were counted has set them back to none. Of one that is done `o.attempts` is null, and `null AND` would
- * still count its records.
+ * they are stored as, for one that is no JSON must not fail all others.
  */
 export const workflowRow = (s: string, values = true): string =>
   `json_build_object(
@@ -15,9 +14,8 @@ export const workflowRow = (s: string, values = true): string =>
   'parentId', w.parent_id, 'parentStepId', w.parent_step_id, 'detached', w.detached,
   'user', w.user_id, 'roles', w.roles, 'assumedRole', w.assumed_role,
   'createdAt', w.created_at, 'startedAt', w.started_at, 'completedAt', w.completed_at, 'deadlineAt', w.deadline_at,
-  'executorId', w.executor_id, 'recoveryAttempts', CASE
-    WHEN coalesce(o.attempts, 0) > 0 AND (SELECT count(*) FROM ${s}.step t WHERE t.workflow_id = w.workflow_id) > o.progress THEN 0
-    ELSE coalesce(o.attempts, w.recovery_attempts) END,
+  'executorId', w.executor_id, 'recoveryAttempts',
+  coalesce(${lossesOf(s, "w.workflow_id")}, w.recovery_attempts),
   'maxRecoveryAttempts', w.max_recovery_attempts, 'wakeAt', CASE
     WHEN w.status = 'DELAYED' AND w.queue IS NOT NULL
       THEN (SELECT i.due_at FROM ${s}.queue_item i WHERE i.workflow_id = w.workflow_id)
