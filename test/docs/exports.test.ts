@@ -7,11 +7,11 @@ import { dirname, join } from "node:path"
 import { expect, it } from "vitest"
 
 const root = join(import.meta.dirname, "../..")
-const modules = ["perdure", "sqlite", "postgres", "server"].flatMap((name) => {
+const modules = ["perdure", "sqlite", "postgres", "server", "cli"].flatMap((name) => {
   const folder = join(root, "packages", name, "src")
-  return readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "index.ts").map((file) =>
-    join(folder, file)
-  )
+  return readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "index.ts" && file !== "main.ts").map((
+    file
+  ) => join(folder, file))
 })
 
 const undocumented = (path: string): ReadonlyArray<string> => {

@@ -50,7 +50,8 @@ const well = {
   strays: [],
   blocked: [],
   deadLettered: [],
-  heads: []
+  heads: [],
+  unread: []
 } as const
 
 const executor = {
@@ -84,6 +85,9 @@ it("a clock that is off, a dead lease, strays, dead letters and damage are findi
   expect(problems({ ...well, blocked: ["a", "b", "c", "d"], deadLettered: ["e"] })).toEqual([
     "4 workflows blocked: code and history disagree (\"a\", \"b\", \"c\", ...)",
     "1 dead letter: their executors died again and again (\"e\")"
+  ])
+  expect(problems({ ...well, unread: ["executors"] })).toEqual([
+    "The executors could not be read, so nothing is said of them"
   ])
   expect(problems({ ...well, schema: [{ object: "file", problem: "damaged", detail: "row 3 missing" }] })).toEqual([
     "The file is damaged: row 3 missing"

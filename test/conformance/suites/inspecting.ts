@@ -53,7 +53,7 @@ export const inspecting: Suite = (claim) => {
   )
 
   claim(
-    "a function that was changed, a column of another type and an index that is not used are told",
+    "a function that was changed, a column of another type, an index that is not used and a trigger that is off are told",
     ({ sql, store, target }) =>
       Effect.gen(function*() {
         if (target.kind !== "postgres") return
@@ -63,13 +63,21 @@ export const inspecting: Suite = (claim) => {
           `CREATE OR REPLACE FUNCTION ${s}.now_ms() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN 0; END'`
         )
         yield* run(sql, `ALTER TABLE ${s}.attempt ALTER COLUMN attempt TYPE bigint`)
+        yield* run(sql, `ALTER TABLE ${s}.workflow DISABLE TRIGGER failed`)
+        yield* run(sql, `DROP TRIGGER gone ON ${s}.workflow`)
         yield* run(
           sql,
           `UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = '${s}.workflow_name'::regclass`
         )
         assert.deepStrictEqual(
           (yield* store.schemaProblems).map(({ object, problem }) => [object, problem]).sort(),
-          [["column attempt.attempt", "changed"], ["function now_ms", "changed"], ["index workflow_name", "invalid"]]
+          [
+            ["column attempt.attempt", "changed"],
+            ["function now_ms", "changed"],
+            ["index workflow_name", "invalid"],
+            ["trigger workflow.failed", "changed"],
+            ["trigger workflow.gone", "missing"]
+          ]
         )
       }),
     "postgres"

@@ -24,9 +24,15 @@ const facts = Effect.gen(function*() {
     Effect.map(Client.list({ status, limit }), ({ workflows }) => workflows.map(({ workflowId }) => workflowId))
   yield* told("Reading the schema")
   const schema = yield* store.schemaProblems
+  const unread: Array<string> = []
   // Where the schema is not what it should be, the rest may not be readable, and is no more than a consequence.
   const reading = <A, E, R>(what: string, read: Effect.Effect<ReadonlyArray<A>, E, R>) =>
-    Effect.andThen(told(`Reading ${what}`), schema.length === 0 ? read : Effect.catch(read, () => Effect.succeed([])))
+    Effect.andThen(
+      told(`Reading ${what}`),
+      schema.length === 0
+        ? read
+        : Effect.catch(read, () => Effect.sync(() => void unread.push(what)).pipe(Effect.as([])))
+    )
   const facts: Facts = {
     kind: store.name,
     schema,
@@ -37,7 +43,8 @@ const facts = Effect.gen(function*() {
     strays: yield* reading("all workflows", store.strays(limit)),
     blocked: yield* reading("blocked workflows", ids("BLOCKED")),
     deadLettered: yield* reading("dead letters", ids("DEAD_LETTER")),
-    heads: yield* reading("heads of queues", heads)
+    heads: yield* reading("heads of queues", heads),
+    unread
   }
   yield* told("")
   return facts

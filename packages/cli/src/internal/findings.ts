@@ -29,6 +29,8 @@ export interface Facts {
   readonly deadLettered: ReadonlyArray<string>
   /** Queues in which something waits, with what is said of the first. */
   readonly heads: ReadonlyArray<{ readonly queue: Pick<QueueRow, "name">; readonly head: Explanation }>
+  /** What could not be read, as the schema is. */
+  readonly unread: ReadonlyArray<string>
 }
 
 const quote = (text: string): string => JSON.stringify(text)
@@ -40,6 +42,11 @@ const versionOf = (version: string): string => version === "" ? "of no version" 
 /** Everything that was found, check by check. */
 export const findingsOf = (facts: Facts): ReadonlyArray<Finding> => [
   ...facts.schema.map((problem) => schemaFinding(facts.kind, problem)),
+  ...facts.unread.map((what): Finding => ({
+    check: "schema",
+    problem: `The ${what} could not be read, so nothing is said of them`,
+    remedy: "Mend the schema first."
+  })),
   ...clockFindings(facts),
   ...leaseFindings(facts),
   ...needFindings(facts),

@@ -10,7 +10,7 @@ import { catalogStatement, needsStatement, straysStatement } from "./sql/inspect
 type Catalog = ReadonlyMap<string, string>
 
 /**
- * What the migrations make, read off their own statements: the tables with their columns, the indexes, the functions. A
+ * What the migrations make, read off their own statements: the tables with their columns, the indexes, the functions, the triggers. A
  * migration that alters or drops something has to be taught here; the conformance suite tells.
  */
 export const expected = (s: string): Catalog => {
@@ -19,6 +19,8 @@ export const expected = (s: string): Catalog => {
     const text = statement.trimStart()
     const [, index] = /^CREATE (?:UNIQUE )?INDEX (\w+) /.exec(text) ?? []
     if (index !== undefined) catalog.set(`index ${index}`, "")
+    const [, trigger, on] = /^CREATE TRIGGER (\w+) [^]*? ON \S+\.(\w+)\s/.exec(text) ?? []
+    if (trigger !== undefined) catalog.set(`trigger ${on}.${trigger}`, "enabled")
     if (text.startsWith(`CREATE TABLE ${s}.`)) tableOf(text.slice(`CREATE TABLE ${s}.`.length), catalog)
     if (text.startsWith(`CREATE FUNCTION ${s}.`)) functionOf(text.slice(`CREATE FUNCTION ${s}.`.length), catalog)
   }
@@ -53,8 +55,12 @@ const partsOf = (text: string): ReadonlyArray<string> => {
 
 const functionOf = (text: string, catalog: Map<string, string>): void => {
   const name = text.slice(0, text.indexOf("("))
+  const [, dollars] = /\bAS \$\$([^]*)\$\$/.exec(text) ?? []
   const begin = text.indexOf("\nAS '") + "\nAS '".length
-  catalog.set(`function ${name}`, text.slice(begin, text.lastIndexOf("'")).replaceAll("''", "'"))
+  catalog.set(
+    `function ${name}`,
+    dollars ?? text.slice(begin, text.lastIndexOf("'")).replaceAll("''", "'")
+  )
 }
 
 /** What is not as it should be. What is there besides is the administrator's business. Pure. */
@@ -66,7 +72,11 @@ export const compare = (should: Catalog, is: Catalog): ReadonlyArray<SchemaProbl
     else if (object.startsWith("index ")) {
       if (found !== "") problems.push({ object, problem: "invalid", detail: "the server does not use it" })
     } else if (found !== text) {
-      const detail = object.startsWith("column ") ? `it is of type ${found}, not ${text}` : "its body is another"
+      const detail = object.startsWith("column ")
+        ? `it is of type ${found}, not ${text}`
+        : object.startsWith("trigger ")
+        ? `it is ${found}`
+        : "its body is another"
       problems.push({ object, problem: "changed", detail })
     }
   }

@@ -15,6 +15,10 @@ export const catalogStatement = `
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text
   UNION ALL
+  SELECT 'trigger', c.relname || '.' || t.tgname, CASE WHEN t.tgenabled = 'D' THEN 'disabled' ELSE 'enabled' END
+  FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text AND NOT t.tgisinternal
+  UNION ALL
   SELECT 'function', p.proname, p.prosrc
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1::text`
 
