@@ -65,6 +65,13 @@ describe("a receiver with a limit", () => {
     expect(told).toEqual([undefined])
   })
 
+  it("that asks again gets what its own workflow had sent, also when that process's clock was behind", async () => {
+    const { answer, receive, told } = inboxOf([{ ...message(1, 103), senderId: "w" }])
+    receive({ since: undefined })
+    await answer()
+    expect(told).toEqual([1])
+  })
+
   it("does not give up by a look that began before it asked", async () => {
     const rows: Array<MessageRow> = []
     const { answer, receive, told } = inboxOf(rows)

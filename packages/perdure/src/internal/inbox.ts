@@ -167,9 +167,7 @@ export class Inbox {
     while (topic.receivers.length > 0 && topic.messages.length > 0) {
       const receiver = topic.receivers.shift()!
       this.left()
-      const inTime = topic.messages[0].sentAt <= receiver.until ||
-        (receiver.since !== undefined && !this.looked.has(receiver))
-      const message = inTime ? topic.messages.shift()! : undefined
+      const message = this.isInTime(topic.messages[0], receiver) ? topic.messages.shift()! : undefined
       if (message !== undefined) topic.handed.add(message.seq)
       receiver.tell(message)
     }
@@ -183,6 +181,15 @@ export class Inbox {
         receiver.tell(undefined)
       }
     }
+  }
+
+  /**
+   * At the first look what is there was there before, whatever the time of sending, to whoever asks for the first time. To one
+   * who asked before the executor was lost only what the workflow itself had sent, which is recorded as sent before.
+   */
+  private isInTime({ senderId, sentAt }: MessageRow, receiver: Receiver): boolean {
+    if (sentAt <= receiver.until) return true
+    return !this.looked.has(receiver) && (receiver.since !== undefined || senderId === this.workflowId)
   }
 
   private lookOrCount(topic: Topic): void {
