@@ -30,6 +30,7 @@ import { cursorOf, type Filter, listFilterOf, type PageOptions } from "./interna
 import * as Forking from "./internal/forking.ts"
 import { explainById } from "./internal/gathering.ts"
 import { outsideBody } from "./internal/inBody.ts"
+import { invalid } from "./internal/invalid.ts"
 import * as Managing from "./internal/managing.ts"
 import type { WorkflowInfo } from "./internal/managing.ts"
 import { checkKey, checkTargetId } from "./internal/names.ts"
@@ -46,7 +47,7 @@ import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
 import type { ExecutorRow, Hint, History, ProgressRow } from "./Store.ts"
 import type { ExecuteOptions, Workflow } from "./Workflow.ts"
-import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import { fromStoreError, type WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
 
 // -----------------------------------------------------------------------------
@@ -545,9 +546,6 @@ function inBulk(
 ): Effect.Effect<BulkResult, WorkflowError, Engine> {
   return managed(operation, (core) => Bulk.each(core, filter, options, (ids) => act(core, ids)))
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const countLimitOf = (limit: number): number => {
   if (Number.isInteger(limit) && limit >= 1 && limit <= Bulk.countLimit) return limit

@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import type { Core, EngineSettings } from "./internal/core.ts"
 import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops } from "./internal/executor.ts"
+import { invalid } from "./internal/invalid.ts"
 import { Journal, untilItPasses } from "./internal/journal.ts"
 import { loop } from "./internal/loop.ts"
 import { checkKey, positiveDurationMs } from "./internal/names.ts"
@@ -25,7 +26,7 @@ import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
 import { Watching } from "./internal/watching.ts"
 import { type Hint, Store, type StoreError } from "./Store.ts"
-import { fromStoreError, InvalidArgument, WorkflowError } from "./WorkflowError.ts"
+import { fromStoreError, type WorkflowError } from "./WorkflowError.ts"
 import type { WorkflowQueue } from "./WorkflowQueue.ts"
 
 // -----------------------------------------------------------------------------
@@ -170,9 +171,6 @@ const settingsOf = (options: Options): EngineSettings => {
   }
   return settings
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const make = (options: Options, runs: boolean): Effect.Effect<EngineService, WorkflowError, Store | Scope.Scope> =>
   Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** Attributes of a workflow: what people want to find it by. Checked before anything is written. */
 import type { AttributeValue } from "../Store.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { invalid } from "./invalid.ts"
 import { checkKey } from "./names.ts"
 import { byteLength } from "./text.ts"
 
@@ -47,6 +47,3 @@ const checkValue = (key: string, value: unknown): AttributeValue => {
       throw invalid(argument, `it is of type ${typeof value}`, "Give a string, a number or a boolean.")
   }
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })

@@ -1,8 +1,9 @@
 /** The same done to every workflow that fits a filter: page by page, and only to those that were there when it began. */
 import * as Effect from "effect/Effect"
-import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { fromStoreError, type WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import { type Filter, type Restrictions, restrictionsOf } from "./filtering.ts"
+import { invalid } from "./invalid.ts"
 import { attemptSync } from "./starting.ts"
 
 /** What became of the workflows that fit. */
@@ -24,9 +25,6 @@ export interface BulkOptions {
 const batch = 200
 /** So far a dry run counts. */
 export const countLimit = 10_000_000
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 /** `act` says how many of the ids it changed. */
 export const each = (

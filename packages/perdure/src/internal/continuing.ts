@@ -1,8 +1,9 @@
 /** The end of a life of a workflow, in its body, for the next one to begin. */
 import * as Effect from "effect/Effect"
 import * as WorkflowContext from "../WorkflowContext.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
 import type { Definition } from "./definition.ts"
+import { invalid } from "./invalid.ts"
 import { outside, placed } from "./placing.ts"
 import { attemptSync } from "./starting.ts"
 
@@ -26,10 +27,8 @@ export const continueAsNew = (definition: Definition, payload: unknown): Effect.
 const what = "continuing as new"
 
 const other = (name: string | undefined, wanted: string): WorkflowError =>
-  new WorkflowError({
-    reason: new InvalidArgument({
-      argument: "workflow",
-      detail: `this is the body of "${name}", not of "${wanted}"`,
-      remedy: "Continue with the definition whose body this is."
-    })
-  })
+  invalid(
+    "workflow",
+    `this is the body of "${name}", not of "${wanted}"`,
+    "Continue with the definition whose body this is."
+  )

@@ -2,7 +2,7 @@
 import * as Context from "effect/Context"
 import * as EnqueueOptions from "../EnqueueOptions.ts"
 import type { Enqueued } from "../Store.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { invalid } from "./invalid.ts"
 import { checkKey } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 
@@ -35,9 +35,6 @@ export const placeOf = (
     delay: call.delay ?? scope.delay
   }
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const maxPriority = 2_147_483_647
 

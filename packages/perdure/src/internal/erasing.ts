@@ -2,8 +2,9 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { DeleteAnswer, Retention } from "../Store.ts"
-import { fromStoreError, InvalidArgument, NotDeletable, WorkflowError } from "../WorkflowError.ts"
+import { fromStoreError, NotDeletable, WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
+import { invalid } from "./invalid.ts"
 import * as Managing from "./managing.ts"
 import { checkWorkflowName, durationMs } from "./names.ts"
 import { attemptSync } from "./starting.ts"
@@ -65,9 +66,6 @@ const retentionOf = (options: RetainOptions): Retention => {
     keep: keep ?? null
   }
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 /** Succeeds with how many were deleted, when there are no more. */
 export const retain = (core: Core, options: RetainOptions): Effect.Effect<number, WorkflowError> =>

@@ -1,9 +1,9 @@
 /** Which workflows a caller means: checked, and as the store takes it. */
 import * as Schema from "effect/Schema"
 import type { ListFilter } from "../Store.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
 import { WorkflowStatus } from "../WorkflowStatus.ts"
 import { type Attributes, checkAttributes } from "./attributes.ts"
+import { invalid } from "./invalid.ts"
 import type { WorkflowInfo } from "./managing.ts"
 
 type OneOrMore<A> = A | ReadonlyArray<A>
@@ -47,9 +47,6 @@ export interface Filter {
 
 /** What restricts a {@link ListFilter}, without its page. */
 export type Restrictions = Omit<ListFilter, "order" | "limit" | "after">
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const isStatus = Schema.is(WorkflowStatus)
 

@@ -3,10 +3,11 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Json } from "../Json.ts"
 import type { Fork } from "../Store.ts"
-import { fromStoreError, InvalidArgument, WorkflowConflict, WorkflowError } from "../WorkflowError.ts"
+import { fromStoreError, WorkflowConflict, WorkflowError } from "../WorkflowError.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
+import { invalid } from "./invalid.ts"
 import { untilItPasses } from "./journal.ts"
 import * as Managing from "./managing.ts"
 import { checkKey, checkTargetId, checkWorkflowId, positiveDurationMs } from "./names.ts"
@@ -20,9 +21,6 @@ export interface ForkOptions {
   readonly payload?: unknown
   readonly timeout?: Duration.Input | undefined
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const anything = Codec.make<any>()
 

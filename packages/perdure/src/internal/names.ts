@@ -4,7 +4,7 @@
  * Distinct bytes are distinct ids: nothing is trimmed, folded or normalised.
  */
 import * as Duration from "effect/Duration"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { invalid } from "./invalid.ts"
 import { byteLength } from "./text.ts"
 
 /**
@@ -21,9 +21,6 @@ export const NAME_BYTES = 256
 
 /** Longest duration: ten thousand years. What is longer does not fit a `Date` when added to the present. */
 export const MAX_DURATION_MS = 10_000 * 365.25 * 86_400_000
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 // C0, DEL and C1. A NUL is refused by PostgreSQL, a line break forges log lines.
 // oxlint-disable-next-line no-control-regex

@@ -3,19 +3,17 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Json } from "../Json.ts"
 import type { Answer } from "../Store.ts"
-import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { fromStoreError, type WorkflowError } from "../WorkflowError.ts"
 import type { Attributes } from "./attributes.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { type Place, placeOf } from "./enqueuing.ts"
+import { invalid } from "./invalid.ts"
 import { checkWorkflowName } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import type { CallOptions } from "./queuing.ts"
 import { attemptSync, idFrom, startOf, submitted } from "./starting.ts"
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 /** A workflow whose definition is not at hand: its payload is plain JSON, which its own code checks when it starts. */
 export const untyped = (name: string): Definition => ({

@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { ActivityRow, Hint, NameRow, Span } from "../Store.ts"
-import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { fromStoreError, type WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
 import { timeOf } from "./filtering.ts"
+import { invalid } from "./invalid.ts"
 import { attemptSync } from "./starting.ts"
 
 /** Workflows that were created in a range of time. */
@@ -50,9 +51,6 @@ export interface Names {
 }
 
 const hour = 3_600_000
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const wholeOf = (argument: string, value: number, most: number): number => {
   if (Number.isInteger(value) && value >= 1 && value <= most) return value

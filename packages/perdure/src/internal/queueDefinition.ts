@@ -1,7 +1,7 @@
 /** A queue as code declares it: its name and its limits, checked. */
 import type * as Duration from "effect/Duration"
 import type { QueueLimits, RateLimit } from "../Store.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { invalid } from "./invalid.ts"
 import { checkKey, positiveDurationMs } from "./names.ts"
 
 export interface QueueDefinition {
@@ -37,9 +37,6 @@ export const DEBOUNCER_QUEUE: QueueDefinition = {
   name: `${reserved}debouncer`,
   limits: { concurrency: null, executorConcurrency: null, rateLimit: null, partitioned: null, ageingMs: null }
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 export const checkQueueName = (name: unknown): string => {
   const checked = checkKey(name, "queue name")

@@ -2,7 +2,7 @@
 import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import { invalid } from "./invalid.ts"
 import { checkKey, positiveDurationMs } from "./names.ts"
 import { countLimit, type Missed, type Overlap, type Rule } from "./ticks.ts"
 
@@ -13,9 +13,6 @@ export interface RuleOptions {
   readonly interval?: Duration.Input | undefined
   readonly anchor?: Date | undefined
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 /** The rule, checked. Throws a `WorkflowError`. */
 export const checkRule = (options: RuleOptions): Rule => {

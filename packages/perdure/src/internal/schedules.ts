@@ -1,15 +1,9 @@
 /** What is done with schedules: declared by code, or managed by a client. */
 import * as Effect from "effect/Effect"
 import type { Answer, ScheduleRow, Start } from "../Store.ts"
-import {
-  fromStoreError,
-  InvalidArgument,
-  ScheduleExists,
-  ScheduleNotFound,
-  StoreFailed,
-  WorkflowError
-} from "../WorkflowError.ts"
+import { fromStoreError, ScheduleExists, ScheduleNotFound, StoreFailed, WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
+import { invalid } from "./invalid.ts"
 import { untilItPasses } from "./journal.ts"
 import { readable } from "./readable.ts"
 import { checkRule, type RuleOptions } from "./rules.ts"
@@ -57,9 +51,6 @@ export interface ScheduleInfo {
 }
 
 const dateOf = (ms: number | null): Date | undefined => ms === null ? undefined : new Date(ms)
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 const notFound = (name: string) => new WorkflowError({ reason: new ScheduleNotFound({ name }) })
 

@@ -5,11 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Auth from "../Auth.ts"
 import * as EnqueueOptions from "../EnqueueOptions.ts"
 import type { AttributeValue, Enqueued, QueueLimits, ScheduleDefinition, ScheduleRow, Start } from "../Store.ts"
-import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
+import type { WorkflowError } from "../WorkflowError.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
+import { invalid } from "./invalid.ts"
 import { checkKey } from "./names.ts"
 import { queueNamed, refusePlace, untyped } from "./naming.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
@@ -66,9 +67,6 @@ export interface CheckedSchedule {
   readonly overlap: Overlap
   readonly options: ScheduleOptions
 }
-
-const invalid = (argument: string, detail: string, remedy: string): WorkflowError =>
-  new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) })
 
 /** Workflow ids are made of it and the time of a tick, so it has no slash. Throws a `WorkflowError`. */
 export const checkScheduleName = (value: unknown): string => {
