@@ -200,9 +200,10 @@ const Asking = ({ asked, schedule, end, close }: {
           close={end}
           act={async () => {
             await ask((api) => api.schedules.delete({ payload }))
+            // First, or the page asks once more for what is gone.
+            close()
             refresh()
             announce(`Deleted ${schedule.name}.`)
-            close()
           }}
         >
           <p>
