@@ -1,12 +1,20 @@
 /** What the pages ask for, and how long an answer counts. Keys begin with what a change names, so that it finds them. */
 import type { Filter, StepInfo, StepPage } from "@perdure/server/AdminApi"
-import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query"
+import { infiniteQueryOptions, keepPreviousData, type Query, QueryClient, queryOptions } from "@tanstack/react-query"
 import { ask, failed } from "./client.ts"
 import { tell } from "./clock.ts"
+
+/** The beginnings of the keys of what is being deleted, and was until its page has been left. */
+const deleted = new Set<string>()
+
+/** What is being deleted is not asked for any more, whoever says that it has changed: it would not be found. */
+export const isAskedFor = ({ queryKey }: Pick<Query, "queryKey">): boolean =>
+  deleted.size === 0 || !queryKey.some((_, index) => deleted.has(JSON.stringify(queryKey.slice(0, index + 1))))
 
 export const queryClient: QueryClient = new QueryClient({
   defaultOptions: {
     queries: {
+      enabled: isAskedFor,
       staleTime: 2000,
       // A page that is open for long keeps no more than what was looked at in the last minute.
       gcTime: 60_000,
@@ -16,6 +24,23 @@ export const queryClient: QueryClient = new QueryClient({
     }
   }
 })
+
+/** Deletes what a page shows, then leaves the page. `key`: what the keys of everything about it begin with. */
+export const deleting = async (
+  key: ReadonlyArray<string>,
+  act: () => Promise<unknown>,
+  leave: () => Promise<void>
+): Promise<void> => {
+  const id = JSON.stringify(key)
+  deleted.add(id)
+  try {
+    await queryClient.cancelQueries({ queryKey: key })
+    await act()
+    await leave()
+  } finally {
+    deleted.delete(id)
+  }
+}
 
 export const info = queryOptions({
   queryKey: ["info"],

@@ -62,12 +62,12 @@ export const Queues = () => {
       )}
       {name === undefined
         ? null
-        : <One key={name} name={name} close={() => void navigate({ to: "/queues", search: {} })} />}
+        : <One key={name} name={name} close={() => navigate({ to: "/queues", search: {} })} />}
     </div>
   )
 }
 
-const One = ({ name, close }: { readonly name: string; readonly close: () => void }) => {
+const One = ({ name, close }: { readonly name: string; readonly close: () => Promise<void> }) => {
   const { data, error } = useQuery(queue(name))
   if (error !== null && data === undefined) return <Problem error={error} />
   return data === undefined ? <Loading what="the queue" /> : <QueueDetails queue={data} close={close} />

@@ -43,7 +43,7 @@ export const Schedules = () => {
       )}
       {name === undefined ?
         null :
-        <One key={name} name={name} close={() => void navigate({ to: "/schedules", search: {} })} />}
+        <One key={name} name={name} close={() => navigate({ to: "/schedules", search: {} })} />}
     </div>
   )
 }
@@ -71,7 +71,7 @@ const Row = ({ schedule, at }: { readonly schedule: ScheduleInfo; readonly at: b
   </tr>
 )
 
-const One = ({ name, close }: { readonly name: string; readonly close: () => void }) => {
+const One = ({ name, close }: { readonly name: string; readonly close: () => Promise<void> }) => {
   const { data, error } = useQuery(schedule(name))
   if (error !== null && data === undefined) return <Problem error={error} />
   return data === undefined ? <Loading what="the schedule" /> : <ScheduleDetails schedule={data} close={close} />

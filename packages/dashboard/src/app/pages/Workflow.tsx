@@ -3,7 +3,7 @@ import * as Ariakit from "@ariakit/react"
 import type { WorkflowDetail } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
-import { explanation, workflow } from "../api/queries.ts"
+import { explanation, isAskedFor, workflow } from "../api/queries.ts"
 import { Copy } from "../components/Button.tsx"
 import { Empty, Loading, Problem } from "../components/States.tsx"
 import { Status } from "../components/Status.tsx"
@@ -21,7 +21,7 @@ import { WaitingFor } from "./workflow/WaitingFor.tsx"
 
 export const Workflow = () => {
   const { id } = useSearch({ from: "/workflow" })
-  const found = useQuery({ ...workflow(id), enabled: id !== "" })
+  const found = useQuery({ ...workflow(id), enabled: (query) => id !== "" && isAskedFor(query) })
   if (id === "") return <Empty title="Which workflow?">An address of this page has its id.</Empty>
   if (found.data !== undefined) return <Found key={id} info={found.data} />
   return (

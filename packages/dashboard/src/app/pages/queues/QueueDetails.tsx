@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { info, queryClient } from "../../api/queries.ts"
+import { deleting, info, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -17,7 +17,9 @@ type Asked = "pause" | "resume" | "limits" | "reset" | "delete"
 
 const refresh = (): void => void queryClient.invalidateQueries({ queryKey: ["queues"] })
 
-export const QueueDetails = ({ queue, close }: { readonly queue: QueueDetail; readonly close: () => void }) => {
+export const QueueDetails = (
+  { queue, close }: { readonly queue: QueueDetail; readonly close: () => Promise<void> }
+) => {
   const [asked, setAsked] = useState<Asked | undefined>()
   const may = useQuery(info).data?.allowed.includes("queues") ?? false
   const end = () => setAsked(undefined)
@@ -29,7 +31,7 @@ export const QueueDetails = ({ queue, close }: { readonly queue: QueueDetail; re
         <h2>
           <Text>{queue.name}</Text> {queue.paused ? <span className="badge warn">paused</span> : null}
         </h2>
-        <button type="button" className="icon-button" aria-label="Close the queue" onClick={close}>
+        <button type="button" className="icon-button" aria-label="Close the queue" onClick={() => void close()}>
           <Icon name="cross" />
         </button>
       </div>
@@ -132,10 +134,9 @@ export const QueueDetails = ({ queue, close }: { readonly queue: QueueDetail; re
             danger
             close={end}
             act={async () => {
-              await ask((api) => api.queues.delete({ payload }))
-              refresh()
+              const act = () => ask((api) => api.queues.delete({ payload })).then(refresh)
+              await deleting(["queues", "one", queue.name], act, close)
               announce(`Deleted ${queue.name}.`)
-              close()
             }}
           >
             <p>Its limits and its pause are forgotten. Code that declares it makes it anew.</p>

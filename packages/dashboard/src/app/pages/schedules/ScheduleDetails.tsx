@@ -4,7 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { info, queryClient, workflows } from "../../api/queries.ts"
+import { deleting, info, queryClient, workflows } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -34,7 +34,7 @@ const overlapWords: Readonly<Record<string, string>> = {
 }
 
 export const ScheduleDetails = (
-  { schedule, close }: { readonly schedule: ScheduleDetail; readonly close: () => void }
+  { schedule, close }: { readonly schedule: ScheduleDetail; readonly close: () => Promise<void> }
 ) => {
   const [asked, setAsked] = useState<Asked | undefined>()
   const may = useQuery(info).data?.allowed.includes("schedules") ?? false
@@ -45,7 +45,7 @@ export const ScheduleDetails = (
         <h2>
           <Text>{schedule.name}</Text> {schedule.paused ? <span className="badge warn">paused</span> : null}
         </h2>
-        <button type="button" className="icon-button" aria-label="Close the schedule" onClick={close}>
+        <button type="button" className="icon-button" aria-label="Close the schedule" onClick={() => void close()}>
           <Icon name="cross" />
         </button>
       </div>
@@ -142,7 +142,7 @@ const Asking = ({ asked, schedule, end, close }: {
   readonly asked: Asked | undefined
   readonly schedule: ScheduleDetail
   readonly end: () => void
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }) => {
   const payload = { name: schedule.name }
   switch (asked) {
@@ -199,10 +199,8 @@ const Asking = ({ asked, schedule, end, close }: {
           danger
           close={end}
           act={async () => {
-            await ask((api) => api.schedules.delete({ payload }))
-            // First, or the page asks once more for what is gone.
-            close()
-            refresh()
+            const act = () => ask((api) => api.schedules.delete({ payload })).then(refresh)
+            await deleting(["schedules", "one", schedule.name], act, close)
             announce(`Deleted ${schedule.name}.`)
           }}
         >

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { info as serverInfo, queryClient } from "../../api/queries.ts"
+import { deleting, info as serverInfo, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -87,11 +87,15 @@ const DeleteDialog = ({ info, close }: Props) => {
   const [children, setChildren] = useState(false)
   const navigate = useNavigate()
   const act = async () => {
-    await ask((api) => api.acts.delete({ payload: { ids: [info.workflowId], children } }))
-    queryClient.removeQueries({ queryKey: ["workflow", info.workflowId] })
+    const key = ["workflow", info.workflowId]
+    await deleting(
+      key,
+      () => ask((api) => api.acts.delete({ payload: { ids: [info.workflowId], children } })),
+      () => navigate({ to: "/workflows", search: {} })
+    )
+    queryClient.removeQueries({ queryKey: key })
     void queryClient.invalidateQueries({ queryKey: ["workflows"] })
     announce(`Deleted ${info.workflowId}.`)
-    void navigate({ to: "/workflows", search: {} })
   }
   return (
     <Confirm title="Delete this workflow?" action="Delete it" danger act={act} close={close}>
