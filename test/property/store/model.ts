@@ -81,7 +81,7 @@ interface Workflow {
   /** Was cancelled while owned: its rollbacks wait until that executor knows. */
   heldBy: number | null
   inbox: number
-  messages: Map<number, { readonly seq: number; readonly payload: number; read: boolean }>
+  messages: Map<number, { readonly payload: number; read: boolean }>
   event: number | null
 }
 
@@ -246,7 +246,8 @@ export class Model {
     const before = w.messages.get(message)
     if (before !== undefined) return before.payload === payload ? "delivered" : "conflict"
     if (w.phase !== "run") return "ended"
-    w.messages.set(message, { seq: ++w.inbox, payload, read: false })
+    w.inbox++
+    w.messages.set(message, { payload, read: false })
     if (w.rest === "suspended") w.wakeAt = this.now
     return "delivered"
   }

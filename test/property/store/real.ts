@@ -144,21 +144,23 @@ export class Real {
 
   private advance(store: StoreService, action: Extract<Action, { _tag: "Advance" }>, model: Model) {
     const { consumes, end, event: value, id, late, records, rollback } = action
-    const { inbox, messages, nextStep, phase, steps } = model.workflows.get(id)!
-    const next = [...messages.values()].find((message) => !message.read)
-    // The number itself is the store's: a wake may count.
-    const counted = Effect.map(store.inboxes([this.idOf(id)]), (counts) => counts.get(this.idOf(id)) ?? 0)
-    const operation = (count: number): Operation =>
+    const { inbox, nextStep, phase, steps } = model.workflows.get(id)!
+    // The numbers are the store's: a wake may count.
+    const numbers = Effect.all([
+      Effect.map(store.inboxes([this.idOf(id)]), (counts) => counts.get(this.idOf(id)) ?? 0),
+      Effect.map(store.messages(this.idOf(id), { topic: "t", limit: 1 }), ([first]) => first?.seq)
+    ])
+    const operation = ([count, seq]: readonly [number, number | undefined]): Operation =>
       advance(this.idOf(id), this.epochOf(id, late), {
         records: Array.from({ length: records }, (_, i) =>
           // A value of its own: nothing that was refused is taken for what comes after it.
           record(nextStep + i, { seq: steps.length + i + 1, value: String(++this.count), rollback })),
         events: records > 0 && value !== null ? [event("e", String(value), nextStep)] : [],
-        consumes: records > 0 && consumes && next !== undefined ? [{ seq: next.seq, stepId: nextStep }] : [],
+        consumes: records > 0 && consumes && seq !== undefined ? [{ seq, stepId: nextStep }] : [],
         end: this.endOf(end, phase, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
       })
     return Effect.map(
-      Effect.flatMap(counted, (count) => submit(store, operation(count))),
+      Effect.flatMap(numbers, (numbers) => submit(store, operation(numbers))),
       (answer) => answer._tag.toLowerCase()
     )
   }
