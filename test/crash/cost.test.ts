@@ -106,6 +106,54 @@ it.live("on SQLite a workflow of n steps costs n + 1 commits, and no statement m
     yield* assertCosts(yield* sqlite, 0)
   }))
 
+const Child = Workflow.make("Child", { success: Schema.Int })
+const Family = Workflow.make("Family", { payload: { children: Schema.Int }, success: Schema.Int })
+const FamilyLive = Layer.merge(
+  Child.toLayer(() => Step.run("one", Effect.succeed(1))),
+  Family.toLayer(({ children }) =>
+    Effect.map(
+      Workflow.forEach(Array.from({ length: children }), () => Child.execute(), { concurrency: "unbounded" }),
+      (results) => results.length
+    )
+  )
+)
+
+/** What a family costs, with the opening and the closing of the engine. */
+const costOfFamily = Effect.fnUntraced(function*(meter: Meter, children: number) {
+  const before = yield* meter.read
+  assert.strictEqual(
+    yield* Family.execute({ children }).pipe(
+      Effect.provide(FamilyLive),
+      Effect.provide(quiet),
+      Effect.provide(withoutClaims),
+      Effect.provide(storeLayer(meter.place))
+    ),
+    children
+  )
+  return difference(yield* meter.read, before)
+})
+
+/** They are started by one write, and end by few: how many goes by the time that they take. */
+const assertFamily = Effect.fnUntraced(function*(meter: Meter) {
+  yield* costOfFamily(meter, 1)
+  const { commits, rows } = difference(yield* costOfFamily(meter, 510), yield* costOfFamily(meter, 10))
+  const text = `${meter.place.kind}, 500 children: ${JSON.stringify({ commits, rows })}`
+  console.log(text)
+  assert.isAtMost(commits, 100, text)
+  // Two records of the parent, the child's row, ownership and record.
+  assert.isAtLeast(rows, 500 * 4, text)
+})
+
+it.live("on PostgreSQL children that are started at once share their commits", () =>
+  Effect.gen(function*() {
+    yield* assertFamily(yield* postgres)
+  }))
+
+it.live("on SQLite children that are started at once share their commits", () =>
+  Effect.gen(function*() {
+    yield* assertFamily(yield* sqlite)
+  }))
+
 const Sleeper = Workflow.make("Sleeper")
 const SleeperLive = Sleeper.toLayer(() => Effect.sleep("1 day"))
 

@@ -87,7 +87,9 @@ const live = (told: Told, holds: boolean) => {
     })),
     Child.toLayer(() => Step.run("one", one)),
     Family.toLayer(Effect.fnUntraced(function*({ children }) {
-      const results = yield* Workflow.forEach(Array.from({ length: children }), () => Child.execute())
+      const results = yield* Workflow.forEach(Array.from({ length: children }), () => Child.execute(), {
+        concurrency: "unbounded"
+      })
       return results.reduce((sum, result) => sum + result, 0)
     })),
     Sleeper.toLayer(({ ms }) => Effect.sleep(ms))

@@ -44,7 +44,7 @@ export const performBirths = (core: Core, run: Run, call: Call, prepare: () => B
     if (births.starts.length === 0) return Effect.succeed(births.completed([]))
     return Effect.andThen(
       births.queue === undefined ? Effect.void : core.queues.registered(births.queue, true),
-      Effect.flatMap(call.slot, (slot) => Effect.uninterruptible(write(core, slot, births)))
+      Effect.flatMap(call.sharedSlot, (slot) => Effect.uninterruptible(write(core, slot, births)))
     )
   }).pipe(Effect.catch((error) => Effect.succeed(failed(error))))
 

@@ -284,7 +284,8 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
   }
 }
 
-const sizeOf = (operation: Operation): number => {
+/** Of its payloads, roughly, in bytes. */
+export const sizeOf = (operation: Operation): number => {
   if (operation._tag === "Start") return 200 + operation.payload.length
   if (operation._tag === "StartMany") return sizeOfAll(operation.starts, (start) => start.payload)
   if (operation._tag === "Deliver") return sizeOfAll(operation.sends, (send) => send.payload)

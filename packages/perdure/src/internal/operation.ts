@@ -49,9 +49,9 @@ export interface Operation {
 /** The turn of an operation whose write and outcome are one: nothing else is delivered until it is released. */
 export interface Slot {
   readonly record: (completed: Completed) => StepRecord
-  /** Written: the outcome is delivered next, with this record. Not written: the number is free again. */
+  /** Written: the outcome is delivered next, with this record. Not written (never in a shared turn): the number is free. */
   readonly release: (written: StepRecord | undefined) => void
-  /** Writes the record, these children and messages; what was delivered before is part of the same write. */
+  /** Writes the record, these children and messages. */
   readonly write: (
     record: StepRecord,
     children: ReadonlyArray<Start>,
@@ -74,7 +74,7 @@ export interface CallOwner {
   readonly attemptsOf: (key: string) => ReadonlyArray<AttemptRecord>
   readonly changed: () => void
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
-  readonly slot: (call: Call) => Effect.Effect<Slot>
+  readonly slot: (call: Call, shared: boolean) => Effect.Effect<Slot>
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
   readonly alarm: (due: number, ring: () => void) => () => void
   readonly writeAlong: (along: Along) => Effect.Effect<void>
@@ -96,7 +96,8 @@ export class Call {
   record: StepRecord | undefined
   fiber: Fiber.Fiber<Completed> | undefined
   waiting: Waiting | undefined
-  slotted: StepRecord | undefined
+  /** Its outcome is written: who is told when all that belongs to it is done. */
+  slotted: ((exit: Exit.Exit<Completed>) => void) | undefined
   private readonly run: CallOwner
   readonly operation: Operation
   readonly key: string
@@ -159,7 +160,11 @@ export class Call {
   }
   /** Waits for this operation's turn. */
   get slot(): Effect.Effect<Slot> {
-    return this.run.slot(this)
+    return this.run.slot(this, false)
+  }
+  /** The same, with others that write nothing but children and messages: see {@link Turn}. It writes at once. */
+  get sharedSlot(): Effect.Effect<Slot> {
+    return this.run.slot(this, true)
   }
 }
 

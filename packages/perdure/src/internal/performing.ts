@@ -2,15 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { StepRecord } from "../Store.ts"
-import { type Call, type Completed, recordOf, type Slot } from "./operation.ts"
+import type { Call, Completed, Slot } from "./operation.ts"
 import type { RunHost } from "./runHost.ts"
+import { Turn, type Written } from "./slots.ts"
 import type { Writes } from "./writes.ts"
 
 /** What comes to the body when its turn has come. */
 export type Event =
   | { readonly _tag: "Completed"; readonly call: Call; readonly completed: Completed }
   /** Its write and its outcome are one: it has its turn before it is over. */
-  | { readonly _tag: "Slot"; readonly call: Call; readonly take: () => void }
+  | { readonly _tag: "Slot"; readonly call: Call; readonly shared: boolean; readonly take: (slot: Slot) => void }
 
 /** The run whose operations they are. */
 export interface Performer {
@@ -22,13 +23,13 @@ export interface Performer {
   readonly happened: () => void
   readonly deliver: (call: Call, record: StepRecord, exit: Exit.Exit<any, any>) => void
   readonly pass: (record: StepRecord) => void
-  /** A slot has written the outcome with this completion number. */
-  readonly numbered: (seq: number) => void
+  readonly stall: () => void
   readonly unstall: () => void
 }
 
 export class Performing {
   private readonly ready: Array<Event> = []
+  private readonly written: Array<Written> = []
   private readonly run: Performer
   private readonly writes: Writes
   private readonly host: RunHost
@@ -41,7 +42,7 @@ export class Performing {
 
   /** Whether an outcome waits for its turn. */
   get waiting(): boolean {
-    return this.ready.length > 0
+    return this.ready.length > 0 || this.written.length > 0
   }
 
   /** The next event; of these calls, where nothing else may come before them. */
@@ -63,6 +64,7 @@ export class Performing {
 
   clear(): void {
     this.ready.length = 0
+    this.written.length = 0
   }
 
   launch(call: Call): void {
@@ -70,7 +72,7 @@ export class Performing {
     const fiber = Effect.runForkWith(this.host.outside(call.context))(call.operation.perform(call))
     call.fiber = fiber
     fiber.addObserver((exit) => {
-      if (call.slotted !== undefined) return this.slotEnded(call, call.slotted, exit)
+      if (call.slotted !== undefined) return call.slotted(exit)
       if (!this.run.calls.has(call)) return
       if (Exit.isSuccess(exit)) this.completed(call, exit.value)
       // An operation that dies or is interrupted from nowhere is a defect of the engine: nothing more runs until it is mended.
@@ -84,36 +86,42 @@ export class Performing {
     this.run.happened()
   }
 
-  /** Its record is written: deliver it, whoever still wants it, before anything else. */
-  private slotEnded(call: Call, record: StepRecord, exit: Exit.Exit<Completed>): void {
-    if (!this.run.running) return
-    call.fiber = undefined
-    if (this.run.calls.has(call) && Exit.isSuccess(exit)) this.run.deliver(call, record, exit.value.exit)
-    else this.run.pass(record)
-    this.run.unstall()
-  }
-
   /** Waits for the call's turn. */
-  slot(call: Call): Effect.Effect<Slot> {
+  slot(call: Call, shared: boolean): Effect.Effect<Slot> {
     return Effect.callback((resume) => {
-      this.ready.push({ _tag: "Slot", call, take: () => resume(Effect.succeed(this.makeSlot(call))) })
+      this.ready.push({ _tag: "Slot", call, shared, take: (slot) => resume(Effect.succeed(slot)) })
       this.run.happened()
       return Effect.sync(() => this.drop(call))
     })
   }
 
-  private makeSlot(call: Call): Slot {
-    const at = this.run.clock()
-    const seq = this.run.received + 1
-    return {
-      record: (completed) => recordOf(call, completed, seq, at),
-      write: (record, children, sends = []) => this.writes.written({ records: [record], children, sends }),
-      contest: (record) => this.writes.written({ records: [record], contested: true }),
-      release: (written) => {
-        if (written === undefined) return this.run.unstall()
-        call.slotted = written
-        this.run.numbered(seq)
-      }
+  /** The turn of this one, and of those after it that share it. Nothing is delivered until it is over. */
+  begin(event: Event & { readonly _tag: "Slot" }): void {
+    const taken = [event]
+    for (let next = this.ready[0]; event.shared && next?._tag === "Slot" && next.shared; next = this.ready[0]) {
+      this.ready.shift()
+      taken.push(next)
     }
+    this.run.stall()
+    const calls = taken.map(({ call }) => call)
+    const turn = new Turn(calls, this.run.received, this.run.clock(), this.writes, (written) => {
+      if (!this.run.running) return
+      this.written.push(...written)
+      this.run.unstall()
+    })
+    for (const [index, { take }] of taken.entries()) take(turn.slotOf(index))
+  }
+
+  /** When the outcome that comes before everything else was reached; `undefined`: there is none. */
+  get writtenAt(): number | undefined {
+    return this.written[0]?.record.at
+  }
+
+  /** Delivers it, whoever still wants it. */
+  deliverWritten(): void {
+    const { call, exit, record } = this.written.shift()!
+    call.fiber = undefined
+    if (this.run.calls.has(call) && Exit.isSuccess(exit)) this.run.deliver(call, record, exit.value.exit)
+    else this.run.pass(record)
   }
 }

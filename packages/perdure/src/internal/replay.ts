@@ -90,6 +90,16 @@ export const goesOn = (history: History, cursor: Cursor, path: string): boolean 
     return kind !== "rollback" && !cursor.asked.has(key) && (other.startsWith(path) || path.startsWith(other))
   })
 
+/**
+ * A record that a body which has ended should have received. It need not receive what it wrote together with others (see
+ * `slots.ts`): starts and messages that it has asked for, where it ended on an earlier one of them.
+ */
+export const missed = (history: History, cursor: Cursor): StepRecord | undefined =>
+  history.bySeq.find(({ key, kind }) =>
+    kind !== "rollback" && kind !== "patch" && !cursor.done.has(key) &&
+    !((kind === "child" || kind === "send") && cursor.asked.has(key))
+  )
+
 /** Whether every record has been delivered. */
 export const isUsedUp = (history: History, cursor: Cursor): boolean => cursor.next === history.bySeq.length
 

@@ -75,11 +75,9 @@ export class Replaying {
     return Replay.goesOn(this.history, this.cursor, path)
   }
 
-  /** A record that a body which has ended should have asked for. */
-  get unasked(): StepRecord | undefined {
-    return this.history.bySeq.find((record) =>
-      record.kind !== "rollback" && !Replay.isPassedOver(record) && !this.cursor.done.has(record.key)
-    )
+  /** A record that a body which has ended should have received. */
+  get missed(): StepRecord | undefined {
+    return Replay.missed(this.history, this.cursor)
   }
 
   /** The body goes on, or is over: what was waited for is to be seen anew. */

@@ -160,7 +160,7 @@ export class Run {
 
   private ended(exit: Exit.Exit<unknown, unknown>): void {
     if (!this.running || this.bodyOver) return
-    const left = this.replay.unasked
+    const left = this.replay.missed
     if (left !== undefined) {
       return this.block(
         describe(left),
@@ -312,12 +312,8 @@ export class Run {
   }
 
   /** See {@link Call.slot}. */
-  slot(call: Call): Effect.Effect<Slot> {
-    return this.performing.slot(call)
-  }
-
-  numbered(seq: number): void {
-    this.lastSeq = this.writes.durable = seq
+  slot(call: Call, shared: boolean): Effect.Effect<Slot> {
+    return this.performing.slot(call, shared)
   }
 
   /** See {@link Call.recordAttempt}. */
@@ -401,7 +397,7 @@ export class Run {
   }
 
   pass(record: StepRecord): void {
-    this.now = Math.max(this.now, record.at)
+    this.reached(record)
     this.changed()
   }
 
@@ -413,24 +409,31 @@ export class Run {
   private pumpLive(): void {
     const now = this.host.now()
     const timer = this.timers.earliest
+    // As a replay has it: there these are records like any other.
+    const { writtenAt } = this.performing
+    if (writtenAt !== undefined) {
+      return timer !== undefined && timer.due <= writtenAt ? this.fire() : this.performing.deliverWritten()
+    }
     const passed = timer !== undefined && timer.due <= now
     const first = passed ? this.overdue(timer.due) : undefined
     if (first?.length === 0) return this.fire()
     this.starts.go(this.writes.durable, first)
     const event = this.performing.take(first)
-    if (event === undefined) return this.host.wakeAt(this.alarms.ring(now, passed ? undefined : timer?.due))
+    if (event === undefined) {
+      this.writes.save()
+      return this.host.wakeAt(this.alarms.ring(now, passed ? undefined : timer?.due))
+    }
     if (event._tag === "Slot") {
       if (this.writes.behind) {
         // Records are gapless: what was delivered before is durable first.
+        this.writes.save()
         return this.performing.putBack(event)
       }
-      this.turns.stall()
-      return event.take()
+      return this.performing.begin(event)
     }
     const { call, completed } = event
     const at = Math.max(this.now, Math.min(now, call.operation.due ?? now))
     const record = recordOf(call, completed, this.lastSeq + 1, at)
-    this.lastSeq = record.seq
     this.writes.add(record, completed.along)
     this.deliver(call, record, completed.exit)
   }
@@ -447,14 +450,21 @@ export class Run {
     this.scheduler.within(timer.due, () => timer.resume(Effect.void))
   }
 
+  /** It counts as received, and it is as late as that. */
+  private reached(record: StepRecord): void {
+    this.lastSeq = Math.max(this.lastSeq, record.seq)
+    this.now = Math.max(this.now, record.at)
+  }
+
   deliver(call: Call, record: StepRecord, exit: Exit.Exit<any, any>): void {
     this.calls.delete(call)
-    this.now = Math.max(this.now, record.at)
+    this.reached(record)
     call.operation.onDelivered?.(record, exit)
     this.changed()
     this.scheduler.within(record.at, () => call.resume(exit))
-    // The body has run as far as it could at once. If it ended, its outcome took these records along.
-    this.writes.save()
+    // The body has run as far as it could at once. If it ended, its outcome took these records along; and what waits to be
+    // delivered goes along, too: see `pumpLive`.
+    if (!this.performing.waiting) this.writes.save()
   }
 
   // ---------------------------------------------------------------------------
@@ -498,7 +508,7 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch) || this.compensating) return this.refuse()
-      const left = this.replay.unasked
+      const left = this.replay.missed
       if (left !== undefined) {
         this.block(describe(left), "continueAsNew", "the life ended before it asked for all its records")
         return Effect.never
@@ -597,6 +607,10 @@ export class Run {
       this.unstall()
       stirred(answer.inbox)
     })
+  }
+
+  stall(): void {
+    this.turns.stall()
   }
 
   unstall(): void {

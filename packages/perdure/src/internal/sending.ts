@@ -102,7 +102,7 @@ const sendOperation = (
   identity: key ?? `send ${topic}`,
   replay: (record) => replayed(record, () => undefined),
   perform: (call) =>
-    Effect.flatMap(call.slot, (slot) => {
+    Effect.flatMap(call.sharedSlot, (slot) => {
       const sends = messages.map((message) => sendOf(topic, message, crypto.randomUUID(), senderId))
       return Effect.uninterruptible(write(slot, sends))
     })

@@ -33,6 +33,11 @@ export class Writes {
     return this.durable < this.run.received
   }
 
+  /** Everything up to this completion number is durable. */
+  wrote(seq: number): void {
+    this.durable = Math.max(this.durable, seq)
+  }
+
   /** Is written with the next write. */
   add(record: StepRecord, along: Along | undefined): void {
     this.unsaved.push({ record, along })
@@ -67,7 +72,7 @@ export class Writes {
       }
       if (answer._tag === "Rejected" && write.contested === true) return answered(answer)
       if (!this.accepted(answer)) return
-      this.durable = Math.max(this.durable, upTo)
+      this.wrote(upTo)
       answered(answer)
       this.run.happened()
     })
