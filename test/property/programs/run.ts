@@ -8,13 +8,13 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
-import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
 import { Store } from "perdure/Store"
 import { options } from "../../engine/harness.ts"
-import { body, Broken, idOf, ledger, messageOf, nodeOf, type Witness } from "./body.ts"
+import { body, Broken, ledger, messageOf, nodeOf, type Witness } from "./body.ts"
+import { differ, differences } from "./differences.ts"
 import { type Case, type Crash, precedes, type Program } from "./program.ts"
-import { type Expected, interpret, type World } from "./reference.ts"
+import { interpret, type World } from "./reference.ts"
 
 type Needs = Store | SqlClient
 
@@ -34,7 +34,8 @@ export const makeLedger = Effect.flatMap(
   (sql) => sql`CREATE TABLE ${sql.literal(ledger)} (root TEXT NOT NULL, path TEXT NOT NULL)`
 )
 
-interface Begun {
+/** A step's body has begun. */
+export interface Begun {
   readonly life: number
   readonly path: string
 }
@@ -168,74 +169,19 @@ class Run {
   // ---------------------------------------------------------------------------
 
   private readonly differences = Effect.fnUntraced({ self: this }, function*(this: Run, world: World) {
-    const wrong: Array<string> = []
-    const differ = (what: string, expected: unknown, actual: unknown) => {
-      const [left, right] = [shown(expected), shown(actual)]
-      if (left !== right) wrong.push(`${what}: expected ${left}, got ${right}`)
-    }
-    for (const [path, expected] of world.workflows) {
-      const left = yield* this.leftBy(idOf(this.root, path))
-      for (const part of parts) differ(`${part} of "${path}"`, expected[part], left[part])
-    }
-    const rows = yield* this.store.list({ idPrefix: this.root, order: "asc", limit: 1_000 })
-    differ(
-      "workflows",
-      [...world.workflows.keys()].map((path) => idOf(this.root, path)).toSorted(),
-      rows.map(({ workflowId }) => workflowId).toSorted()
-    )
-    const sql = Context.get(this.client, SqlClient)
-    const committed = yield* sql<{ path: string }>`SELECT path FROM ${sql.literal(ledger)} WHERE root = ${this.root}`
-    differ("committed", world.committed.toSorted(), committed.map(({ path }) => path).toSorted())
-    differ("steps that ran", [...world.ran].toSorted(), [...new Set(this.begun.map(({ path }) => path))].toSorted())
-    wrong.push(...ranAgain(this.begun, retried(this.one.program, "m")))
-    return wrong
-  })
-
-  private readonly leftBy = Effect.fnUntraced({ self: this }, function*(this: Run, id: string) {
-    const exit = yield* Effect.exit(this.node.handle(id).result)
-    const failure = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-    const steps = yield* Client.steps(id)
-    const events = yield* this.store.events(id)
-    const streams = yield* this.store.streams(id)
-    const entries = yield* this.store.readStreams(
-      streams.map(({ key }) => ({ workflowId: id, key, from: 0, limit: 1_000 }))
-    )
-    const messages = yield* this.store.messages(id, { topic: null, limit: 1_000, consumed: true })
-    const topics = [...new Set(messages.map(({ topic }) => topic))]
-    const valuesOf = (topic: string, received: boolean) =>
-      messages.filter((row) => row.topic === topic && (row.consumedBy !== null) === received)
-        .map(({ payload }) => JSON.parse(payload) as number)
-    return {
-      result: Exit.isSuccess(exit) ? exit.value : [],
-      failed: failure === undefined ? false : failure instanceof Broken || String(failure),
-      steps: steps.filter(({ kind }) => kind !== "read stream").map(({ kind, name }) =>
-        `${kind} ${name.replace(this.node.name, "Node")}`
-      ).toSorted(),
-      events: Object.fromEntries(events.map(({ key, value }) => [key, JSON.parse(value) as number])),
-      streams: Object.fromEntries(streams.map(({ key }, index) => {
-        const all = entries[index]!.entries
-        return [key, {
-          values: all.flatMap(({ value }) => value === null ? [] : [JSON.parse(value) as number]),
-          closed: all.some(({ value }) => value === null)
-        }]
-      })),
-      messages: Object.fromEntries(
-        topics.map((topic) => [topic, { received: valuesOf(topic, true), left: valuesOf(topic, false) }])
-      )
-    } satisfies Readonly<Record<keyof Expected, unknown>>
+    return [
+      ...yield* differences(this.client, this.node, this.root, world),
+      ...differ(
+        "steps that ran",
+        [...world.ran].toSorted(),
+        [...new Set(this.begun.map(({ path }) => path))].toSorted()
+      ),
+      ...ranAgain(this.begun, retried(this.one.program, "m"))
+    ]
   })
 }
 
-const parts = ["result", "failed", "steps", "events", "streams", "messages"] as const
-
-const values = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
-
-/** With the keys of objects in order. */
-const shown = (value: unknown): string =>
-  JSON.stringify(value, (_, item) =>
-    typeof item === "object" && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => a < b ? -1 : 1))
-      : item)
+export const values = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
 
 /** How often a step may begin in one life: once, or as often as it is tried. */
 export const retried = (program: Program, scope: string): ReadonlyMap<string, number> =>

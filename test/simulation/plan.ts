@@ -1,0 +1,80 @@
+/** What a simulation does, as data: a program, who runs it, and what goes wrong at which call to the store. */
+import * as fc from "fast-check"
+import { aCase, type Program } from "../property/programs/program.ts"
+
+export const whats = [
+  /** Not done, and said so. */
+  "refused",
+  /** Done, and the answer is lost. */
+  "unanswered",
+  /** The answer is lost, and it is done only some time later. A transaction: never. */
+  "done later",
+  /** Takes long to arrive. */
+  "slow",
+  /** Done, and the answer takes long. */
+  "answered late",
+  /** Somebody else holds every row of it. */
+  "busy",
+  /** From here on nothing of this process reaches the store for a while. */
+  "cut off",
+  /** The process ends, without a farewell; a while later there is another. */
+  "dies before",
+  "dies after",
+  /** The process gives everything back and ends, beside the one that comes after it. */
+  "leaves"
+] as const
+
+export type What = typeof whats[number]
+
+/** Which calls to the store: all of them, or those that make something. */
+export type On = "any" | "write" | "transaction" | "claim" | "heartbeat"
+
+/** At the first such call after so many others. */
+export interface Fault {
+  readonly on: On
+  readonly after: number
+  readonly what: What
+  /** How long it takes, where it does. */
+  readonly ms: number
+}
+
+export interface Plan {
+  readonly program: Program
+  /** Messages from outside. */
+  readonly others: number
+  readonly executors: number
+  /** Each happens once, if it comes to that; then all is well. */
+  readonly faults: ReadonlyArray<Fault>
+  /** How many of a hundred hints arrive. */
+  readonly hints: number
+  /** Of the simulation's own dice: how long each call takes, which hints arrive. */
+  readonly chance: number
+}
+
+/** Less and more than a turn, a look, a beat, a lease, and the patience with a call. */
+const ms = fc.constantFrom(1, 30, 800, 3_000, 8_000, 40_000)
+
+const fault = (
+  on: On,
+  most: number,
+  what: fc.Arbitrary<What> = fc.constantFrom(...whats),
+  forMs: fc.Arbitrary<number> = ms
+): fc.Arbitrary<Fault> => fc.record({ on: fc.constant(on), after: fc.nat({ max: most }), what, ms: forMs })
+
+const aFault = fc.oneof(
+  { weight: 4, arbitrary: fault("any", 80) },
+  { weight: 4, arbitrary: fault("write", 25) },
+  { weight: 2, arbitrary: fault("transaction", 2) },
+  { weight: 1, arbitrary: fault("claim", 4) },
+  { weight: 1, arbitrary: fault("heartbeat", 2) },
+  // One that is worth something: a lease is over meanwhile.
+  { weight: 1, arbitrary: fault("any", 40, fc.constant("cut off"), fc.constant(8_000)) }
+)
+
+export const aPlan: fc.Arbitrary<Plan> = fc.record({
+  work: aCase.map(({ others, program }) => ({ others, program })),
+  executors: fc.integer({ min: 1, max: 2 }),
+  faults: fc.array(aFault, { maxLength: 10, size: "max" }),
+  hints: fc.constantFrom(100, 50, 0),
+  chance: fc.nat()
+}).map(({ work, ...rest }) => ({ ...work, ...rest }))
