@@ -38,6 +38,28 @@ export const deadlines: Suite = (claim) => {
       })
   )
 
+  claim(
+    "a child that is out of time with its parent does not end before it, where a stranger holds the parent",
+    (given) =>
+      Effect.gen(function*() {
+        const { store, target } = given
+        if (target.kind !== "postgres") return
+        const { sql } = yield* given.another
+        yield* join(store, "i")
+        const deadlineAt = (yield* store.now) + 1_000
+        yield* startOwned(store, "p", "i", { deadlineAt })
+        yield* startOwned(store, "c", "i", { deadlineAt, parentId: "p" })
+        yield* startOwned(store, "alone", "i", { deadlineAt })
+        yield* store.adjustClock(2_000)
+        yield* sql.withTransaction(Effect.gen(function*() {
+          yield* sql.unsafe(`SELECT 1 FROM "${target.schema}".ownership WHERE workflow_id = 'p' FOR UPDATE`)
+          assert.deepStrictEqual((yield* store.sweep(100)).expired, ["alone"])
+        }))
+        assert.sameMembers([...(yield* store.sweep(100)).expired], ["p", "c"])
+      }),
+    "postgres"
+  )
+
   claim("the deadline of a dead owner's workflow counts too", ({ store }) =>
     Effect.gen(function*() {
       yield* join(store, "i")

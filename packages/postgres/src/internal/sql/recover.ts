@@ -164,6 +164,14 @@ BEGIN${readCommitted}
       ) o
     ) l;
     v_held := coalesce(cardinality(v_ids), 0) < cardinality(v_due);
+    -- a child goes with its parent, or the parent would be told of its end before its own
+    IF v_held THEN
+      SELECT array_agg(k.id) INTO v_ids FROM unnest(v_ids) k(id)
+      CROSS JOIN LATERAL (
+        SELECT w.parent_id, w.detached FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0
+      ) w
+      WHERE w.parent_id IS NULL OR w.detached OR w.parent_id <> ALL (v_due) OR w.parent_id = ANY (v_ids);
+    END IF;
   END IF;
   -- done, or resumed without it, since the look
   SELECT array_agg(d.workflow_id) INTO v_ids
