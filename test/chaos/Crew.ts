@@ -41,6 +41,8 @@ export const start = (crew: Crew, place: number): Effect.Effect<void, never, Sco
     const { place: at } = crew.lab
     const proxy = crew.proxies[place]
     const config = {
+      // What was killed is seen at once by its successor at the place, and by the others when its lease has lapsed.
+      machine: `machine ${place}`,
       clockShiftMs: clockShifts[yield* Random.nextIntBetween(0, clockShifts.length - 1)],
       ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: proxy.through(at.url) } } : {})
     }

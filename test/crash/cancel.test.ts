@@ -100,7 +100,7 @@ Lab.onBothStores("cancel and timeout", (kind) => {
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
         // Longer than the deadline: the workflow is out of time before its process is known to be dead.
-        const victim = yield* lab.run("executor", { engine: { lease: "4 seconds" } })
+        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "4 seconds" } })
         yield* victim.hear("ready")
         yield* Effect.gen(function*() {
           yield* started(victim, "Parent", "parent", "3 seconds")

@@ -19,10 +19,15 @@ const roomy = { ...engine, maxRunning: 1000 }
 const promisedMs = 1500 + 300 + 2 * 100 + 2000
 
 /** So many processes, all of them at work on the jobs. */
-const atWork = Effect.fnUntraced(function*(lab: Lab.Lab, processes: number, workMs: number) {
+const atWork = Effect.fnUntraced(function*(
+  lab: Lab.Lab,
+  processes: number,
+  workMs: number,
+  configOf: (index: number) => object
+) {
   const programs = yield* Effect.forEach(
-    Array.from({ length: processes }),
-    () => lab.run("executor", { engine: { ...engine, maxRunning: Math.ceil(60 / processes) } })
+    Array.from({ length: processes }, (_, index) => configOf(index)),
+    (config) => lab.run("executor", { engine: { ...engine, maxRunning: Math.ceil(60 / processes) }, ...config })
   )
   for (const program of programs) yield* program.hear("ready")
   const workflowIds = yield* Jobs.startAll(workMs)
@@ -46,11 +51,16 @@ const ownedBy = (program: Program) =>
 
 Lab.onBothStores("several processes", (kind) => {
   for (const processes of [2, 3]) {
-    it.live(`finish the work of one of ${processes} that is killed, within the lease and a little`, () =>
+    it.live(`finish the work of one of ${processes} machines that is gone, within the lease and a little`, () =>
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
         yield* Effect.gen(function*() {
-          const { programs: [victim], workflowIds } = yield* atWork(lab, processes, 300)
+          const { programs: [victim], workflowIds } = yield* atWork(
+            lab,
+            processes,
+            300,
+            (index) => ({ machine: `machine ${index}` })
+          )
           yield* victim!.kill
           const store = yield* Store
           const killedAt = yield* store.now
@@ -65,6 +75,40 @@ Lab.onBothStores("several processes", (kind) => {
         }).pipe(Effect.provide(lab.client))
       }))
   }
+
+  it.live("of one machine go on at once with what a killed one had, however long its lease is", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      yield* Effect.gen(function*() {
+        const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
+        const { programs: [victim], workflowIds } = yield* atWork(lab, 2, 300, () => long)
+        yield* victim!.kill
+        assert.isAbove((yield* ownedBy(victim!)).length, 0, "nothing was under way in the killed process")
+        yield* Jobs.allDone
+        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2)
+      }).pipe(Effect.provide(lab.client))
+    }))
+
+  it.live("of one machine leave one that is frozen to its lease", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      yield* Effect.gen(function*() {
+        const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
+        const { programs: [frozen, other] } = yield* atWork(lab, 2, 300, () => long)
+        yield* freeze(frozen!)
+        const owned = yield* ownedBy(frozen!)
+        assert.isAbove(owned.length, 0)
+        // Long enough for several sweeps of the other.
+        yield* eventually(
+          "the other to end what is its own",
+          Effect.map(ownedBy(other!), ({ length }) => length === 0),
+          { state: () => other!.state }
+        )
+        yield* Effect.sleep("2 seconds")
+        // Its database may have answered a claim of it since.
+        assert.includeMembers([...(yield* ownedBy(frozen!))], [...owned])
+      }).pipe(Effect.provide(lab.client))
+    }))
 
   it.live("are not disturbed by one that was frozen past its lease and goes on", () =>
     Effect.gen(function*() {

@@ -16,8 +16,7 @@ import { PaymentSteps, ProcessOrderLive } from "./OrderWorkflow.ts"
 import { Payments } from "./Payments.ts"
 import { Shop } from "./Shop.ts"
 
-/** A short lease: a killed process is noticed after two seconds. */
-const EngineLive = Engine.layer({ executorId: "shop", lease: "2 seconds", heartbeat: "500 millis" })
+const EngineLive = Engine.layer({ executorId: "shop" })
 
 const ShopLive = Layer.mergeAll(PaymentSteps.layer.pipe(Layer.provide(Payments.layer)), Mail.layer, Shop.layer)
 

@@ -645,6 +645,12 @@ export interface StoreService
   /** Renews the lease, unless it has lapsed. On a connection of its own, where the database has connections. */
   readonly heartbeat: (incarnation: string, leaseMs: number) => Effect.Effect<Heartbeat, StoreError>
 
+  /**
+   * Ends the leases of these executors, as if they had lapsed: their processes are known to have ended. The sweep finds
+   * what they owned. Returns those that this store knows, lapsed before or not.
+   */
+  readonly lapse: (incarnations: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, StoreError>
+
   /** Ends the lease and gives every workflow of this incarnation back, due at once, without counting an attempt. */
   readonly leave: (incarnation: string) => Effect.Effect<void, StoreError>
 

@@ -88,6 +88,25 @@ export const executors: Suite = (claim) => {
       })
   )
 
+  claim(
+    "an executor whose process has ended lapses at once, and nobody else does",
+    ({ store }) =>
+      Effect.gen(function*() {
+        for (const incarnation of ["i", "j", "left"]) yield* join(store, incarnation)
+        yield* startOwned(store, "w", "i", { maxRecoveryAttempts: 0 })
+        yield* startOwned(store, "mine", "j")
+        yield* store.leave("left")
+        assert.deepStrictEqual((yield* store.lapse(["i", "left", "stranger"])).slice().sort(), ["i", "left"])
+        assert.deepStrictEqual((yield* store.lapse(["i"])).slice(), ["i"])
+        assert.deepStrictEqual(yield* store.lapse([]), [])
+        assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
+        assert.isTrue((yield* store.heartbeat("j", leaseMs)).alive)
+        // Its loss counts, like that of any other.
+        assert.deepStrictEqual(yield* sweep(store), { released: 0, deadLettered: ["w"], expired: [] })
+        assert.strictEqual((yield* store.get("mine"))!.status, "PENDING")
+      })
+  )
+
   claim("leaving leaves a suspended workflow to its time", ({ store }) =>
     Effect.gen(function*() {
       yield* join(store, "i")

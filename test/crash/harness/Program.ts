@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { programOf } from "../../programs.ts"
@@ -18,6 +20,11 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null
 }
 
+/** Programs of one machine see when one of them has ended; those of two machines wait for its lease. Default: one. */
+interface Machine {
+  readonly machine?: string
+}
+
 /** Kept between programs and between runs: there are hundreds of them, and each loads the same. */
 const compiled = fileURLToPath(new URL("../../../node_modules/.cache/compiled", import.meta.url))
 
@@ -31,9 +38,12 @@ export class Program {
   constructor(role: string, config: object, folder: string, wrapper: ReadonlyArray<string>) {
     const node = [process.execPath, programOf("test/crash/program.ts"), role, JSON.stringify(config)] as const
     const [command, ...args] = wrapper.length === 0 ? node : [...wrapper, ...node]
+    // Programs that do not share the folder of what is temporary know as little of each other as on two machines.
+    const machine = join(folder, (config as Machine).machine ?? "machine")
+    mkdirSync(machine, { recursive: true })
     this.child = spawn(command!, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: compiled }
+      env: { PATH: process.env["PATH"], HOME: folder, TMPDIR: machine, NODE_COMPILE_CACHE: compiled }
     })
     this.child.stdin!.on("error", () => {})
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => this.log += text)

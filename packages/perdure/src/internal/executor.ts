@@ -15,6 +15,7 @@ import { Executions } from "./executions.ts"
 import { Lease, sending } from "./lease.ts"
 import { loop, patienceMs } from "./loop.ts"
 import * as Metrics from "./metrics.ts"
+import { Neighbours } from "./neighbours.ts"
 import { Serving } from "./serving.ts"
 
 /** Rows of one round of the sweep. */
@@ -29,6 +30,7 @@ export class ExecutorLoops implements Executor {
   private revoking = false
   /** The lease has been given up. */
   private left = false
+  private readonly neighbours = new Neighbours()
   private readonly serving: Serving
   private readonly executions: Executions
   private readonly claiming: Claiming
@@ -123,6 +125,8 @@ export class ExecutorLoops implements Executor {
     return Effect.map(this.core.store.join({ incarnation: lease.incarnation, executorId, version }, leaseMs), (now) => {
       this.core.clock.sync(now, sent.at)
       lease.renewed(sent, this.core.settings)
+      this.neighbours.left(this.lease.incarnation)
+      this.neighbours.entered(lease.incarnation)
       this.lease = lease
       this.serving.joined()
       this.claimNow()
@@ -188,7 +192,10 @@ export class ExecutorLoops implements Executor {
     return Effect.suspend(() => {
       if (this.stopping) return Effect.void
       return Effect.flatMap(
-        Effect.andThen(this.serving.tell(this.lease.incarnation), this.core.store.sweep(sweepBatch)),
+        this.serving.tell(this.lease.incarnation).pipe(
+          Effect.andThen(this.lapseNeighbours),
+          Effect.andThen(this.core.store.sweep(sweepBatch))
+        ),
         (swept) => {
           if (swept.released > 0) this.claimNow()
           const ended = [...swept.expired, ...swept.deadLettered]
@@ -215,6 +222,14 @@ export class ExecutorLoops implements Executor {
     })
   }
 
+  /** Processes of this machine that have ended need their leases no more. */
+  private readonly lapseNeighbours: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    const { ended } = this.neighbours
+    return ended.length === 0
+      ? Effect.void
+      : Effect.map(this.core.store.lapse(ended), (known) => this.neighbours.tell(ended, known))
+  })
+
   // ---------------------------------------------------------------------------
   // shutdown
   // ---------------------------------------------------------------------------
@@ -229,6 +244,7 @@ export class ExecutorLoops implements Executor {
         this.executions.stopAll({ _tag: "Released" })
       })),
       Effect.andThen(Effect.timeoutOption(Effect.ignore(this.core.store.leave(this.lease.incarnation)), "5 seconds")),
+      Effect.andThen(Effect.sync(() => this.neighbours.left(this.lease.incarnation))),
       Effect.asVoid
     )
   })

@@ -68,6 +68,15 @@ const heartbeatStatement = (s: string): string => `
     )
   ), ${latestVersion(s)} FROM n`
 
+/** Their processes have ended. With the sweep's own word for it: of this and a heartbeat exactly one succeeds. */
+const endedStatement = (s: string): string => `
+  WITH l AS (
+    UPDATE ${s}.executor e SET state = 'dead', lease_until = least(e.lease_until, n.now)
+    FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n
+    WHERE e.incarnation = ANY ($1::text[]) AND e.state <> 'dead'
+  )
+  SELECT e.incarnation FROM ${s}.executor e WHERE e.incarnation = ANY ($1::text[])`
+
 /** Who has said farewell has so long to give everything back. */
 const leavingMs = 10_000
 
@@ -92,6 +101,7 @@ export const make = (database: Database, pulse: Database) => {
   const s = database.s
   const joinSql = joinStatement(s)
   const heartbeatSql = heartbeatStatement(s)
+  const endedSql = endedStatement(s)
   const serveSql = serveStatement(s)
   const executorsSql = executorsStatement(s)
   /** Losses told to an incarnation of this process, acknowledged by its next heartbeat. */
@@ -133,6 +143,9 @@ export const make = (database: Database, pulse: Database) => {
         }
       )
     })
+
+  const lapse = (incarnations: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, StoreError> =>
+    Effect.map(database.query(endedSql, [incarnations]), (rows) => rows.map(([incarnation]) => incarnation as string))
 
   const leave = (incarnation: string): Effect.Effect<void, StoreError> =>
     Effect.gen(function*() {
@@ -177,5 +190,5 @@ export const make = (database: Database, pulse: Database) => {
       }))
   )
 
-  return { join, heartbeat, leave, serve, executors }
+  return { join, heartbeat, lapse, leave, serve, executors }
 }

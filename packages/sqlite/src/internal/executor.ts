@@ -72,6 +72,22 @@ const tell = (database: Database, incarnation: string, now: number): Heartbeat["
     return { workflowId: workflow_id, epoch }
   })
 
+/** Their processes have ended. The sweep finds what they owned. */
+export const lapse = (database: Database, incarnations: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const now = Clock.now(database)
+  const among = "SELECT value FROM json_each(?)"
+  const asked = JSON.stringify(incarnations)
+  database.run(
+    `UPDATE perdure_executor SET dead = 1, lease_until = min(lease_until, ?) WHERE dead = 0 AND incarnation IN (${among})`,
+    now,
+    asked
+  )
+  return database.all<{ readonly incarnation: string }>(
+    `SELECT incarnation FROM perdure_executor WHERE incarnation IN (${among})`,
+    asked
+  ).map(({ incarnation }) => incarnation)
+}
+
 /** The row stays until the sweep removes it, dead: a late heartbeat must not find a lease to renew. */
 export const leave = (database: Database, incarnation: string): void => {
   const now = Clock.now(database)

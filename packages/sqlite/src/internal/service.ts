@@ -46,6 +46,7 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
     connections.write("register the executor", (database) => Executor.join(database, executor, leaseMs)),
   heartbeat: (incarnation, leaseMs) =>
     connections.write("renew the lease", (database) => Executor.heartbeat(database, incarnation, leaseMs)),
+  lapse: (incarnations) => connections.write("end leases", (database) => Executor.lapse(database, incarnations)),
   leave: (incarnation) =>
     connections.write("give the workflows back", (database) => Executor.leave(database, incarnation)),
 
