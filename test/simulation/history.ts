@@ -149,10 +149,10 @@ export class History {
     const now = Date.now()
     const { epoch, over, overSince } = this.of(caller, workflowId)
     const wrong = (what: string) => this.wrong.push(`${path} of "${workflowId}" began in ${caller} ${what}`)
-    if (epoch < 0) wrong("which does not own it")
-    if (this.recorded.has(path)) wrong("although it is recorded")
     // In the moment in which it is told it may not have listened yet.
-    if (over >= epoch && overSince < now) wrong(`which knew since ${now - overSince} ms that it had lost it`)
+    if (epoch < 0) wrong("which does not own it")
+    else if (over >= epoch && overSince < now) wrong(`which knew since ${now - overSince} ms that it had lost it`)
+    if (this.recorded.has(path)) wrong("although it is recorded")
     if (now >= (this.leases.get(caller) ?? 0)) wrong("after its lease")
     this.paths.set(`${workflowId} ${epoch} ${stepId}`, path)
     const life = `${caller} ${workflowId} ${epoch}`
