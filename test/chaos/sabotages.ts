@@ -106,8 +106,9 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "the interruption of what is given up is its outcome",
     file: `${core}/answering.ts`,
-    replace: "            Effect.sleep(ms),\n",
-    by: "            Effect.tap(Effect.sleep(ms), () => Effect.sync(() => fiber.interruptUnsafe())),\n",
+    replace: "Effect.andThen(Effect.sleep(ms), Effect.failSync(error))",
+    by:
+      "Effect.andThen(Effect.tap(Effect.sleep(ms), () => Effect.sync(() => fiber.interruptUnsafe())), Effect.failSync(error))",
     test: ["packages/perdure/test/answering.test.ts"]
   },
   {
