@@ -32,6 +32,29 @@ onPages("the list of workflows", (claim) => {
     await page.getByText("There are no workflows yet").waitFor()
   })
 
+  claim(
+    "where no index finds what fits it says how far it has looked, and looks further",
+    { live, server: { limits: { look: 3 } } },
+    async ({ another, open, page, run }) => {
+      const old = await another(live, { executorId: "old", version: "v0" })
+      await Effect.runPromise(old.use(World.Quick.execute({ note: "x" }, { workflowId: "oldest" })))
+      await run(start(20, "a"))
+      await open("workflows?version=v0")
+      await page.getByText("None that fits was found as far as").waitFor()
+      const further = page.getByRole("button", { name: "Look further" })
+      await further.click()
+      await waitFor("the oldest to be found", async () => {
+        if (await further.isVisible() && await further.isEnabled()) {
+          await further.click({ timeout: 1000 }).catch(() => {})
+        }
+        return page.getByRole("link", { name: "oldest" }).isVisible()
+      })
+      await page.getByText("1 shown, all that fit.").waitFor()
+      await further.waitFor({ state: "hidden" })
+      await Effect.runPromise(old.close)
+    }
+  )
+
   claim("keeps its filters in the address", { live }, async ({ open, page, run }) => {
     await run(start(3, "a"))
     await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))

@@ -26,7 +26,7 @@ import type { RetainOptions } from "./internal/erasing.ts"
 import * as Events from "./internal/events.ts"
 import type { EventInfo } from "./internal/events.ts"
 import type { Explanation } from "./internal/explaining.ts"
-import { cursorOf, type Filter, listFilterOf, type PageOptions } from "./internal/filtering.ts"
+import { cursorOf, type Filter, listFilterOf, lookOf, type PageOptions } from "./internal/filtering.ts"
 import * as Forking from "./internal/forking.ts"
 import { explainById } from "./internal/gathering.ts"
 import { outsideBody } from "./internal/inBody.ts"
@@ -76,6 +76,8 @@ export interface Page {
   readonly workflows: ReadonlyArray<WorkflowInfo>
   /** For the next page; undefined: this was the last. */
   readonly cursor: string | undefined
+  /** With `look`: looking stopped at one that was created then, before the page was full. */
+  readonly lookedTo: Date | undefined
 }
 
 /** How to cancel. */
@@ -119,9 +121,15 @@ export const list = (options: ListOptions = {}): Effect.Effect<Page, WorkflowErr
   managed("list", (core) =>
     Effect.gen(function*() {
       const filter = yield* attemptSync(() => listFilterOf(options))
-      const workflows = yield* Managing.list(core, filter)
+      const look = options.look === undefined ? undefined : yield* attemptSync(() => lookOf(options.look!))
+      const { lookedTo, workflows } = yield* Managing.list(core, filter, look)
       const last = workflows[workflows.length - 1]
-      return { workflows, cursor: last === undefined || workflows.length < filter.limit ? undefined : cursorOf(last) }
+      const cursor = lookedTo !== null
+        ? cursorOf(lookedTo.createdAt, lookedTo.workflowId)
+        : last === undefined || workflows.length < filter.limit
+        ? undefined
+        : cursorOf(last.createdAt.getTime(), last.workflowId)
+      return { workflows, cursor, lookedTo: lookedTo === null ? undefined : new Date(lookedTo.createdAt) }
     }))
 
 /** How many workflows fit, counted up to `limit`: 1 to 10,000,000. Default: 100,000. */
@@ -133,6 +141,23 @@ export const count = (
     Effect.flatMap(
       attemptSync(() => ({ ...listFilterOf({ ...filter, limit: 1 }), limit: countLimitOf(options.limit ?? 100_000) })),
       (restricted) => Effect.mapError(core.store.count(restricted), fromStoreError)
+    ))
+
+/**
+ * As {@link count}, but at most `look` workflows are looked at where no index finds what fits, the newest. `complete`:
+ * false where it stopped there, or at `limit`: then there are at least so many.
+ */
+export const countWithin = (
+  filter: Filter,
+  options: { readonly limit?: number; readonly look: number }
+): Effect.Effect<{ readonly count: number; readonly complete: boolean }, WorkflowError, Engine> =>
+  managed("countWithin", (core) =>
+    Effect.flatMap(
+      attemptSync(() => ({
+        restricted: { ...listFilterOf({ ...filter, limit: 1 }), limit: countLimitOf(options.limit ?? 100_000) },
+        look: lookOf(options.look)
+      })),
+      ({ look, restricted }) => Effect.mapError(core.store.countWithin(restricted, look), fromStoreError)
     ))
 
 /**

@@ -10,7 +10,13 @@ import type { ListFilter } from "perdure/Store"
 import { familyStatement } from "../src/internal/sql/erase.ts"
 import { executorsStatement } from "../src/internal/sql/executors.ts"
 import { quoteLiteral } from "../src/internal/sql/function.ts"
-import { countStatement, listStatement, type Statement } from "../src/internal/sql/listing.ts"
+import {
+  countStatement,
+  countWithinStatement,
+  listStatement,
+  listWithinStatement,
+  type Statement
+} from "../src/internal/sql/listing.ts"
 import { dueStatement } from "../src/internal/sql/schedules.ts"
 import { freshSchema, open, session, useDatabase } from "./given.ts"
 
@@ -90,6 +96,20 @@ const filters: ReadonlyArray<readonly [name: string, filter: Partial<ListFilter>
   ["a range of creation of one name", { createdFrom: 100_000, createdTo: 200_000, names: ["Rare"] }, 100]
 ]
 
+/**
+ * Filters that no index serves: what fits may be anywhere, or nowhere. `among`: one in so many has the name, which the
+ * planner may find by walking all.
+ */
+const unserved: ReadonlyArray<readonly [name: string, filter: Partial<ListFilter>, among?: number]> = [
+  ["a version that nobody has", { versions: ["nobody"] }],
+  ["an executor that nobody is", { executorId: "nobody" }],
+  ["an executor among a name", { executorId: "nobody", names: ["Order1"] }, 5],
+  ["an executor after a page", { executorId: "nobody", after: { createdAt: 500_000, workflowId: "w50000" } }],
+  ["a version of those that ended well", { versions: ["nobody"], status: ["SUCCESS"] }],
+  ["a time of ending", { completedFrom: 1, completedTo: 2 }],
+  ["a deduplication id of any queue", { deduplicationId: "nothing" }]
+]
+
 interface Node {
   readonly "Node Type": string
   readonly "Relation Name"?: string
@@ -147,6 +167,35 @@ describe("with a hundred thousand workflows", () => {
           assert.isAtMost(read, most, `${["list", "list from the oldest", "count"][i]} of ${name}: ${inspect(scans)}`)
         }
       }
+    }))
+
+  it.live("a bounded look at what no index finds reads what it may look at, once, and once more to say how far it was", () =>
+    Effect.gen(function*() {
+      const { schema, sql } = yield* open(freshSchema())
+      for (const statement of fill(schema)) yield* sql.unsafe(statement)
+      const connection = yield* session
+      const look = 1_000
+      for (const [name, filter, among = 1] of unserved) {
+        for (const crowded of [false, true]) {
+          const statements = [
+            listWithinStatement(schema, { ...page, ...filter }, { look, crowded }),
+            listWithinStatement(schema, { ...page, ...filter, order: "asc" }, { look, crowded }),
+            countWithinStatement(schema, { ...page, ...filter }, { look, crowded })
+          ]
+          for (const [i, statement] of statements.entries()) {
+            const scans = (yield* explain(connection, statement!)).filter(({ table }) => large.has(table))
+            const read = scans.reduce((sum, scan) => sum + scan.read, 0)
+            assert.isAtMost(
+              read,
+              2 * among * look + 10,
+              `${["list", "list from the oldest", "count"][i]} of ${name}: ${inspect(scans)}`
+            )
+          }
+        }
+      }
+      const found = listWithinStatement(schema, { ...page, executorId: "e1" }, { look, crowded: false })
+      const scans = (yield* explain(connection, found!)).filter(({ table }) => table === "workflow")
+      assert.isAtMost(scans.reduce((sum, scan) => sum + scan.read, 0), 100, inspect(scans))
     }))
 
   it.live("what operators and schedulers do reads little more than it touches", () =>

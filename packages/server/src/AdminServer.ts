@@ -62,13 +62,14 @@ export interface Options {
   readonly limits?: Partial<Limits>
 }
 
-/** The limits of a server where none are given: 1 MiB, 30 seconds, 64 requests, 32 streams of an hour. */
+/** The limits of a server where none are given: 1 MiB, 30 seconds, 64 requests, 32 streams of an hour, 20,000 looked at. */
 export const defaults: Limits = {
   bodyBytes: 1_048_576,
   requestMs: 30_000,
   requests: 64,
   streams: 32,
-  streamMs: 3_600_000
+  streamMs: 3_600_000,
+  look: 20_000
 }
 
 // -----------------------------------------------------------------------------

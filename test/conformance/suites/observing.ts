@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { Span, StoreService } from "perdure/Store"
+import type { ListFilter, Span, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, attempt, fail, record, start, succeed } from "../builders.ts"
 import { limits, perKey, queued } from "../queues.ts"
@@ -22,7 +22,75 @@ const runFor = (store: StoreService, workflowId: string, ms: number, end: typeof
     yield* recorded(store, advance(workflowId, 1, { end }))
   })
 
+/** Six, a second apart, of two versions in turn. */
+const sixInTurn = (store: StoreService) =>
+  Effect.gen(function*() {
+    yield* join(store, "i")
+    for (const [index, workflowId] of ["a", "b", "c", "d", "e", "f"].entries()) {
+      yield* submit(store, start({ workflowId, version: index % 2 === 0 ? "even" : "odd", owner: "i" }))
+      yield* store.adjustClock(1000)
+    }
+  })
+
 export const observing: Suite = (claim) => {
+  claim(
+    "a bounded list looks at so many rows, says how far it was, and goes on from there",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* sixInTurn(store)
+        const page = { versions: ["even"], order: "desc", limit: 10 } as const
+        const first = yield* store.listWithin(page, 4)
+        assert.deepStrictEqual(first.rows.map(({ workflowId }) => workflowId), ["e", "c"])
+        assert.strictEqual(first.lookedTo?.workflowId, "c")
+        const second = yield* store.listWithin({ ...page, after: first.lookedTo! }, 4)
+        assert.deepStrictEqual(second.rows.map(({ workflowId }) => workflowId), ["a"])
+        assert.isNull(second.lookedTo)
+        const full = yield* store.listWithin({ ...page, limit: 1 }, 2)
+        assert.deepStrictEqual(full, { rows: (yield* store.list(page)).slice(0, 1), lookedTo: null })
+        const oldest = yield* store.listWithin({ ...page, order: "asc", versions: ["odd"] }, 1)
+        assert.deepStrictEqual([oldest.rows, oldest.lookedTo?.workflowId], [[], "a"])
+        assert.isNull((yield* store.listWithin({ ...page, versions: ["odd"] }, 6)).lookedTo)
+        const nobody = yield* store.listWithin({ ...page, executorId: "nobody" }, 100)
+        assert.deepStrictEqual(nobody, { rows: [], lookedTo: null })
+      })
+  )
+
+  claim("a bounded count says whether it is all", ({ store }) =>
+    Effect.gen(function*() {
+      yield* sixInTurn(store)
+      const filter = { versions: ["even"], order: "desc", limit: 10 } as const
+      assert.deepStrictEqual(yield* store.countWithin(filter, 100), { count: 3, complete: true })
+      assert.deepStrictEqual(yield* store.countWithin(filter, 6), { count: 3, complete: true })
+      assert.deepStrictEqual(yield* store.countWithin(filter, 4), { count: 2, complete: false })
+      assert.deepStrictEqual(yield* store.countWithin({ ...filter, limit: 2 }, 100), { count: 2, complete: false })
+    }))
+
+  claim(
+    "a bounded look at what indexes find is a list, whatever it may look at",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* sixInTurn(store)
+        yield* recorded(store, advance("d", 1, { end: fail }))
+        const filters: ReadonlyArray<Partial<ListFilter>> = [
+          {},
+          { names: ["Order"] },
+          { ids: ["a", "f"] },
+          { idPrefix: "b" },
+          { status: ["PENDING"] },
+          { status: ["PENDING", "ERROR"] },
+          { status: ["ENQUEUED"] },
+          { status: ["BLOCKED", "DEAD_LETTER"] },
+          { status: ["ERROR"] }
+        ]
+        for (const one of filters) {
+          const filter = { ...one, order: "desc", limit: 100 } as const
+          const rows = yield* store.list(filter)
+          assert.deepStrictEqual(yield* store.listWithin(filter, 1000), { rows, lookedTo: null })
+          assert.deepStrictEqual(yield* store.countWithin(filter, 1000), { count: rows.length, complete: true })
+        }
+      })
+  )
+
   claim(
     "progress changes with every outcome and every failed attempt; the unknown are left out",
     ({ store }) =>

@@ -4,7 +4,6 @@ import type { ListFilter } from "../Store.ts"
 import { WorkflowStatus } from "../WorkflowStatus.ts"
 import { type Attributes, checkAttributes } from "./attributes.ts"
 import { invalid } from "./invalid.ts"
-import type { WorkflowInfo } from "./managing.ts"
 
 type OneOrMore<A> = A | ReadonlyArray<A>
 
@@ -137,6 +136,11 @@ export interface PageOptions {
   readonly cursor?: string
   /** False: without payloads and successes, which may be large. Default: true. */
   readonly values?: boolean
+  /**
+   * At most so many workflows are looked at where no index finds what fits (versions, executors, times of starts and ends):
+   * 1 to 1,000,000. Such a page may be short or empty although its cursor goes on. Default: as many as it takes.
+   */
+  readonly look?: number
 }
 
 /** Throws a `WorkflowError` for what makes no sense. */
@@ -158,7 +162,13 @@ export const listFilterOf = (options: Filter & PageOptions): ListFilter => {
   }
 }
 
-export const cursorOf = (last: WorkflowInfo): string => `${last.createdAt.getTime()}:${last.workflowId}`
+export const cursorOf = (createdAt: number, workflowId: string): string => `${createdAt}:${workflowId}`
+
+/** Throws a `WorkflowError` for what makes no sense. */
+export const lookOf = (look: number): number => {
+  if (Number.isInteger(look) && look >= 1 && look <= 1_000_000) return look
+  throw invalid("look", `it is ${look}`, "Give a whole number from 1 to 1,000,000.")
+}
 
 const parseCursor = (cursor: string): { readonly createdAt: number; readonly workflowId: string } => {
   const colon = typeof cursor === "string" ? cursor.indexOf(":") : 0

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Json } from "../Json.ts"
 import type { FailureDetail } from "../StepFailed.ts"
-import type { AttributeValue, CancelAnswer, ListFilter, ResumeAnswer, WorkflowRow } from "../Store.ts"
+import type { AttributeValue, BoundedRows, CancelAnswer, ListFilter, ResumeAnswer, WorkflowRow } from "../Store.ts"
 import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
@@ -101,12 +101,25 @@ export const get = (core: Core, workflowId: string): Effect.Effect<WorkflowInfo,
     (info) => info === undefined ? Effect.fail(notFound(workflowId)) : Effect.succeed(info)
   )
 
-export const list = (core: Core, filter: ListFilter): Effect.Effect<ReadonlyArray<WorkflowInfo>, WorkflowError> =>
-  Effect.mapError(core.store.list(filter), fromStoreError).pipe(
-    Effect.map((rows) =>
-      filter.values === false ? rows.map((row) => ({ ...infoOf(row), payload: undefined })) : rows.map(infoOf)
+export const list = (
+  core: Core,
+  filter: ListFilter,
+  look: number | undefined
+): Effect.Effect<
+  Pick<BoundedRows, "lookedTo"> & { readonly workflows: ReadonlyArray<WorkflowInfo> },
+  WorkflowError
+> =>
+  (look === undefined
+    ? Effect.map(core.store.list(filter), (rows): BoundedRows => ({ rows, lookedTo: null }))
+    : core.store.listWithin(filter, look)).pipe(
+      Effect.mapError(fromStoreError),
+      Effect.map(({ lookedTo, rows }) => ({
+        lookedTo,
+        workflows: filter.values === false
+          ? rows.map((row) => ({ ...infoOf(row), payload: undefined }))
+          : rows.map(infoOf)
+      }))
     )
-  )
 
 export const steps = (
   core: Core,

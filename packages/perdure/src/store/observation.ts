@@ -1,6 +1,6 @@
 /** What is looked at again and again: how far workflows are, heads of queues, figures over time. Each look is bounded. */
 import type * as Effect from "effect/Effect"
-import type { StoreError } from "../Store.ts"
+import type { ListFilter, StoreError, WorkflowRow } from "../Store.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 
 /** How far a workflow is: changes with everything that is recorded of it. */
@@ -48,7 +48,26 @@ export interface NameRow {
   readonly slowestId: string
 }
 
+/** A page of which no more than so many rows were looked at. */
+export interface BoundedRows {
+  readonly rows: ReadonlyArray<WorkflowRow>
+  /** The row at which looking stopped although the page was not full; null: the page is full, or nothing is behind it. */
+  readonly lookedTo: { readonly createdAt: number; readonly workflowId: string } | null
+}
+
 export interface ObservationStore {
+  /**
+   * As `list`, but of what no index finds at most `look` rows are looked at, in the order of the list. Which restrictions
+   * an index finds is the store's to know; where it finds all of them, this is `list`.
+   */
+  readonly listWithin: (filter: ListFilter, look: number) => Effect.Effect<BoundedRows, StoreError>
+
+  /** As `count`, looking as `listWithin` does. Not complete: it stopped at the limit, or after `look` rows. */
+  readonly countWithin: (
+    filter: ListFilter,
+    look: number
+  ) => Effect.Effect<{ readonly count: number; readonly complete: boolean }, StoreError>
+
   /** Those that exist. One statement for all. */
   readonly progress: (workflowIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ProgressRow>, StoreError>
 

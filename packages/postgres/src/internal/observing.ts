@@ -12,7 +12,7 @@ const parametersOf = ({ from, limit, name, to }: Span): ReadonlyArray<unknown> =
   ...(name === null ? [] : [name])
 ]
 
-export const make = (database: Database): ObservationStore => {
+export const make = (database: Database): Omit<ObservationStore, "listWithin" | "countWithin"> => {
   const s = database.s
   const progressSql = progressStatement(s)
   const headSql = queueHeadStatement(s)

@@ -60,14 +60,19 @@ export const WorkflowDetail = Schema.Struct({
 })
 export type WorkflowDetail = typeof WorkflowDetail.Type
 
-/** A page of workflows. `cursor`: for the next one; absent: this was the last. */
+/**
+ * A page of workflows. `cursor`: for the next one; absent: this was the last. `lookedTo`: where no index finds what fits
+ * (versions, executors, times of starts and ends), 20,000 workflows (the server may choose) are looked at for a page, down to one of that time; the
+ * page may be short or empty, and the next one looks on.
+ */
 export const WorkflowPage = Schema.Struct({
   workflows: Schema.Array(WorkflowSummary),
-  cursor: Schema.optionalKey(Schema.String)
+  cursor: Schema.optionalKey(Schema.String),
+  lookedTo: Schema.optionalKey(Schema.Date)
 })
 export type WorkflowPage = typeof WorkflowPage.Type
 
-/** How many there are. `more`: counting stopped at the limit, there are at least so many. */
+/** How many there are. `more`: counting stopped at the limit, or after looking at so many: there are at least so many. */
 export const Count = Schema.Struct({ count: Schema.Int, more: Schema.Boolean })
 export type Count = typeof Count.Type
 

@@ -13,6 +13,8 @@ export interface Limits {
   readonly streams: number
   /** Milliseconds that a stream of changes is open. */
   readonly streamMs: number
+  /** Workflows that are looked at for a page or a count where no index finds what fits: at most 1,000,000. */
+  readonly look: number
 }
 
 export interface Settings {

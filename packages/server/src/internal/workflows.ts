@@ -6,6 +6,7 @@ import { WorkflowStatus } from "perdure/WorkflowStatus"
 import { AdminApi, type WorkflowSummary } from "../AdminApi.ts"
 import { NotFound } from "../api/problems.ts"
 import { ask, known } from "./asking.ts"
+import { defined } from "./defined.ts"
 import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
 
@@ -18,24 +19,25 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
   handlers
     .handle("list", ({ query }) =>
       Effect.gen(function*() {
-        const { patternsOf } = yield* CurrentSettings
-        const { cursor, workflows } = yield* ask(Client.list({ ...query, values: false }))
+        const { limits: { look }, patternsOf } = yield* CurrentSettings
+        const { cursor, lookedTo, workflows } = yield* ask(Client.list({ ...query, values: false, look }))
         const shown = workflows.map((info) => Show.summaryOf(patternsOf(info.name), info))
-        return cursor === undefined ? { workflows: shown } : { workflows: shown, cursor }
+        return defined({ workflows: shown, cursor, lookedTo })
       }))
     .handle("counts", ({ query: { limit = 10_000, status, ...filter } }) =>
-      Effect.map(
-        Effect.forEach(
+      Effect.gen(function*() {
+        const { limits: { look } } = yield* CurrentSettings
+        const counts = yield* Effect.forEach(
           status ?? WorkflowStatus.literals,
           (one) =>
-            Effect.map(ask(Client.count({ ...filter, status: one }, { limit: limit + 1 })), (count) => ({
-              status: one,
-              ...counted(count, limit)
-            })),
+            Effect.map(
+              ask(Client.countWithin({ ...filter, status: one }, { limit: limit + 1, look })),
+              ({ complete, count }) => ({ status: one, count: Math.min(count, limit), more: !complete })
+            ),
           { concurrency: 2 }
-        ),
-        (counts) => ({ counts })
-      ))
+        )
+        return { counts }
+      }))
     .handle("get", ({ query }) => Effect.map(known(query.id), ({ info, patterns }) => Show.detailOf(patterns, info)))
     .handle("steps", ({ query: { after = -1, id, limit = 500, values = true } }) =>
       Effect.gen(function*() {

@@ -11,7 +11,59 @@ export interface Where {
 /** What one that did not end well can be. */
 const failed: ReadonlySet<string> = new Set(["ERROR", "CANCELLED", "DEAD_LETTER"])
 
-export const whereOf = (filter: ListFilter): Where => {
+/** What one that is not done can be. These have an ownership row. */
+const active: ReadonlySet<string> = new Set(["ENQUEUED", "DELAYED", "PENDING", "BLOCKED"])
+
+/** What waits in queues may be very many; everything else that is not done is not. */
+export const mayCrowd = ({ status = [] }: ListFilter): boolean =>
+  status.includes("ENQUEUED") || status.includes("DELAYED")
+
+/** Whether those of these statuses are few, or in an index: all but `SUCCESS`. */
+const isHeld = (statuses: ReadonlyArray<string>): boolean =>
+  statuses.every((status) => failed.has(status) || active.has(status))
+
+/** What an index finds in the order of creation, or few enough to be sorted; and what only narrows that. */
+export const partsOf = (
+  filter: ListFilter,
+  crowded: boolean
+): { readonly found: ListFilter; readonly rest: Partial<ListFilter> } => {
+  const {
+    completedFrom,
+    completedTo,
+    deduplicationId,
+    executorId,
+    hasParent,
+    partitionKey,
+    startedFrom,
+    startedTo,
+    status,
+    user,
+    versions,
+    wasForked,
+    ...found
+  } = filter
+  const held = !crowded && status !== undefined && isHeld(status)
+  const given: Record<string, unknown> = {
+    completedFrom,
+    completedTo,
+    deduplicationId,
+    executorId,
+    hasParent,
+    partitionKey,
+    startedFrom,
+    startedTo,
+    status: held ? undefined : status,
+    user,
+    versions,
+    wasForked
+  }
+  for (const key of Object.keys(given)) if (given[key] === undefined) delete given[key]
+  // `as`: the fields above are those of the type, one by one.
+  return { found: held ? { ...found, status } : found, rest: given as Partial<ListFilter> }
+}
+
+/** `crowded`: there are too many of its statuses to begin with those. */
+export const whereOf = (filter: Partial<ListFilter>, crowded: boolean): Where => {
   const conditions: Array<string> = []
   const params: Array<Bind> = []
   const where = (condition: string, ...values: ReadonlyArray<Bind>) => {
@@ -38,6 +90,16 @@ export const whereOf = (filter: ListFilter): Where => {
   if (filter.status !== undefined && filter.status.length > 0 && filter.status.every((status) => failed.has(status))) {
     // In the words of the index, or it would not be used.
     where("w.status IN ('ERROR', 'CANCELLED', 'DEAD_LETTER')")
+  }
+  if (!crowded && filter.status?.some((status) => active.has(status)) === true && isHeld(filter.status)) {
+    const others = filter.status.filter((status) => failed.has(status))
+    const blocked = filter.status.every((status) => status === "BLOCKED" || failed.has(status))
+    const ended = "SELECT f.workflow_id FROM perdure_workflow f WHERE f.status IN ('ERROR', 'CANCELLED', 'DEAD_LETTER')"
+    where(
+      `w.workflow_id IN (SELECT o.workflow_id FROM perdure_ownership o${blocked ? " WHERE o.rest = 'block'" : ""}${
+        others.length === 0 ? "" : ` UNION ALL ${ended}`
+      })`
+    )
   }
   oneOf("name", filter.names)
   if (filter.idPrefix !== undefined && filter.idPrefix !== "") {

@@ -1,18 +1,21 @@
 /** The list of workflows: filters in the address, live, with what can be done to one, some, or all that fit. */
-import type { Filter, WorkflowSummary } from "@perdure/server/AdminApi"
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query"
+import type { Filter, WorkflowPage, WorkflowSummary } from "@perdure/server/AdminApi"
+import { type InfiniteData, useInfiniteQuery, type UseInfiniteQueryResult, useQuery } from "@tanstack/react-query"
 import { useNavigate, useSearch } from "@tanstack/react-router"
-import { useMemo, useRef, useState } from "react"
+import { useEffect, useMemo, useRef, useState } from "react"
 import { counts, info, workflows } from "../api/queries.ts"
 import { Button } from "../components/Button.tsx"
 import { Filters } from "../components/Filters.tsx"
 import { useKeys } from "../components/keys.ts"
 import { Empty, Loading, Problem } from "../components/States.tsx"
 import { labelOf, statuses } from "../components/Status.tsx"
+import { When } from "../components/Time.tsx"
 import { filterOf, restricts, type WorkflowsSearch } from "../text/filters.ts"
 import { type Act, Selected } from "./workflows/Selected.tsx"
 import { StartDialog } from "./workflows/StartDialog.tsx"
 import { WorkflowRows } from "./workflows/WorkflowRows.tsx"
+
+type List = UseInfiniteQueryResult<InfiniteData<WorkflowPage>>
 
 /** Which are chosen: some by hand, or all that fit. */
 export type Selection = ReadonlySet<string> | "all"
@@ -22,6 +25,7 @@ export const Workflows = () => {
   const filter = useMemo(() => filterOf(search), [search])
   const list = useInfiniteQuery(workflows(filter, search.order ?? "desc"))
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.workflows) ?? [], [list.data])
+  const { lookedTo, lookFurther } = useLook(list, rows.length)
   const navigate = useNavigate()
   const [selection, setSelection] = useState<Selection>(new Set())
   const [at, setAt] = useState(-1)
@@ -72,7 +76,9 @@ export const Workflows = () => {
       />
       {list.error === null ? null : <Problem error={list.error} retry={() => void list.refetch()} />}
       {list.isPending ? <Loading what="workflows" /> : null}
-      {list.isSuccess && rows.length === 0 ? <Nothing restricted={restricts(filter)} clear={() => set({})} /> : null}
+      {list.isSuccess && rows.length === 0 && lookedTo === undefined
+        ? <Nothing restricted={restricts(filter)} clear={() => set({})} />
+        : null}
       {rows.length === 0 ? null : (
         <WorkflowRows
           rows={rows}
@@ -80,14 +86,53 @@ export const Workflows = () => {
           selection={selection}
           toggle={toggle}
           setSelection={setSelection}
-          more={list.hasNextPage && !list.isFetchingNextPage ? () => void list.fetchNextPage() : undefined}
-          end={list.hasNextPage ? "Loading more…" : `${rows.length} shown, all that fit.`}
+          more={lookedTo === undefined && list.hasNextPage && !list.isFetchingNextPage
+            ? () => void list.fetchNextPage()
+            : undefined}
+          end={lookedTo !== undefined
+            ? `${rows.length} shown.`
+            : list.hasNextPage
+            ? "Loading more…"
+            : `${rows.length} shown, all that fit.`}
         />
       )}
+      {lookedTo === undefined ? null : <LookedTo at={lookedTo} found={rows.length} lookFurther={lookFurther} />}
       {act === "start" ? <StartDialog close={() => setAct(undefined)} /> : null}
     </div>
   )
 }
+
+/** So many pages are looked through without being asked while nothing is found. */
+const looksUnasked = 5
+
+/** Where no index finds what fits, a page ends after so many workflows were looked at: how far that was, and going on. */
+const useLook = (list: List, found: number) => {
+  const pages = list.data?.pages ?? []
+  const { fetchNextPage, isFetchingNextPage } = list
+  const lookedTo = pages[pages.length - 1]?.lookedTo
+  const unasked = lookedTo !== undefined && found === 0 && pages.length < looksUnasked && !list.isFetching
+    && list.error === null
+  useEffect(() => {
+    if (unasked) void fetchNextPage()
+  }, [unasked, fetchNextPage])
+  return { lookedTo, lookFurther: isFetchingNextPage || unasked ? undefined : () => void fetchNextPage() }
+}
+
+const LookedTo = ({ at, found, lookFurther }: {
+  readonly at: Date
+  readonly found: number
+  /** Undefined: that is being done. */
+  readonly lookFurther: (() => void) | undefined
+}) => (
+  <div className="card row" role="status">
+    <span>
+      {found === 0 ? "None that fits was found" : "Looked"} as far as <When at={at} />.
+    </span>
+    <Button disabled={lookFurther === undefined} onClick={() => lookFurther?.()}>
+      {lookFurther === undefined ? "Looking…" : "Look further"}
+    </Button>
+  </div>
+)
 
 const Nothing = ({ restricted, clear }: { readonly restricted: boolean; readonly clear: () => void }) =>
   restricted

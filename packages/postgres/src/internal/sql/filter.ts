@@ -11,11 +11,43 @@ const active: ReadonlySet<string> = new Set(["ENQUEUED", "DELAYED", "PENDING", "
 /** What one that did not end well can be. These have a row in `failure`. */
 const failed: ReadonlySet<string> = new Set(["ERROR", "CANCELLED", "DEAD_LETTER"])
 
+/** More rows than this are not gathered and sorted for a page. */
+const manyHeld = 20_000
+
+/** Whether those of the filter's statuses, in their narrow tables, are too many to begin with. Null: they are not there. */
+export const crowdedStatement = (s: string, { status = [] }: ListFilter): string | null => {
+  const holders = status.length === 0 ? undefined : holdersOf(s, status)
+  return holders === undefined
+    ? null
+    : `SELECT count(*) > ${manyHeld} FROM (SELECT 1 FROM (${holders}) h LIMIT ${manyHeld + 1}) h`
+}
+
+/** The state of the item that a workflow in a queue has. */
+const stateOf: Readonly<Record<string, ReadonlyArray<string>>> = {
+  ENQUEUED: ["waiting"],
+  DELAYED: ["delayed"],
+  PENDING: ["running", "parked"]
+}
+
+/** Of those that are not done the ones that can be of these statuses: what waits in queues may be very many. */
+const ownedOf = (s: string, statuses: ReadonlyArray<string>): string => {
+  const owned = `SELECT o.workflow_id FROM ${s}.ownership o`
+  if (statuses.includes("ENQUEUED") && statuses.includes("PENDING")) return owned
+  const states = statuses.flatMap((status) => stateOf[status] ?? [])
+  return [
+    ...(statuses.includes("BLOCKED") ? [`${owned} WHERE o.blocked`] : []),
+    ...(states.length === 0 ? [] : [
+      `${owned} WHERE o.queue = ''`,
+      `SELECT i.workflow_id FROM ${s}.queue_item i WHERE i.state IN (${states.map((state) => `'${state}'`).join(", ")})`
+    ])
+  ].join(" UNION ALL ")
+}
+
 /** The narrow tables that between them have every workflow of these statuses; undefined: none have. */
 const holdersOf = (s: string, statuses: ReadonlyArray<string>): string | undefined => {
   if (!statuses.every((status) => active.has(status) || failed.has(status))) return undefined
   return [
-    ...(statuses.some((status) => active.has(status)) ? [`SELECT o.workflow_id FROM ${s}.ownership o`] : []),
+    ...(statuses.some((status) => active.has(status)) ? [ownedOf(s, statuses)] : []),
     ...(statuses.some((status) => failed.has(status))
       ? [
         `SELECT f.workflow_id FROM ${s}.failure f WHERE f.status IN (${
@@ -31,9 +63,69 @@ export interface Where {
   readonly parameters: ReadonlyArray<unknown>
 }
 
-export const whereOf = (s: string, filter: ListFilter): Where => {
+/**
+ * The parts of a filter: what an index finds in the order of creation, or few enough to be sorted; and what only narrows
+ * that. `crowded`: those of its statuses are not few.
+ */
+export const partsOf = (
+  filter: ListFilter,
+  crowded: boolean
+): { readonly found: ListFilter; readonly rest: Partial<ListFilter> } => {
+  const {
+    completedFrom,
+    completedTo,
+    deduplicationId,
+    executorId,
+    hasParent,
+    partitionKey,
+    startedFrom,
+    startedTo,
+    status,
+    versions,
+    wasForked,
+    ...found
+  } = filter
+  const isHeld = !crowded && status?.every((one) => active.has(one) || failed.has(one)) === true
+  const given: Record<string, unknown> = {
+    completedFrom,
+    completedTo,
+    deduplicationId,
+    executorId,
+    hasParent: hasParent === false ? false : undefined,
+    partitionKey,
+    startedFrom,
+    startedTo,
+    status: isHeld ? undefined : status,
+    versions,
+    wasForked: wasForked === false ? false : undefined
+  }
+  for (const key of Object.keys(given)) if (given[key] === undefined) delete given[key]
+  return {
+    found: {
+      ...found,
+      ...(hasParent === true ? { hasParent } : {}),
+      ...(wasForked === true ? { wasForked } : {}),
+      ...(isHeld ? { status } : {})
+    },
+    // `as`: the fields above are those of the type, one by one.
+    rest: given as Partial<ListFilter>
+  }
+}
+
+/** Of what only narrows a walk: `parameters` are those that the statement has already. */
+export const narrowing = (s: string, rest: Partial<ListFilter>, parameters: Array<unknown>): Where =>
+  conditionsOf(s, rest, parameters, () => undefined)
+
+export const whereOf = (s: string, filter: ListFilter, parameters: Array<unknown> = []): Where =>
+  conditionsOf(s, filter, parameters, holdersOf)
+
+const conditionsOf = (
+  s: string,
+  filter: Partial<ListFilter>,
+  parameters: Array<unknown>,
+  held: typeof holdersOf
+): Where => {
   const conditions: Array<string> = []
-  const parameters: Array<unknown> = []
   const add = (value: unknown): string => `$${parameters.push(value)}`
   const equal = (column: string, value: string | undefined) => {
     if (value !== undefined) conditions.push(`w.${column} = ${add(value)}::text`)
@@ -54,7 +146,7 @@ export const whereOf = (s: string, filter: ListFilter): Where => {
 
   oneOf("workflow_id", filter.ids)
   oneOf("status", filter.status)
-  const holders = filter.status === undefined || filter.status.length === 0 ? undefined : holdersOf(s, filter.status)
+  const holders = filter.status === undefined || filter.status.length === 0 ? undefined : held(s, filter.status)
   if (holders !== undefined) conditions.push(`w.workflow_id IN (${holders})`)
   oneOf("name", filter.names)
   if (filter.idPrefix !== undefined && filter.idPrefix !== "") {
