@@ -18,6 +18,7 @@ import { ending } from "./suites/ending.ts"
 import { events } from "./suites/events.ts"
 import { executors } from "./suites/executors.ts"
 import { executorsList } from "./suites/executorsList.ts"
+import { fencing } from "./suites/fencing.ts"
 import { filters } from "./suites/filters.ts"
 import { forking } from "./suites/forking.ts"
 import { hinting } from "./suites/hinting.ts"
@@ -81,6 +82,7 @@ export const conformance = (name: string, backend: Backend): void => {
       versions,
       executorsList,
       inspecting,
+      fencing,
       archiving,
       startingWithin,
       transacting,

@@ -34,6 +34,7 @@ import * as Erasing from "./internal/erasing.ts"
 import { misconfiguration, toStoreError } from "./internal/errors.ts"
 import * as Events from "./internal/events.ts"
 import * as Executors from "./internal/executors.ts"
+import { fence } from "./internal/fencing.ts"
 import * as Forking from "./internal/forking.ts"
 import * as Hints from "./internal/hints.ts"
 import * as Inspecting from "./internal/inspecting.ts"
@@ -186,6 +187,7 @@ export const make = Effect.fnUntraced(function*(
     ...Claims.make(database),
     sweep: (limit: number) => Effect.andThen(drain, sweep(limit)),
     ...Management.make(database),
+    fence: fence(database),
     ...Inspecting.make(database),
     ...Archiving.make(database),
     ...Queries.make(database),

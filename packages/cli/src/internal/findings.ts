@@ -183,7 +183,9 @@ const headFindings = ({ heads }: Facts): ReadonlyArray<Finding> =>
     if (head.why._tag === "NoExecutor") {
       return [{
         check: "queues",
-        problem: `The head of the queue ${quote(queue.name)}, ${quote(head.workflowId)}, cannot run: ${head.text}`,
+        problem: `The head of the queue ${quote(queue.name)}, ${quote(head.workflowId)}, cannot run: ${
+          head.text.replace(/\.$/, "")
+        }`,
         remedy: "Until then nothing of its partition, or of its code, starts."
       }]
     }

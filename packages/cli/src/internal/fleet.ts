@@ -3,8 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Client from "perdure/Client"
-import type { ExecutorRow } from "perdure/Store"
+import { type ExecutorRow, Store } from "perdure/Store"
 import { onStore } from "./command.ts"
+import { confirm } from "./confirming.ts"
 import { type Reader, show } from "./output.ts"
 import { line } from "./printable.ts"
 import { render } from "./table.ts"
@@ -36,6 +37,15 @@ const executorsTable = (executors: ReadonlyArray<ExecutorRow>, reader: Reader): 
 /** Times are dates for whoever reads them. */
 const executorJson = ({ leaseUntil, ...executor }: ExecutorRow) => ({ ...executor, leaseUntil: new Date(leaseUntil) })
 
+const fence = Effect.gen(function*() {
+  yield* confirm("end the lease of every executor")
+  const store = yield* Store
+  const fenced = yield* store.fence
+  yield* show(fenced, () =>
+    `Leases ended: ${fenced.executors}. Workflows with a new epoch: ${fenced.workflows}. ` +
+    "Executors that still run join anew by themselves.")
+})
+
 export const executor = Command.make("executor").pipe(
   Command.withDescription("See the processes that run workflows"),
   Command.withSubcommands([
@@ -46,7 +56,10 @@ export const executor = Command.make("executor").pipe(
         const executors = yield* Client.executors
         yield* show({ executors: executors.map(executorJson) }, (reader) => executorsTable(executors, reader))
       }, onStore)
-    ).pipe(Command.withDescription("List the executors that live, and those that died and still own something"))
+    ).pipe(Command.withDescription("List the executors that live, and those that died and still own something")),
+    Command.make("fence", {}, () => onStore(fence)).pipe(
+      Command.withDescription("After a restore: end every lease, so that whoever still runs can write nothing more")
+    )
   ])
 )
 

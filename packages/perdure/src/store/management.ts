@@ -70,6 +70,12 @@ export interface ExecutorRow {
   readonly queues: ReadonlyArray<string> | null
 }
 
+/** How many leases were ended, and how many workflows that are not done have a new epoch. */
+export interface Fenced {
+  readonly executors: number
+  readonly workflows: number
+}
+
 export interface ManagementStore {
   readonly fork: (fork: Fork) => Effect.Effect<ForkAnswer, StoreError>
 
@@ -102,6 +108,12 @@ export interface ManagementStore {
 
   /** Those that are alive, and those that lapsed and still own something or lapsed within the hour. */
   readonly executors: Effect.Effect<ReadonlyArray<ExecutorRow>, StoreError>
+
+  /**
+   * For a database that was restored from an older copy: ends every lease and raises every epoch beyond any that was
+   * handed out before, also after the copy was made. Whoever still runs can write nothing more, and joins anew.
+   */
+  readonly fence: Effect.Effect<Fenced, StoreError>
 
   /** What this incarnation runs, for people to see. */
   readonly serve: (

@@ -6,6 +6,7 @@ import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import * as Erase from "./erase.ts"
 import * as Executor from "./executor.ts"
+import { fence } from "./fence.ts"
 import { fork } from "./fork.ts"
 import * as Place from "./place.ts"
 import * as Version from "./version.ts"
@@ -46,6 +47,7 @@ export const management = (connections: Connections): ManagementStore => ({
       (database) => Version.setLatest(database, version, Clock.now(database))
     ),
   executors: connections.read("list executors", (database) => Executor.list(database, Clock.now(database))),
+  fence: connections.write("fence executors", (database) => fence(database, Clock.now(database))),
   serve: (incarnation, served, queues) =>
     connections.write("say what is served", (database) => Executor.serve(database, incarnation, served, queues)),
   position: (workflowId, limit) =>
