@@ -17,7 +17,8 @@ const roles: Readonly<Record<string, () => Promise<{ readonly play: Role }>>> = 
   chaos: () => import("./roles/chaos.ts"),
   crashing: () => import("./roles/crashing.ts"),
   executor: () => import("./roles/executor.ts"),
-  holder: () => import("./roles/holder.ts")
+  holder: () => import("./roles/holder.ts"),
+  shop: () => import("./roles/shop.ts")
 }
 
 const [, , role, config] = process.argv as [string, string, string, string]
