@@ -48,7 +48,8 @@ export interface Options {
   readonly lockTimeout?: Duration.Input | undefined
   /**
    * How often to look whether another process has committed (two microseconds each). It bounds how late this process
-   * learns of work that another one made due. Default: 100 milliseconds.
+   * learns of work that another one made due; while others commit without a pause, ten times as late. Default: 10
+   * milliseconds.
    */
   readonly hintInterval?: Duration.Input | undefined
   /**
@@ -62,7 +63,7 @@ export interface Options {
 export const defaults = {
   synchronous: "FULL",
   lockTimeout: "10 seconds",
-  hintInterval: "100 millis",
+  hintInterval: "10 millis",
   migrate: true
 } as const satisfies Omit<Options, "filename">
 

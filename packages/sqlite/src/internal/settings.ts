@@ -32,7 +32,7 @@ export const resolve = (given: Given): Effect.Effect<Settings, StoreError> => {
     return refuse("lockTimeout", "is not between 0 and 1 hour", "Some seconds are right for most.")
   }
   if (!(hintIntervalMs >= 1 && hintIntervalMs <= 3_600_000)) {
-    return refuse("hintInterval", "is not between 1 millisecond and 1 hour", "100 milliseconds are right for most.")
+    return refuse("hintInterval", "is not between 1 millisecond and 1 hour", "10 milliseconds are right for most.")
   }
   const { filename, migrate, synchronous } = given
   return Effect.succeed({ filename, synchronous, limitMs, hintIntervalMs, migrate })
