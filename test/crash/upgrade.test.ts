@@ -13,6 +13,9 @@ import { storeLayer } from "./harness/Place.ts"
 import { Approval, Mail, mails, Order } from "./roles/shop.ts"
 import { Job } from "./workflows/jobs.ts"
 
+/** Long: a migration may hold up a heartbeat for as long as it waits for locks, and no lease is to be lost by that here. */
+const lease = "60 seconds"
+
 /** The tables of the store, as they are named in SQL. */
 const tablesOf = (kind: Lab.Kind) =>
   Effect.gen(function*() {
@@ -48,8 +51,8 @@ Lab.onBothStores("a newer release that migrates", (kind) => {
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
-        const shop = yield* lab.run("shop", { executorId: "shop-1", version: "v1" })
-        const worker = yield* lab.run("executor", { engine: { poll: "100 millis" } })
+        const shop = yield* lab.run("shop", { executorId: "shop-1", version: "v1", lease })
+        const worker = yield* lab.run("executor", { engine: { lease, heartbeat: "1 second", poll: "100 millis" } })
         yield* Effect.all([shop.hear("ready"), worker.hear("ready")])
         const jobs = Array.from({ length: 20 }, (_, index) => `job-${index}`)
         for (const workflowId of jobs) yield* Job.start({ steps: 10, workMs: 100 }, { workflowId })

@@ -13,6 +13,7 @@ export interface Config {
   readonly log: string
   readonly executorId: string
   readonly version: string
+  readonly lease?: Engine.Options["lease"]
   /** `renamed`: the step has another name. */
   readonly charge?: "works" | "hangs" | "kills" | "renamed"
 }
@@ -48,7 +49,7 @@ const orderLive = (charge: Config["charge"]) =>
     return item
   }))
 
-export const play: Role = ({ charge, executorId, log, place, version }: Config) => {
+export const play: Role = ({ charge, executorId, lease = "2 seconds", log, place, version }: Config) => {
   const live = Layer.mergeAll(
     orderLive(charge),
     Mail.toLayer(() => Step.run("send", charge === "hangs" ? World.hold("send") : World.did("send"))),
@@ -57,7 +58,7 @@ export const play: Role = ({ charge, executorId, log, place, version }: Config) 
   const engine = Engine.layer({
     executorId,
     version,
-    lease: "2 seconds",
+    lease,
     heartbeat: "400 millis",
     poll: "100 millis",
     suspendAfter: "100 millis"
