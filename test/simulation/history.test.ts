@@ -38,6 +38,13 @@ describe("a step that begins", () => {
     expect(wrong()).toEqual(["although it is recorded"])
   })
 
+  it("must not when one before it is not recorded", () => {
+    history.told(call("claim"), claim)
+    history.began(begins)
+    history.began({ ...begins, path: "m.1", stepId: 1 })
+    expect(history.wrong).toEqual(["m.1 of \"w\" began in one although m.0 before it is not recorded"])
+  })
+
   it("must not in one that was told that it has lost it, until it owns it again", () => {
     history.told(call("claim"), claim)
     history.told(call("write", [advance]), [{ _tag: "Fenced" }])

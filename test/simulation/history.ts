@@ -1,5 +1,6 @@
 /** What happened in a simulation, in order, and what of it must not have. */
 import type { Claimed, Heartbeat, StoreService } from "perdure/Store"
+import { precedes } from "../property/programs/program.ts"
 import type { Begun } from "../property/programs/run.ts"
 import { patienceMs } from "./settings.ts"
 
@@ -153,6 +154,8 @@ export class History {
     if (epoch < 0) wrong("which does not own it")
     else if (over >= epoch && overSince < now) wrong(`which knew since ${now - overSince} ms that it had lost it`)
     if (this.recorded.has(path)) wrong("although it is recorded")
+    const before = this.begun.find((other) => precedes(other.path, path) && !this.recorded.has(other.path))
+    if (before !== undefined) wrong(`although ${before.path} before it is not recorded`)
     if (now >= (this.leases.get(caller) ?? 0)) wrong("after its lease")
     this.paths.set(`${workflowId} ${epoch} ${stepId}`, path)
     const life = `${caller} ${workflowId} ${epoch}`
