@@ -19,6 +19,8 @@ const sqlite = "packages/sqlite/src/internal"
 const everything = ["test/chaos/chaos.test.ts", "nor do they"] as const
 const onPostgres = ["test/chaos/chaos.test.ts", "on PostgreSQL"] as const
 const onSqlite = ["test/chaos/chaos.test.ts", "on SQLite"] as const
+/** Any call to the store fails, on simulated time. */
+const simulated = ["test/simulation/simulation.test.ts", "come to"] as const
 
 export const sabotages: ReadonlyArray<Sabotage> = [
   {
@@ -152,5 +154,27 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: "  if (wasAppended(database, workflowId, epoch, entry)) return undefined\n",
     by: "",
     test: ["test/conformance", "stream"]
+  },
+  {
+    name: "a step starts before what was delivered is durable",
+    file: `${core}/run.ts`,
+    replace: "    this.starts.go(this.writes.durable, first)",
+    by: "    this.starts.go(this.lastSeq, first)",
+    test: simulated
+  },
+  {
+    name: "what a claim took is forgotten when its answer is lost",
+    file: `${core}/claiming.ts`,
+    replace: "    if (!this.doubtful && now < this.reconciledAt + reconcileEveryMs) return Effect.void",
+    by: "    if (now > 0) return Effect.void",
+    test: simulated
+  },
+  {
+    name: "a write that fails is refused for good",
+    file: `${core}/journal.ts`,
+    replace: "      Effect.retry(untilItPasses),\n      Effect.catchCause",
+    by:
+      "      Effect.catch((error) => Effect.succeed(entries.map(() => ({ _tag: \"Rejected\", detail: String(error) }) as Answer))),\n      Effect.catchCause",
+    test: simulated
   }
 ]

@@ -28,7 +28,13 @@ export const onMachine = async <A, E>(
   effect: Effect.Effect<A, E>
 ): Promise<Ended<A, E>> => {
   const rejections: Array<unknown> = []
-  const restore = [replaceTime(), replaceChance(seed), replaceClockOfSqlite(), hearRejections(rejections)]
+  const restore = [
+    replaceTime(),
+    replaceChance(seed),
+    replaceClockOfSqlite(),
+    hearRejections(rejections),
+    withoutNeighbours()
+  ]
   try {
     const end = Date.now() + limitMs
     const fiber = Effect.runFork(effect)
@@ -51,6 +57,16 @@ const hearRejections = (rejections: Array<unknown>): () => void => {
   const hear = (reason: unknown): void => void rejections.push(reason)
   process.on("unhandledRejection", hear)
   return () => process.off("unhandledRejection", hear)
+}
+
+/** Whoever runs on the real machine is not told of what is simulated, nor the other way round. */
+const withoutNeighbours = (): () => void => {
+  const { TMPDIR } = process.env
+  process.env["TMPDIR"] = "/dev/null/nowhere"
+  return () => {
+    if (TMPDIR === undefined) delete process.env["TMPDIR"]
+    else process.env["TMPDIR"] = TMPDIR
+  }
 }
 
 const replaceTime = (): () => void => {

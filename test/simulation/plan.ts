@@ -17,6 +17,8 @@ export const whats = [
   "busy",
   /** From here on nothing of this process reaches the store for a while. */
   "cut off",
+  /** From here on no heartbeat of this process reaches the store for a while. */
+  "no heartbeats",
   /** The process ends, without a farewell; a while later there is another. */
   "dies before",
   "dies after",
@@ -26,8 +28,8 @@ export const whats = [
 
 export type What = typeof whats[number]
 
-/** Which calls to the store: all of them, or those that make something. */
-export type On = "any" | "write" | "transaction" | "claim" | "heartbeat"
+/** Which calls to the store: all of them, or those of a kind. Taking: claims that took something, when they have. */
+export type On = "any" | "write" | "transaction" | "heartbeat" | "taking"
 
 /** At the first such call after so many others. */
 export interface Fault {
@@ -65,10 +67,10 @@ const aFault = fc.oneof(
   { weight: 4, arbitrary: fault("any", 80) },
   { weight: 4, arbitrary: fault("write", 25) },
   { weight: 2, arbitrary: fault("transaction", 2) },
-  { weight: 1, arbitrary: fault("claim", 4) },
+  { weight: 2, arbitrary: fault("taking", 2, fc.constantFrom("unanswered", "answered late", "dies after")) },
   { weight: 1, arbitrary: fault("heartbeat", 2) },
   // One that is worth something: a lease is over meanwhile.
-  { weight: 1, arbitrary: fault("any", 40, fc.constant("cut off"), fc.constant(8_000)) }
+  { weight: 1, arbitrary: fault("any", 40, fc.constantFrom("cut off", "no heartbeats"), fc.constant(8_000)) }
 )
 
 export const aPlan: fc.Arbitrary<Plan> = fc.record({

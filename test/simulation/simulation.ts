@@ -144,7 +144,7 @@ class Simulation {
         // A process that is gone does nothing more.
         if (process.gone) return Effect.never
         this.history.began({ caller: process.name, path, stepId: step!.stepId, workflowId: workflowId! })
-        return Effect.void
+        return Effect.sleep(stepMs())
       })
     const witness: Witness = { began }
     return this.node.toLayer((node) =>
@@ -208,6 +208,12 @@ const untilBuilt = <A, E>(layer: Layer.Layer<A, E>, scope: Scope.Scope): Effect.
     yield* Effect.sleep(100)
     return yield* untilBuilt(layer, scope)
   })
+
+/** How long a step takes: mostly no time, now and then about as long as a lease. */
+const stepMs = (): number => {
+  const dice = Math.random()
+  return dice < 0.6 ? 0 : dice < 0.8 ? Math.random() * 20 : Math.random() * 4_000
+}
 
 /** As whoever is not told what became of a call makes it again. */
 const again = <A, E extends { readonly isRetryable: boolean }, R>(call: Effect.Effect<A, E, R>) =>

@@ -21,7 +21,7 @@ export class Faults {
 }
 
 const isOf = (on: On, method: string): boolean =>
-  on === "any" || (on === "write" ? method === "write" || method === "renew" : method === on)
+  on === "any" ? method !== "taking" : (on === "write" ? method === "write" || method === "renew" : method === on)
 
 /** Made as the store has it, whoever asked for it, and no more than that. */
 const canBeMadeLater = new Set(["write", "renew", "claim", "heartbeat", "sweep", "leave"])
@@ -46,6 +46,7 @@ export const wire = (
   history: History
 ): StoreService => {
   let cutOffUntil = 0
+  let unheardUntil = 0
 
   const suffer = (call: Call, made: Made, fault: Fault): Made => {
     const { args, method } = call
@@ -68,6 +69,9 @@ export const wire = (
       case "cut off":
         cutOffUntil = Date.now() + fault.ms
         return Effect.andThen(pause(fault.ms), made)
+      case "no heartbeats":
+        unheardUntil = Date.now() + fault.ms
+        return made
       case "dies before":
         caller.end?.dies(fault.ms)
         return Effect.never
@@ -90,7 +94,12 @@ export const wire = (
       if (caller.gone) return Effect.never
       history.happened("a call")
       const fault = faults.next(call.method)
-      const made = Effect.tap(real, (answer) => Effect.sync(() => history.made(call, answer)))
+      if (call.method === "heartbeat" && Date.now() < unheardUntil) return Effect.fail(unavailable("out of reach"))
+      const made = Effect.flatMap(real, (answer) => {
+        history.made(call, answer)
+        const fault = tookSomething(call, answer) ? faults.next("taking") : undefined
+        return fault === undefined ? Effect.succeed(answer) : suffer(call, Effect.succeed(answer), fault)
+      })
       return Effect.andThen(
         pause(Math.max(cutOffUntil - Date.now(), aLittle())),
         fault === undefined ? made : suffer(call, made, fault)
@@ -133,6 +142,9 @@ const possible = (what: What, { args, method }: Call, { end }: Caller): What => 
 
 /** Never busy: it holds no row that was there before. */
 const isWhole = ({ _tag }: { readonly _tag: string }): boolean => _tag === "StartMany"
+
+const tookSomething = ({ method }: Call, answer: unknown): boolean =>
+  method === "claim" && (answer as { readonly claimed: ReadonlyArray<unknown> }).claimed.length > 0
 
 // The argument of `write`, which has the type that the contract gives it.
 const batchOf = (args: ReadonlyArray<unknown>) => args[0] as Parameters<StoreService["write"]>[0]
