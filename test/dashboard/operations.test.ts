@@ -117,6 +117,47 @@ onPages("overview, queues, schedules, executors, versions", (claim) => {
     await page.getByText("There are no schedules").waitFor()
   })
 
+  claim("creates a schedule from a form, and deletes it", { live, refuses: true }, async ({ open, page, run }) => {
+    await open("schedules")
+    await page.getByRole("button", { name: "Create a schedule" }).press("Enter")
+    const dialog = page.getByRole("dialog", { name: "Create a schedule" })
+    const create = dialog.getByRole("button", { name: "Create it" })
+    await dialog.getByLabel("Name", { exact: true }).fill("weekly")
+    expect(await create.isDisabled()).toBe(true)
+    await dialog.getByLabel("Workflow").selectOption("Quick")
+    await dialog.getByLabel("note").fill("by the week")
+    await dialog.getByLabel("Cron").fill("not a cron")
+    await create.click()
+    await dialog.getByRole("alert").waitFor()
+    await dialog.getByLabel("Cron").fill("0 8 * * mon")
+    await dialog.getByLabel("Time zone").fill("Europe/Berlin")
+    await dialog.getByLabel("While the one before goes on").selectOption("skip")
+    await create.click()
+    const schedule = page.getByRole("region", { name: "Schedule weekly" })
+    await schedule.getByText("At 08:00, only on Monday").first().waitFor()
+    expect(await run(Client.schedules.get("weekly"))).toMatchObject({
+      workflow: "Quick",
+      cron: "0 8 * * mon",
+      timeZone: "Europe/Berlin",
+      overlap: "skip",
+      payload: { note: "by the week" },
+      origin: "runtime"
+    })
+    await schedule.getByRole("button", { name: "Delete the schedule" }).click()
+    await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click()
+    await page.getByText("Deleted weekly.").waitFor()
+    expect((await run(Client.schedules.list())).map(({ name }) => name)).toEqual(["nightly"])
+
+    await page.getByRole("button", { name: "Create a schedule" }).click()
+    await dialog.getByLabel("Name", { exact: true }).fill("often")
+    await dialog.getByLabel("Workflow").selectOption("Quick")
+    await dialog.getByLabel("When", { exact: true }).selectOption("interval")
+    await dialog.getByLabel("Seconds from one to the next").fill("86400")
+    await create.click()
+    await page.getByRole("region", { name: "Schedule often" }).waitFor()
+    expect((await run(Client.schedules.get("often"))).intervalMs).toBe(86_400_000)
+  })
+
   claim(
     "shows executors, and makes another version the latest",
     { live, engine: { executorId: "one", version: "v1" } },

@@ -24,8 +24,8 @@ onPages("signing in", (claim) => {
   )
 
   claim(
-    "shows after it what the address asked for",
-    { live: World.live, signedIn: false, refuses: true },
+    "shows after it what the address asked for, with no error on the console",
+    { live: World.live, signedIn: false },
     async ({ open, page, run }) => {
       await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
       await open("workflow?id=sleeper")

@@ -152,6 +152,29 @@ onPages("the list of workflows", (claim) => {
     }
   )
 
+  claim("a bulk act stops when it is told to, and says how far it was", { live }, async ({ open, page, run }) => {
+    await run(start(5, "stay"))
+    await open("workflows?id=stay")
+    await page.getByRole("link", { name: "stay-004" }).waitFor()
+    await page.getByLabel("Select all that are shown").check()
+    await page.getByRole("button", { name: "Select all that fit the filter" }).click()
+    await page.getByRole("region", { name: "Selection" }).getByRole("button", { name: "Cancel" }).click()
+    // It is held on its way, so that there is something to stop.
+    await page.route("**/bulk/cancel", () => new Promise<void>(() => {}))
+    const dialog = page.getByRole("dialog", { name: "Cancel 5 workflows?" })
+    await dialog.getByRole("button", { name: "Cancel 5" }).click()
+    await dialog.getByText("0 looked at, 0 cancelled…").waitFor()
+    await dialog.getByRole("button", { name: "Stop" }).press("Enter")
+    await dialog.getByText("0 looked at, 0 cancelled, then stopped.").waitFor()
+    expect(await dialog.getByRole("alert").count()).toBe(0)
+    expect(await run(Client.count({ idPrefix: "stay", status: "PENDING" }))).toBe(5)
+
+    await page.unroute("**/bulk/cancel")
+    await dialog.getByRole("button", { name: "Cancel 5" }).click()
+    await dialog.waitFor({ state: "hidden" })
+    expect(await run(Client.count({ idPrefix: "stay", status: "CANCELLED" }))).toBe(5)
+  })
+
   claim("takes no act on everything there is", { live }, async ({ open, page, run }) => {
     await run(start(2, "all"))
     await open("workflows")

@@ -22,7 +22,7 @@ HttpApi.reflect(AdminApi, {
 describe("AdminApi", () => {
   it("changes nothing by a GET, and asks for an action for everything but health and the session", () => {
     const open = endpoints.filter(({ needs }) => needs === undefined).map(({ path }) => path)
-    assert.deepStrictEqual(open, ["/health", "/api/session", "/api/session/end"])
+    assert.deepStrictEqual(open, ["/health", "/api/session/known", "/api/session", "/api/session/end"])
     const acting = endpoints.filter(({ needs }) => needs !== undefined && needs !== "view")
     assert.isAbove(acting.length, 15)
     assert.deepStrictEqual([...new Set(acting.map(({ method }) => method))], ["POST"])

@@ -10,7 +10,8 @@ import { problems } from "./problems.ts"
  * reached by a GET.
  *
  * - `cancel`, `resume`, `fork`, `start`, `delete`: of workflows, one or in bulk.
- * - `queues`: limits, pauses, deletion of queues. `schedules`: pauses, triggers, backfills, deletion of schedules.
+ * - `send`: messages to workflows. `attributes`: of workflows.
+ * - `queues`: limits, pauses, deletion of queues. `schedules`: schedules made, paused, triggered, backfilled, deleted.
  * - `versions`: which version is the latest.
  */
 export const Action = Schema.Literals([
@@ -20,6 +21,8 @@ export const Action = Schema.Literals([
   "fork",
   "start",
   "delete",
+  "send",
+  "attributes",
   "queues",
   "schedules",
   "versions"

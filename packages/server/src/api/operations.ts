@@ -88,6 +88,23 @@ export type ScheduleInfo = typeof ScheduleInfo.Type
 export const ScheduleDetail = Schema.Struct({ ...ScheduleInfo.fields, next: Schema.Array(Schema.Date) })
 export type ScheduleDetail = typeof ScheduleDetail.Type
 
+/** Exactly one of `cron` and `intervalMs`. */
+export const CreateSchedule = Schema.Struct({
+  name: Text,
+  /** The name of the workflow that it starts. */
+  workflow: Text,
+  cron: Schema.optionalKey(Text),
+  /** An IANA name, `UTC`, or an offset. Default: `UTC`. */
+  timeZone: Schema.optionalKey(Text),
+  intervalMs: Schema.optionalKey(between(1000, Number.MAX_SAFE_INTEGER)),
+  /** Default: `latest`. */
+  missed: Schema.optionalKey(Schema.Literals(["skip", "latest"])),
+  /** Default: `allow`. */
+  overlap: Schema.optionalKey(Schema.Literals(["allow", "skip", "cancel"])),
+  /** The encoded payload. Checked by the code that runs it. */
+  payload: Schema.optionalKey(Schema.Json)
+})
+
 export const Backfill = Schema.Struct({ name: Text, from: Schema.Date, to: Schema.Date })
 
 export const Backfilled = Schema.Struct({
@@ -177,6 +194,7 @@ export class Schedules extends HttpApiGroup.make("schedules")
       success: ScheduleDetail,
       error: problems
     }).annotate(Needs, "view"),
+    post("create", "/api/schedule/create", { payload: CreateSchedule, error: problems }).annotate(Needs, "schedules"),
     post("pause", "/api/schedule/pause", { payload: ByName, error: problems }).annotate(Needs, "schedules"),
     post("resume", "/api/schedule/resume", { payload: ByName, error: problems }).annotate(Needs, "schedules"),
     post("trigger", "/api/schedule/trigger", { payload: ByName, success: Started, error: problems })

@@ -154,6 +154,8 @@ export class System extends HttpApiGroup.make("system")
 export class Open extends HttpApiGroup.make("open")
   .add(
     get("health", "/health", { success: Health, error: problems }),
+    /** Whether this request is from somebody who is known: what a page asks before it asks for anything else. */
+    get("session", "/api/session/known", { success: Schema.Struct({ known: Schema.Boolean }), error: problems }),
     /** Gives a browser a session cookie for the token: HttpOnly, SameSite=Strict. */
     post("login", "/api/session", {
       payload: Schema.Struct({ token: Schema.String.check(Schema.isMaxLength(1024)) }),

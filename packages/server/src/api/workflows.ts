@@ -321,6 +321,19 @@ export const Start = Schema.Struct({
   attributes: Schema.optionalKey(Attributes)
 })
 
+/** A message from outside any workflow. */
+export const Send = Schema.Struct({
+  id: Text,
+  topic: Text,
+  /** The encoded payload. Checked by the code that receives it. */
+  payload: Schema.optionalKey(Schema.Json),
+  /** Sent again under the same key, it is there once. */
+  key: Schema.optionalKey(Text)
+})
+
+/** Replaces all of them; what was redacted stays where it is given back as it was shown. */
+export const SetAttributes = Schema.Struct({ id: Text, attributes: Attributes })
+
 export const Started = Schema.Struct({ workflowId: Schema.String })
 
 /** What is done to all that fit, with the options of each act. */
@@ -444,6 +457,9 @@ export class Acts extends HttpApiGroup.make("acts")
     post("fork", "/api/workflows/fork", { payload: Fork, success: Started, error: problems }).annotate(Needs, "fork"),
     post("start", "/api/workflows/start", { payload: Start, success: Started, error: problems })
       .annotate(Needs, "start"),
+    post("send", "/api/workflow/send", { payload: Send, error: problems }).annotate(Needs, "send"),
+    post("setAttributes", "/api/workflow/attributes", { payload: SetAttributes, error: problems })
+      .annotate(Needs, "attributes"),
     post("bulkCancel", "/api/workflows/bulk/cancel", { payload: BulkCancel, success: progress, error: problems })
       .annotate(Needs, "cancel"),
     post("bulkResume", "/api/workflows/bulk/resume", { payload: BulkResume, success: progress, error: problems })

@@ -2,10 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
-import type { WorkflowError } from "perdure/WorkflowError"
+import * as Message from "perdure/Message"
+import { WorkflowError } from "perdure/WorkflowError"
 import { AdminApi, type BulkProgress, type Filter } from "../AdminApi.ts"
 import { ask, known } from "./asking.ts"
 import { defined } from "./defined.ts"
@@ -36,6 +38,22 @@ export const layer = HttpApiBuilder.group(AdminApi, "acts", (handlers) =>
         ask(Client.start(name, defined({ ...options, delay: delayMs, timeout: timeoutMs }))),
         (workflowId) => ({ workflowId })
       ))
+    .handle("send", ({ payload: { id, key, payload, topic } }) =>
+      Effect.gen(function*() {
+        const options = key === undefined ? {} : { idempotencyKey: key }
+        yield* ask(
+          payload === undefined
+            ? Effect.flatMap(message(topic), (one) => one.send(id, undefined, options))
+            : Effect.flatMap(messageOf(topic), (one) => one.send(id, payload, options))
+        )
+      }))
+    .handle("setAttributes", ({ payload: { attributes, id } }) =>
+      Effect.gen(function*() {
+        const { info, patterns } = yield* known(id)
+        const restored = restore(patterns, ["attributes"], attributes, info.attributes)
+        // `as`: what was redacted is put back, which is an attribute as well.
+        yield* ask(Client.setAttributes(id, restored as typeof attributes))
+      }))
     .handle("bulkCancel", ({ payload: { filter, ...options } }) =>
       inBulk(filter, (onProgress) =>
         Client.cancelAll(filter, { ...options, onProgress })))
@@ -45,6 +63,14 @@ export const layer = HttpApiBuilder.group(AdminApi, "acts", (handlers) =>
     .handle("bulkDelete", ({ payload: { filter, ...options } }) =>
       inBulk(filter, (onProgress) =>
         Client.deleteAll(filter, { ...options, onProgress }))))
+
+/** What a definition would throw for a bad topic, as the failure that it is. */
+const made = <A>(make: () => A): Effect.Effect<A, WorkflowError> =>
+  Effect.try({ try: make, catch: (error) => error }).pipe(
+    Effect.catch((error) => error instanceof WorkflowError ? Effect.fail(error) : Effect.die(error))
+  )
+const message = (topic: string) => made(() => Message.make(topic))
+const messageOf = (topic: string) => made(() => Message.make(topic, { payload: Schema.Json }))
 
 type OnProgress = (sofar: Client.BulkResult) => Effect.Effect<void>
 

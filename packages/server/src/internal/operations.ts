@@ -4,8 +4,10 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Client from "perdure/Client"
 import type { Limits } from "perdure/WorkflowQueue"
-import { AdminApi, type QueueLimits } from "../AdminApi.ts"
+import type { Rule } from "perdure/WorkflowSchedule"
+import { AdminApi, type Problem, type QueueLimits } from "../AdminApi.ts"
 import { ask } from "./asking.ts"
+import { invalid } from "./problem.ts"
 import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
 
@@ -58,6 +60,22 @@ const limitsOf = ({ ageingMs, concurrency, executorConcurrency, partitioned, rat
 // schedules
 // -----------------------------------------------------------------------------
 
+const ruleOf = (
+  cron: string | undefined,
+  timeZone: string | undefined,
+  interval: number | undefined
+): Effect.Effect<Rule, Problem> =>
+  cron !== undefined && interval === undefined
+    ? Effect.succeed(timeZone === undefined ? { cron } : { cron, timeZone })
+    : cron === undefined && timeZone === undefined && interval !== undefined
+    ? Effect.succeed({ interval })
+    : Effect.fail(invalid(
+      "InvalidArgument",
+      "Invalid schedule",
+      "it has not exactly one rule",
+      "Give a cron, with or without a time zone, or an interval."
+    ))
+
 const schedules = HttpApiBuilder.group(AdminApi, "schedules", (handlers) =>
   handlers
     .handle("list", ({ query }) =>
@@ -72,6 +90,11 @@ const schedules = HttpApiBuilder.group(AdminApi, "schedules", (handlers) =>
         const schedule = yield* ask(Client.schedules.get(name))
         const ticks = next === 0 ? [] : yield* ask(Client.schedules.next(name, next))
         return { ...Show.scheduleOf(patternsOf(schedule.workflow), schedule), next: ticks }
+      }))
+    .handle("create", ({ payload: { cron, intervalMs, name, timeZone, ...options } }) =>
+      Effect.gen(function*() {
+        const rule = yield* ruleOf(cron, timeZone, intervalMs)
+        yield* ask(Client.schedules.create(name, { ...options, ...rule }))
       }))
     .handle("pause", ({ payload }) => ask(Client.schedules.pause(payload.name)))
     .handle("resume", ({ payload }) => ask(Client.schedules.resume(payload.name)))

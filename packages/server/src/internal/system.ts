@@ -60,6 +60,13 @@ export const open = (path: string) =>
   HttpApiBuilder.group(AdminApi, "open", (handlers) =>
     handlers
       .handle("health", () => Effect.as(ask(Client.store), { status: "ok" } as const))
+      .handle("session", ({ request }) =>
+        Effect.gen(function*() {
+          const { authenticate } = yield* AdminAccess
+          return {
+            known: yield* Effect.match(authenticate(request), { onSuccess: () => true, onFailure: () => false })
+          }
+        }))
       .handle("login", ({ payload, request }) =>
         Effect.gen(function*() {
           const { sessions } = yield* AdminAccess

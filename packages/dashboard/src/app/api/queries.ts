@@ -1,7 +1,7 @@
 /** What the pages ask for, and how long an answer counts. Keys begin with what a change names, so that it finds them. */
 import type { Filter, StepInfo, StepPage } from "@perdure/server/AdminApi"
 import { infiniteQueryOptions, keepPreviousData, type Query, QueryClient, queryOptions } from "@tanstack/react-query"
-import { ask, failed } from "./client.ts"
+import { ask, failed, RequestFailed } from "./client.ts"
 import { tell } from "./clock.ts"
 
 /** The beginnings of the keys of what is being deleted, and was until its page has been left. */
@@ -42,9 +42,20 @@ export const deleting = async (
   }
 }
 
+const notKnown = new RequestFailed({
+  tag: "Unauthenticated",
+  problem: "You are not signed in",
+  detail: "this browser has no session",
+  remedy: "Sign in."
+})
+
 export const info = queryOptions({
   queryKey: ["info"],
-  queryFn: async ({ signal }) => {
+  queryFn: async ({ signal, client }) => {
+    // Asked before, since a request that is refused is an error on the console of whoever only wants to sign in.
+    if (client.getQueryData(["info"]) === undefined && !(await ask((api) => api.open.session(), signal)).known) {
+      throw notKnown
+    }
     const answer = await ask((api) => api.system.info(), signal)
     tell(answer.now)
     return answer

@@ -8,11 +8,12 @@ import { Field } from "./Field.tsx"
 
 type Set = (value: unknown) => void
 
-export const InputForm = ({ field, value, set, setValid }: {
+export const InputForm = ({ field, value, set, setValid, legend = "Input" }: {
   readonly field: FieldOf
   readonly value: unknown
   readonly set: Set
   readonly setValid: (valid: boolean) => void
+  readonly legend?: string
 }) => {
   const [asJson, setAsJson] = useState(field.kind === "json")
   const [wrong, setWrong] = useState<ReadonlySet<string>>(new Set())
@@ -30,7 +31,7 @@ export const InputForm = ({ field, value, set, setValid }: {
   }
   return (
     <fieldset className="stack input-form">
-      <legend>Input</legend>
+      <legend>{legend}</legend>
       {asJson
         ? <JsonField label="JSON" path="" value={value} set={set} report={report} />
         : <One label="Value" path="" field={field} value={value} set={set} report={report} />}

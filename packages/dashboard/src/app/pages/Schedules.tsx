@@ -2,20 +2,31 @@
 import type { ScheduleInfo } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
-import { schedule, schedules } from "../api/queries.ts"
+import { useState } from "react"
+import { info, schedule, schedules } from "../api/queries.ts"
+import { Button } from "../components/Button.tsx"
 import { Rule } from "../components/Rule.tsx"
 import { Empty, Loading, Problem } from "../components/States.tsx"
 import { Text } from "../components/Text.tsx"
 import { Ago } from "../components/Time.tsx"
 import { ScheduleDetails } from "./schedules/ScheduleDetails.tsx"
+import { ScheduleDialog } from "./schedules/ScheduleDialog.tsx"
 
 export const Schedules = () => {
   const { name } = useSearch({ from: "/schedules" })
   const { data, error, refetch } = useQuery(schedules)
+  const allowed = useQuery(info).data?.allowed ?? []
+  const [making, setMaking] = useState(false)
   const navigate = useNavigate()
   return (
     <div className="stack page">
-      <h1>Schedules</h1>
+      <div className="row spread">
+        <h1>Schedules</h1>
+        {allowed.includes("schedules")
+          ? <Button tone="primary" onClick={() => setMaking(true)}>Create a schedule</Button>
+          : null}
+      </div>
+      {making ? <ScheduleDialog close={() => setMaking(false)} /> : null}
       {error === null ? null : <Problem error={error} retry={() => void refetch()} />}
       {data === undefined && error === null ? <Loading what="schedules" /> : null}
       {data !== undefined && data.length === 0

@@ -49,7 +49,7 @@ const dateOf = (text: string | undefined): Date | undefined => {
 }
 
 /** `key=value`: numbers and booleans are meant as such, unless the value is quoted. */
-const attributesOf = (given: ReadonlyArray<string>): NonNullable<Filter["attributes"]> => {
+export const attributesOf = (given: ReadonlyArray<string>): NonNullable<Filter["attributes"]> => {
   const found = new Map<string, string | number | boolean>()
   for (const text of given) {
     const equals = text.indexOf("=")

@@ -1,10 +1,10 @@
 /** What can be done to one workflow in its state, by this caller. */
-import type { Action, WorkflowDetail } from "@perdure/server/AdminApi"
+import type { Action, Why, WorkflowDetail } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { deleting, info as serverInfo, queryClient } from "../../api/queries.ts"
+import { deleting, explanation, info as serverInfo, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -12,9 +12,15 @@ import { Check, TextField } from "../../components/Field.tsx"
 import { isDone, isResumable } from "../../components/Status.tsx"
 import { Text } from "../../components/Text.tsx"
 import { StartDialog } from "../workflows/StartDialog.tsx"
+import { AttributesDialog } from "./AttributesDialog.tsx"
 import { ForkDialog } from "./ForkDialog.tsx"
+import { MessageDialog } from "./MessageDialog.tsx"
 
-type Asked = "cancel" | "resume" | "fork" | "start" | "delete"
+type Asked = "send" | "attributes" | "cancel" | "resume" | "fork" | "start" | "delete"
+
+/** The topic of the message that it waits for, if it does. */
+const awaited = (why: Why | undefined): string =>
+  (why?._tag === "Suspended" ? why.waits : []).flatMap((wait) => wait._tag === "Message" ? [wait.topic] : [])[0] ?? ""
 
 export const Actions = ({ info }: { readonly info: WorkflowDetail }) => {
   const [asked, setAsked] = useState<Asked | undefined>()
@@ -22,6 +28,7 @@ export const Actions = ({ info }: { readonly info: WorkflowDetail }) => {
   const may = (action: Action): boolean => allowed.includes(action)
   const close = () => setAsked(undefined)
   const done = isDone(info.status)
+  const why = useQuery(explanation(info.workflowId)).data?.why
   return (
     <div className="row actions">
       {may("resume") && isResumable(info.status)
@@ -29,8 +36,12 @@ export const Actions = ({ info }: { readonly info: WorkflowDetail }) => {
         : null}
       {may("fork") ? <Button onClick={() => setAsked("fork")}>Fork</Button> : null}
       {may("start") ? <Button onClick={() => setAsked("start")}>Run again…</Button> : null}
+      {may("send") && !done ? <Button onClick={() => setAsked("send")}>Send a message…</Button> : null}
+      {may("attributes") ? <Button onClick={() => setAsked("attributes")}>Attributes…</Button> : null}
       {may("cancel") && !done ? <Button tone="danger" onClick={() => setAsked("cancel")}>Cancel</Button> : null}
       {may("delete") && done ? <Button tone="danger" onClick={() => setAsked("delete")}>Delete</Button> : null}
+      {asked === "send" ? <MessageDialog info={info} topic={awaited(why)} close={close} /> : null}
+      {asked === "attributes" ? <AttributesDialog info={info} close={close} /> : null}
       {asked === "cancel" ? <CancelDialog info={info} close={close} /> : null}
       {asked === "resume" ? <ResumeDialog info={info} close={close} /> : null}
       {asked === "delete" ? <DeleteDialog info={info} close={close} /> : null}

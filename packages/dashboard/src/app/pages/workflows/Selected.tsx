@@ -100,17 +100,18 @@ const Acting = ({ act, selection, filter, close }: {
       setProgress({ state: "working", ...next })
     }
     report(seen)
-    abort.current = new AbortController()
+    const controller = new AbortController()
+    abort.current = controller
     const work = selection === "all"
-      ? all(act, filter, options, report, abort.current.signal)
-      : some(act, [...selection], options, report, abort.current.signal)
+      ? all(act, filter, options, report, controller.signal)
+      : some(act, [...selection], options, report, controller.signal)
     work.then(() => {
       void queryClient.invalidateQueries({ queryKey: ["workflows"] })
       announce(`${seen.changed.toLocaleString("en")} ${past[act]}.`)
       close(true)
     }, (error: unknown) => {
       void queryClient.invalidateQueries({ queryKey: ["workflows"] })
-      setProgress({ state: "stopped", ...seen, error })
+      setProgress({ state: "stopped", ...seen, error: controller.signal.aborted ? undefined : error })
     })
   }
   const working = progress.state === "working"
@@ -143,7 +144,7 @@ const Acting = ({ act, selection, filter, close }: {
           {working ? "…" : ", then stopped."}
         </p>
       )}
-      {progress.state === "stopped" ? <Problem error={progress.error} /> : null}
+      {progress.state === "stopped" && progress.error !== undefined ? <Problem error={progress.error} /> : null}
       <div className="dialog-foot">
         {working
           ? <Button onClick={() => abort.current?.abort()}>Stop</Button>
