@@ -94,6 +94,11 @@ export interface Driver {
 
   /** Starts a workflow that sleeps. Resolves when it is durable. */
   readonly sleep?: (id: string, ms: number) => Promise<void>
+
+  /** Starts so many workflows that sleep until these times, all at once. Resolves when they are durable. */
+  readonly doze?: (untils: ReadonlyArray<number>) => Promise<void>
+  /** Calls back when one of them begins, and when one wakes: with the time that it was to wake. */
+  readonly dozing?: (slept: () => void, woke: (until: number) => void) => void
 }
 
 /** What a workload needs of a driver. */

@@ -43,6 +43,9 @@ const Held = Workflow.make("Held", { success: Schema.Int })
 const Child = Workflow.make("Child", { success: Schema.Int })
 const Family = Workflow.make("Family", { payload: { children: Schema.Int }, success: Schema.Int })
 const Sleeper = Workflow.make("Sleeper", { payload: { ms: Schema.Int } })
+const Dozer = Workflow.make("Dozer", { payload: { until: Schema.Int } })
+/** Without a limit. */
+const dozers = WorkflowQueue.make("dozers")
 
 /** What the driver wants to be told of, by the workflows of this process. */
 class Told {
@@ -50,6 +53,8 @@ class Told {
   reached = () => {}
   passed = (_: number) => {}
   held = 0
+  slept = () => {}
+  woke = (_: number) => {}
 }
 
 const live = (told: Told, holds: boolean) => {
@@ -92,7 +97,12 @@ const live = (told: Told, holds: boolean) => {
       })
       return results.reduce((sum, result) => sum + result, 0)
     })),
-    Sleeper.toLayer(({ ms }) => Effect.sleep(ms))
+    Sleeper.toLayer(({ ms }) => Effect.sleep(ms)),
+    Dozer.toLayer(Effect.fnUntraced(function*({ until }) {
+      told.slept()
+      yield* Workflow.sleepUntil(new Date(until))
+      told.woke(until)
+    }))
   )
 }
 
@@ -105,15 +115,14 @@ export interface Tables {
 export const open = async (
   opening: Opening,
   store: Layer.Layer<Store | SqlClient, unknown>,
-  tables: Tables,
-  options: Engine.Options = {}
+  tables: Tables
 ): Promise<Required<Driver>> => {
   const jobs = WorkflowQueue.make(
     `jobs-${opening.concurrency ?? 0}`,
     opening.concurrency === undefined ? {} : { executorConcurrency: opening.concurrency }
   )
   const engine = opening.runs
-    ? Engine.layer({ executorId: opening.executor, queues: [jobs], ...options })
+    ? Engine.layer({ executorId: opening.executor, queues: [jobs, dozers] })
     : Engine.layerClient()
   const scope = Scope.makeUnsafe()
   const build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.buildWithScope(layer, scope)
@@ -160,6 +169,11 @@ export const open = async (
     startHeld: (id) => run(Effect.asVoid(Held.start(undefined, { workflowId: id }))),
     held: () => told.held,
     family: (id, children) => run(Family.execute({ children }, { workflowId: id })),
-    sleep: (id, ms) => run(Effect.asVoid(Sleeper.start({ ms }, { workflowId: id })))
+    sleep: (id, ms) => run(Effect.asVoid(Sleeper.start({ ms }, { workflowId: id }))),
+    doze: (untils) => run(Effect.asVoid(dozers.enqueueMany(Dozer, untils.map((until) => ({ until }))))),
+    dozing: (slept, woke) => {
+      told.slept = slept
+      told.woke = woke
+    }
   }
 }

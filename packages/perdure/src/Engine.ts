@@ -66,7 +66,8 @@ export interface Options {
   /** How often work is looked for without a hint. Default: 1 second. */
   readonly poll?: Duration.Input
   /**
-   * How long a workflow in which everything waits stays in memory. Waits shorter than this are not worth suspending for.
+   * How long a workflow in which everything waits stays in memory. Waits shorter than this are not worth suspending for;
+   * one that only sleeps, and longer than this, leaves memory soon.
    * Default: 5 seconds.
    */
   readonly suspendAfter?: Duration.Input

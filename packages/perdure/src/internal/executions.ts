@@ -123,8 +123,10 @@ export class Executions {
         continue
       }
       if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
+      // What comes from elsewhere may come soon. A sleep's end is known: there is nothing to stay for.
+      const mayCome = idle.awaiting.length > 0 || idle.until === null
       if (execution.idleSince === 0) execution.idleSince = now
-      if (now - execution.idleSince < settings.suspendAfterMs) continue
+      if (mayCome && now - execution.idleSince < settings.suspendAfterMs) continue
       execution.idleSince = 0
       if (idle.until !== null) this.host.wakeClaimAt(idle.until)
       execution.run.suspend(
