@@ -29,7 +29,9 @@ const copyTo = (folder: string): void => {
     if (entry === "node_modules" || entry === ".git" || entry === "bench") continue
     cpSync(join(root, entry), join(folder, entry), {
       recursive: true,
-      filter: (path) => !path.endsWith("/dist") && !path.endsWith("/node_modules")
+      // So that the dashboard counts as built where it is.
+      preserveTimestamps: true,
+      filter: (path) => (path.endsWith("dashboard/dist") || !path.endsWith("/dist")) && !path.endsWith("/node_modules")
     })
   }
   const modules = join(folder, "node_modules")

@@ -15,7 +15,7 @@ import { simulate } from "./simulation.ts"
 const simulations = Number(process.env["PERDURE_SIMULATIONS"] ?? 200)
 
 /** Against hanging, and shrinking without end. */
-const limit = Math.max(limitMs, 2_000 * simulations)
+const limit = Math.max(limitMs, 1_000 * simulations)
 
 /** What faults lead to. */
 const followed = ["a lease lost", "a write fenced", "a workflow taken over", "a replay"]
