@@ -19,6 +19,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs, stripVTControlCharacters } from "node:util"
+import buildDashboard from "../dashboard/built.ts"
 import { type Sabotage, sabotages } from "./sabotages.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -84,6 +85,8 @@ const withSabotage = <A>(folder: string, { by, file, name, replace }: Sabotage, 
 const { values } = parseArgs({ options: { only: { type: "string", default: "" } } })
 const chosen = sabotages.filter(({ name }) => name.includes(values.only))
 if (!existsSync(join(root, "node_modules"))) throw new Error("Install first: npm ci")
+// In the copy it could not be.
+buildDashboard()
 const folder = mkdtempSync(join(tmpdir(), "perdure-sabotage-"))
 let green = 0
 try {
