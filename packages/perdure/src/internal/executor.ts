@@ -20,6 +20,8 @@ import { Serving } from "./serving.ts"
 
 /** Rows of one round of the sweep. */
 const sweepBatch = 200
+/** How often those that wait are looked for, at the least. */
+const suspendEveryMs = 500
 /** By so much readings differ without anybody having set the clock. */
 const clockJumpMs = 500
 
@@ -182,7 +184,7 @@ export class ExecutorLoops implements Executor {
       loop("claim", this.claims, pollMs, this.claiming.once),
       loop("sweep", this.sweeps, heartbeatMs, this.sweepAll),
       Effect.forever(Effect.andThen(
-        Effect.sleep(Math.max(5, suspendAfterMs / 2)),
+        Effect.sleep(Math.min(suspendEveryMs, Math.max(5, suspendAfterMs / 2))),
         Effect.sync(() => this.executions.suspendIdle())
       ))
     ]
