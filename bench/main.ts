@@ -8,7 +8,7 @@ import { parseArgs } from "node:util"
 import { engineNames, loadEngine, loadWorkload, workloadNames } from "./harness/catalog.ts"
 import { installPeers } from "./harness/install.ts"
 import { measure, Unable } from "./harness/Lab.ts"
-import { reportOf, write } from "./harness/report.ts"
+import { write } from "./harness/report.ts"
 import { openSite } from "./harness/site.ts"
 import { type Outcome, render, rowsOf } from "./harness/table.ts"
 
@@ -51,7 +51,7 @@ const site = await openSite()
 const stop = () => void site.close().finally(() => process.exit(130))
 process.once("SIGINT", stop).once("SIGTERM", stop)
 
-const outcomes: Array<Outcome> = []
+const outcomes = new Map(workloads.map((name) => [name, new Array<Outcome>()]))
 const failures: Array<string> = []
 try {
   for (const workloadName of workloads) {
@@ -63,7 +63,7 @@ try {
         process.stderr.write(`${workloadName}, round ${round + 1} of ${rounds}: ${engine}\n`)
         try {
           const measured = await measure(site, { engine, workload: workloadName, scale }, workload)
-          outcomes.push({ engine, measured })
+          outcomes.get(workloadName)!.push({ engine, measured })
         } catch (error) {
           if (error instanceof Unable) continue
           failures.push(`${workloadName}, round ${round + 1}, ${engine}: ${String(error)}`)
@@ -75,9 +75,13 @@ try {
   await site.close()
 }
 
-const table = render(rowsOf(outcomes, engines), options.against)
-console.log(table)
+console.log(render(rowsOf([...outcomes.values()].flat(), engines), options.against))
 if (failures.length > 0) {
   console.error(["", "Not done, and not in the table:", ...failures].join("\n"))
   process.exitCode = 1
-} else if (options.write) write(await reportOf({ table, engines, workloads, rounds, scale, postgres: site.version }))
+} else if (options.write) {
+  const tables = new Map(
+    workloads.map((name) => [name, render(rowsOf(outcomes.get(name)!, engines), options.against)])
+  )
+  await write({ tables, rounds, scale, postgres: site.version })
+}
