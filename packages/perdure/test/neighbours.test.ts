@@ -2,7 +2,16 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Neighbours } from "../src/internal/neighbours.ts"
@@ -51,7 +60,7 @@ const world = Effect.gen(function*() {
 
 it.live("a process that was killed has ended, one that runs or is stopped has not", () =>
   Effect.gen(function*() {
-    const { child, end, ofOther } = yield* world
+    const { child, end, files, ofOther } = yield* world
     const neighbours = new Neighbours()
     neighbours.entered("mine")
     assert.deepStrictEqual(neighbours.ended, [])
@@ -64,6 +73,9 @@ it.live("a process that was killed has ended, one that runs or is stopped has no
     neighbours.tell(["other"], ["other"])
     assert.deepStrictEqual(neighbours.ended, [])
     assert.throws(() => readFileSync(ofOther))
+    // Nor of anything, once this one leaves.
+    neighbours.left("mine")
+    assert.isFalse(existsSync(files))
   }))
 
 it.live("one of another store is told of once, and kept for those who know it", () =>

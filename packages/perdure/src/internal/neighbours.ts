@@ -24,6 +24,7 @@ interface System {
       text: string,
       options: { readonly mode: number; readonly flag: string }
     ) => void
+    readonly rmdirSync: (path: string) => void
     readonly rmSync: (path: string, options: { readonly force: boolean }) => void
   }
   readonly os: { readonly tmpdir: () => string; readonly hostname: () => string }
@@ -48,33 +49,37 @@ const keptMs = 24 * 3_600_000
 export class Neighbours {
   private readonly system = systemOf()
   private readonly self: Process | undefined
-  private readonly folder: string | undefined
   /** Whose end has been told to the store. */
   private readonly told = new Set<string>()
 
   constructor() {
     if (this.system === undefined) return
     this.self = quietly(() => processOf(this.system!))
-    if (this.self !== undefined) this.folder = quietly(() => folderOf(this.system!))
   }
 
   /** This process runs that incarnation. */
   entered(incarnation: string): void {
     quietly(() => {
-      if (this.folder === undefined) return
-      this.system!.fs.writeFileSync(this.fileOf(incarnation), JSON.stringify(this.self), { mode: 0o600, flag: "wx" })
+      const { fs } = this.system!
+      if (this.self === undefined) return
+      fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+      if (this.isOurs) {
+        fs.writeFileSync(this.fileOf(incarnation), JSON.stringify(this.self), { mode: 0o600, flag: "wx" })
+      }
     })
   }
 
   /** It does no more. */
   left(incarnation: string): void {
     this.forget(incarnation)
+    // The last one. Where there is another, it is not empty.
+    quietly(() => this.system!.fs.rmdirSync(this.folder))
   }
 
   /** Incarnations whose processes have ended, and whose end the store has not been told. */
   get ended(): ReadonlyArray<string> {
     return quietly(() => {
-      if (this.folder === undefined) return []
+      if (this.self === undefined || !this.isOurs) return []
       return this.system!.fs.readdirSync(this.folder).filter((incarnation) =>
         !this.told.has(incarnation) && this.hasEnded(incarnation)
       )
@@ -94,9 +99,7 @@ export class Neighbours {
   }
 
   private forget(incarnation: string): void {
-    quietly(() => {
-      if (this.folder !== undefined) this.system!.fs.rmSync(this.fileOf(incarnation), { force: true })
-    })
+    quietly(() => this.system!.fs.rmSync(this.fileOf(incarnation), { force: true }))
   }
 
   private hasEnded(incarnation: string): boolean {
@@ -108,6 +111,19 @@ export class Neighbours {
 
   private fileOf(incarnation: string): string {
     return `${this.folder}/${incarnation}`
+  }
+
+  private get folder(): string {
+    const { os, process } = this.system!
+    return `${os.tmpdir()}/perdure-${process.getuid?.() ?? "executors"}`
+  }
+
+  /** Of this user's alone: who could write there could end the leases of others. */
+  private get isOurs(): boolean {
+    const { fs, process } = this.system!
+    const uid = process.getuid?.()
+    const found = fs.lstatSync(this.folder)
+    return found.isDirectory() && (uid === undefined || (found.uid === uid && (found.mode & 0o077) === 0))
   }
 }
 
@@ -131,16 +147,6 @@ const systemOf = (): System | undefined =>
       process
     }
   })
-
-/** Of this user's alone: who could write there could end the leases of others. */
-const folderOf = ({ fs, os, process }: System): string | undefined => {
-  const uid = process.getuid?.()
-  const folder = `${os.tmpdir()}/perdure-${uid ?? "executors"}`
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const found = fs.lstatSync(folder)
-  if (!found.isDirectory()) return undefined
-  return uid === undefined || (found.uid === uid && (found.mode & 0o077) === 0) ? folder : undefined
-}
 
 const processOf = (system: System): Process | undefined => {
   const { fs, os, process } = system
