@@ -1,4 +1,5 @@
 /** One row, or a few that belong together. One file in `workloads/` is one: its default export. */
+import { setTimeout } from "node:timers/promises"
 import type { Ability, Driver, Tally } from "./Engine.ts"
 
 /** One number of one round. */
@@ -83,3 +84,11 @@ export const median = (values: ReadonlyArray<number>): number => {
 
 /** Milliseconds on a clock that all processes of the machine share. */
 export const machineTime = (): number => Number(process.hrtime.bigint()) / 1e6
+
+/** Collects garbage; once more for what the first time has set free. */
+export const collect = async (): Promise<void> => {
+  for (let i = 0; i < 2; i++) {
+    globalThis.gc?.()
+    await setTimeout(10)
+  }
+}

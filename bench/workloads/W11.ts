@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises"
-import { expectEqual, median, sumOf, type Workload } from "../harness/Workload.ts"
+import { collect, expectEqual, median, sumOf, type Workload } from "../harness/Workload.ts"
 
 const bulk = 1000
 /** From the beginning until the first is to wake; all of them then wake within an hour. */
@@ -16,10 +16,7 @@ let loading = false
 
 /** After a collection, with what is not heap. */
 const memory = async (): Promise<number> => {
-  for (let i = 0; i < 2; i++) {
-    globalThis.gc?.()
-    await setTimeout(10)
-  }
+  await collect()
   return process.memoryUsage().rss / 2 ** 20
 }
 

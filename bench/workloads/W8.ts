@@ -1,5 +1,14 @@
 import { setTimeout } from "node:timers/promises"
-import { eachOf, expectEqual, idsOf, type Lab, type Measurement, sumOf, type Workload } from "../harness/Workload.ts"
+import {
+  collect,
+  eachOf,
+  expectEqual,
+  idsOf,
+  type Lab,
+  type Measurement,
+  sumOf,
+  type Workload
+} from "../harness/Workload.ts"
 
 const hourMs = 3_600_000
 /** What an engine does with its sleepers, it has done by then. */
@@ -25,11 +34,7 @@ export default {
       expectEqual("result", await driver.execute(id, 1), sumOf(1))
     },
     async memory() {
-      // Once more for what the first has set free.
-      for (let i = 0; i < 2; i++) {
-        globalThis.gc?.()
-        await setTimeout(10)
-      }
+      await collect()
       const { external, heapUsed } = process.memoryUsage()
       return heapUsed + external
     },

@@ -15,6 +15,8 @@ import type { Program } from "./harness/Program.ts"
 const engine = { lease: "1500 millis", heartbeat: "300 millis", poll: "100 millis", maxRunning: 20 }
 /** With room for all jobs, so that one can take over from the other before it has ended its own. */
 const roomy = { ...engine, maxRunning: 1000 }
+/** Nobody waits for the end of such a lease. */
+const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
 /** Lease, heartbeat, two polls and two seconds. */
 const promisedMs = 1500 + 300 + 2 * 100 + 2000
 
@@ -80,7 +82,6 @@ Lab.onBothStores("several processes", (kind) => {
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
-        const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
         const { programs: [victim], workflowIds } = yield* atWork(lab, 2, 300, () => long)
         yield* victim!.kill
         assert.isAbove((yield* ownedBy(victim!)).length, 0, "nothing was under way in the killed process")
@@ -93,7 +94,6 @@ Lab.onBothStores("several processes", (kind) => {
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
-        const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
         const { programs: [frozen, other] } = yield* atWork(lab, 2, 300, () => long)
         yield* freeze(frozen!)
         const owned = yield* ownedBy(frozen!)

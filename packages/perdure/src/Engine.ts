@@ -54,8 +54,8 @@ export interface Options {
   readonly queues?: ReadonlyArray<WorkflowQueue | string>
   /**
    * How long this executor's right to its workflows lasts without renewal. When it lapses, others take over; so this is
-   * most of the time that a killed process costs. Shorter recovers sooner and tolerates shorter pauses of the process.
-   * Default: 15 seconds.
+   * most of the time that a killed process costs, where nobody on its machine sees that it has ended. Shorter recovers
+   * sooner and tolerates shorter pauses of the process. Default: 15 seconds.
    */
   readonly lease?: Duration.Input
   /**
@@ -67,8 +67,7 @@ export interface Options {
   readonly poll?: Duration.Input
   /**
    * How long a workflow in which everything waits stays in memory. Waits shorter than this are not worth suspending for;
-   * one that only sleeps, and longer than this, leaves memory soon.
-   * Default: 5 seconds.
+   * one that only sleeps, and longer than this, leaves memory soon. Default: 5 seconds.
    */
   readonly suspendAfter?: Duration.Input
   /** How long a replay waits for plain asynchronous work before it calls code and history different. Default: 10 seconds. */

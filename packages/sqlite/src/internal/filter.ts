@@ -22,44 +22,36 @@ export const mayCrowd = ({ status = [] }: ListFilter): boolean =>
 const isHeld = (statuses: ReadonlyArray<string>): boolean =>
   statuses.every((status) => failed.has(status) || active.has(status))
 
+/** What no index finds in the order of creation. */
+const narrows: ReadonlySet<string> = new Set(
+  [
+    "completedFrom",
+    "completedTo",
+    "deduplicationId",
+    "executorId",
+    "hasParent",
+    "partitionKey",
+    "startedFrom",
+    "startedTo",
+    "user",
+    "versions",
+    "wasForked"
+  ] satisfies ReadonlyArray<keyof ListFilter>
+)
+
 /** What an index finds in the order of creation, or few enough to be sorted; and what only narrows that. */
 export const partsOf = (
   filter: ListFilter,
   crowded: boolean
 ): { readonly found: ListFilter; readonly rest: Partial<ListFilter> } => {
-  const {
-    completedFrom,
-    completedTo,
-    deduplicationId,
-    executorId,
-    hasParent,
-    partitionKey,
-    startedFrom,
-    startedTo,
-    status,
-    user,
-    versions,
-    wasForked,
-    ...found
-  } = filter
-  const held = !crowded && status !== undefined && isHeld(status)
-  const given: Record<string, unknown> = {
-    completedFrom,
-    completedTo,
-    deduplicationId,
-    executorId,
-    hasParent,
-    partitionKey,
-    startedFrom,
-    startedTo,
-    status: held ? undefined : status,
-    user,
-    versions,
-    wasForked
+  const held = !crowded && filter.status !== undefined && isHeld(filter.status)
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined)
+  const isRest = (key: string) => key === "status" ? !held : narrows.has(key)
+  // `as`: each field is in one of the two, and what is required in the first.
+  return {
+    found: Object.fromEntries(given.filter(([key]) => !isRest(key))) as unknown as ListFilter,
+    rest: Object.fromEntries(given.filter(([key]) => isRest(key))) as Partial<ListFilter>
   }
-  for (const key of Object.keys(given)) if (given[key] === undefined) delete given[key]
-  // `as`: the fields above are those of the type, one by one.
-  return { found: held ? { ...found, status } : found, rest: given as Partial<ListFilter> }
 }
 
 /** `crowded`: there are too many of its statuses to begin with those. */

@@ -63,6 +63,20 @@ export interface Where {
   readonly parameters: ReadonlyArray<unknown>
 }
 
+/** What no index finds in the order of creation. */
+const narrows: ReadonlySet<string> = new Set(
+  [
+    "completedFrom",
+    "completedTo",
+    "deduplicationId",
+    "executorId",
+    "partitionKey",
+    "startedFrom",
+    "startedTo",
+    "versions"
+  ] satisfies ReadonlyArray<keyof ListFilter>
+)
+
 /**
  * The parts of a filter: what an index finds in the order of creation, or few enough to be sorted; and what only narrows
  * that. `crowded`: those of its statuses are not few.
@@ -71,44 +85,15 @@ export const partsOf = (
   filter: ListFilter,
   crowded: boolean
 ): { readonly found: ListFilter; readonly rest: Partial<ListFilter> } => {
-  const {
-    completedFrom,
-    completedTo,
-    deduplicationId,
-    executorId,
-    hasParent,
-    partitionKey,
-    startedFrom,
-    startedTo,
-    status,
-    versions,
-    wasForked,
-    ...found
-  } = filter
-  const isHeld = !crowded && status?.every((one) => active.has(one) || failed.has(one)) === true
-  const given: Record<string, unknown> = {
-    completedFrom,
-    completedTo,
-    deduplicationId,
-    executorId,
-    hasParent: hasParent === false ? false : undefined,
-    partitionKey,
-    startedFrom,
-    startedTo,
-    status: isHeld ? undefined : status,
-    versions,
-    wasForked: wasForked === false ? false : undefined
-  }
-  for (const key of Object.keys(given)) if (given[key] === undefined) delete given[key]
+  const isHeld = !crowded && filter.status?.every((one) => active.has(one) || failed.has(one)) === true
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined)
+  // Those that have a parent, or were forked, are in an index; the others are not.
+  const isRest = ([key, value]: readonly [string, unknown]) =>
+    key === "status" ? !isHeld : narrows.has(key) || ((key === "hasParent" || key === "wasForked") && value === false)
+  // `as`: each field is in one of the two, and what is required in the first.
   return {
-    found: {
-      ...found,
-      ...(hasParent === true ? { hasParent } : {}),
-      ...(wasForked === true ? { wasForked } : {}),
-      ...(isHeld ? { status } : {})
-    },
-    // `as`: the fields above are those of the type, one by one.
-    rest: given as Partial<ListFilter>
+    found: Object.fromEntries(given.filter((one) => !isRest(one))) as unknown as ListFilter,
+    rest: Object.fromEntries(given.filter(isRest)) as Partial<ListFilter>
   }
 }
 

@@ -3,13 +3,11 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { definition, definitions, queryClient } from "../../api/queries.ts"
+import { definitions, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
-import { InputForm } from "../../components/InputForm.tsx"
-import { Loading } from "../../components/States.tsx"
-import { fieldOf, initial, type Json } from "../../text/form.ts"
+import { useWorkflowInput } from "../../components/WorkflowInput.tsx"
 
 const kinds = { cron: "At times (cron)", interval: "At intervals" } as const
 const missed = { latest: "Start one for the newest", skip: "Start nothing" } as const
@@ -33,16 +31,11 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
   const [seconds, setSeconds] = useState("")
   const [whenMissed, setMissed] = useState<keyof typeof missed>("latest")
   const [overlap, setOverlap] = useState<keyof typeof overlaps>("allow")
-  const [edited, setEdited] = useState<{ readonly of: string; readonly value: unknown } | undefined>()
-  const [valid, setValid] = useState(true)
   const navigate = useNavigate()
-  const known = useQuery({ ...definition(workflow), enabled: workflow !== "" })
-  const schema = known.data?.payloadSchema
-  const field = schema === undefined ? { kind: "json" as const } : fieldOf(schema)
-  const value = edited?.of === workflow ? edited.value : initial(field)
+  const input = useWorkflowInput(workflow)
   const every = Number(seconds)
   const isDue = kind === "cron" ? cron.trim() !== "" : Number.isSafeInteger(every) && every >= 1
-  const ready = name !== "" && workflow !== "" && isDue && valid && !known.isLoading
+  const ready = name !== "" && isDue && input.ready
 
   const act = async () => {
     await ask((api) =>
@@ -53,7 +46,7 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
           ...(kind === "cron" ? { cron: cron.trim(), timeZone } : { intervalMs: every * 1000 }),
           missed: whenMissed,
           overlap,
-          ...(value === undefined ? {} : { payload: value as Json })
+          ...input.payload
         }
       })
     )
@@ -88,15 +81,7 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
         : <TextField label="Seconds from one to the next" inputMode="numeric" value={seconds} set={setSeconds} />}
       <Choice label="When ticks were missed" value={whenMissed} set={setMissed} options={missed} />
       <Choice label="While the one before goes on" value={overlap} set={setOverlap} options={overlaps} />
-      {known.isLoading ? <Loading what="its input" /> : (
-        <InputForm
-          key={workflow}
-          field={field}
-          value={value}
-          set={(next) => setEdited({ of: workflow, value: next })}
-          setValid={setValid}
-        />
-      )}
+      {input.form}
     </Confirm>
   )
 }

@@ -3,13 +3,11 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { definition, definitions, queryClient } from "../../api/queries.ts"
+import { definitions, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
-import { InputForm } from "../../components/InputForm.tsx"
-import { Loading } from "../../components/States.tsx"
-import { fieldOf, initial, type Json } from "../../text/form.ts"
+import { useWorkflowInput } from "../../components/WorkflowInput.tsx"
 
 /** What it begins with. */
 export interface Template {
@@ -42,22 +40,16 @@ const Opened = ({ close, name, names, setName, template }: {
   readonly setName: (name: string) => void
   readonly template: Template | undefined
 }) => {
-  const known = useQuery({ ...definition(name), enabled: name !== "" })
-  const schema = known.data?.payloadSchema
-  const [edited, setEdited] = useState<{ readonly of: string; readonly value: unknown } | undefined>(
+  const input = useWorkflowInput(
+    name,
     template === undefined ? undefined : { of: template.name, value: template.payload }
   )
-  const [valid, setValid] = useState(true)
   const [workflowId, setWorkflowId] = useState("")
   const navigate = useNavigate()
-  const field = schema === undefined ? { kind: "json" as const } : fieldOf(schema)
-  const value = edited?.of === name ? edited.value : initial(field)
-  const ready = name !== "" && valid && !known.isLoading
 
   const start = async () => {
-    const payload = value === undefined ? {} : { payload: value as Json }
     const { workflowId: id } = await ask((api) =>
-      api.acts.start({ payload: { name, ...payload, ...(workflowId === "" ? {} : { workflowId }) } })
+      api.acts.start({ payload: { name, ...input.payload, ...(workflowId === "" ? {} : { workflowId }) } })
     )
     void queryClient.invalidateQueries({ queryKey: ["workflows"] })
     announce(`Started ${id}.`)
@@ -70,7 +62,7 @@ const Opened = ({ close, name, names, setName, template }: {
       action="Start"
       act={start}
       close={close}
-      ready={ready}
+      ready={input.ready}
       wide
     >
       <Field label="Workflow">
@@ -98,15 +90,7 @@ const Opened = ({ close, name, names, setName, template }: {
         set={setWorkflowId}
         maxLength={400}
       />
-      {known.isLoading ? <Loading what="its input" /> : (
-        <InputForm
-          key={name}
-          field={field}
-          value={value}
-          set={(next) => setEdited({ of: name, value: next })}
-          setValid={setValid}
-        />
-      )}
+      {input.form}
     </Confirm>
   )
 }
