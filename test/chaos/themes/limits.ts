@@ -44,13 +44,18 @@ const enqueue = (
       ...options(number)
     })))
 
-/** A workflow has its place from its start to its end, whoever runs it. */
-const heldPlaces = (workflows: ReadonlyArray<Client.WorkflowInfo>): ReadonlyArray<Interval> =>
-  workflows.map(({ completedAt, startedAt, workflowId }) => ({
-    id: workflowId,
-    from: startedAt!.getTime(),
-    to: completedAt!.getTime()
-  }))
+/**
+ * A workflow has its place from its start to its end in one executor: from the beginning of its step on, as far as known
+ * here. What is lost waits again in its old place, and may find another before it, which was enqueued first and seen by a
+ * claim only later. Nor is counted what an executor without a lease still does.
+ */
+const heldPlaces = (seen: Seen, workflows: ReadonlyArray<Client.WorkflowInfo>): ReadonlyArray<Interval> =>
+  workflows.flatMap(({ completedAt, executorId, workflowId }) => {
+    const begin = seen.sideEffects.findLast((one) => one.workflowId === workflowId && one.step === "begin")
+    return begin === undefined || String(begin.pid) !== executorId || seen.lapsed.has(begin.pid)
+      ? []
+      : [{ id: workflowId, from: begin.at, to: completedAt!.getTime() }]
+  })
 
 const startsOf = (workflows: ReadonlyArray<Client.WorkflowInfo>) =>
   workflows.map(({ startedAt }) => startedAt!.getTime())
@@ -100,16 +105,19 @@ export const limits = (): Theme => ({
       ])
       return [
         ...exactly("enqueued", [narrows.length, keyeds.length, lines.length], [6, 6, 3].map((n) => n * seen.acts)),
-        ...atMost("concurrency of narrow", concurrency, heldPlaces(narrows)),
+        ...atMost("concurrency of narrow", concurrency, heldPlaces(seen, narrows)),
         ...atMostIn("rate of narrow", rate.limit, rate.periodMs, startsOf(narrows)),
         ...[...inProcesses(seen, narrow.name)].flatMap(([pid, intervals]) =>
           atMost(`concurrency of narrow in process ${pid}`, executorConcurrency, intervals)
         ),
         ...keys.flatMap((key) => {
           const ofKey = keyeds.filter(({ partitionKey }) => partitionKey === key)
-          return [...atMost(`partition ${key}`, 1, heldPlaces(ofKey)), ...inOrder(`partition ${key}`, seen.acts, ofKey)]
+          return [
+            ...atMost(`partition ${key}`, 1, heldPlaces(seen, ofKey)),
+            ...inOrder(`partition ${key}`, seen.acts, ofKey)
+          ]
         }),
-        ...atMost("concurrency of line", 1, heldPlaces(lines)),
+        ...atMost("concurrency of line", 1, heldPlaces(seen, lines)),
         ...inOrder("line", seen.acts, lines),
         // One with the deduplication id exists from its enqueue to its end.
         ...atMost(

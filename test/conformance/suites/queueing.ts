@@ -82,6 +82,19 @@ export const queueing: Suite = (claim) => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ids.slice(4))
     }))
 
+  claim("a start is not before the end that made room for it", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store, { concurrency: 1 })
+      const ids = rounds(10).map((index) => `w${index}`)
+      yield* enqueue(store, ids.map((id) => queued(id)))
+      for (const id of ids) {
+        assert.deepStrictEqual(yield* takeIds(store, "i"), [id])
+        yield* finish(store, "i", [id])
+      }
+      const rows = yield* Effect.forEach(ids, (id) => store.get(id))
+      for (const [index, row] of rows.slice(1).entries()) assert.isAtLeast(row!.startedAt!, rows[index]!.completedAt!)
+    }))
+
   claim("turns come in the order of the enqueueing over all names", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store)
