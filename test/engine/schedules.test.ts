@@ -188,10 +188,18 @@ onBothStores("ticks", (claim) => {
       assert.deepStrictEqual(seen.entries, ["ada clerk clerk"])
       const nobody = yield* reasonOf(use(Client.schedules.create("other", { workflow: Guarded, interval: "1 hour" })))
       assert.strictEqual(nobody._tag, "WorkflowUnauthorized")
-      const named = yield* use(
-        Client.schedules.create("by name", { workflow: "Guarded", interval: "1 hour", queue: "reports" })
-      )
-      assert.strictEqual(named.queue, "reports")
+      const byName = { workflow: "Guarded", interval: "1 hour", queue: "reports" } as const
+      const unnamed = yield* reasonOf(use(Client.schedules.create("by name", byName)))
+      assert.strictEqual(unnamed._tag, "WorkflowUnauthorized")
+      const named = yield* use(Client.schedules.create("by name", { ...byName, user: "ada", roles: ["clerk"] }))
+      assert.deepInclude(named, { queue: "reports", user: "ada" })
+      // Who changes when it is due need not be who may start it.
+      const updated = yield* use(Client.schedules.update("by name", { interval: "2 hours" }))
+      assert.deepInclude(updated, { intervalMs: 2 * hour, user: "ada", roles: ["clerk"] })
+      const shapeless = yield* reasonOf(use(Client.schedules.create("", { workflow: "", interval: "1 hour" })))
+      assert.deepInclude(shapeless, { _tag: "InvalidArgument", argument: "schedule name" })
+      const nameless = yield* reasonOf(use(Client.schedules.create("of none", { workflow: "", interval: "1 hour" })))
+      assert.deepInclude(nameless, { _tag: "InvalidArgument", argument: "workflow name" })
     })
   )
 })

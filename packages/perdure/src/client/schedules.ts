@@ -51,7 +51,8 @@ const managed = <A>(
 
 /**
  * Makes a schedule. Fails with `ScheduleExists` where the name is taken, with `InvalidArgument` for what
- * `WorkflowSchedule.make` refuses, with `WorkflowUnauthorized` where the principal may not start the workflow.
+ * `WorkflowSchedule.make` refuses, with `WorkflowUnauthorized` where the principal may not start the workflow. Of a workflow
+ * that is given by its name, roles and payload are checked here where this engine has its code, else by the code that runs it.
  */
 export const create = <Payload = void>(
   name: string,

@@ -80,7 +80,7 @@ export const start = (core: Core, name: string, options: NamedStart): Effect.Eff
  * The definition with its roles and limits where it is at hand, for a payload that is encoded already. Throws a
  * `WorkflowError` for a payload that its schema does not read.
  */
-const definitionFor = (core: Core, name: string, payload: Json | undefined): Definition => {
+export const definitionFor = (core: Core, name: string, payload: Json | undefined): Definition => {
   const known = core.executor?.registered(name)?.definition
   if (known === undefined) return untyped(name)
   checkPayload(known, payload)

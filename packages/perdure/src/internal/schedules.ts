@@ -5,6 +5,7 @@ import { fromStoreError, ScheduleExists, ScheduleNotFound, StoreFailed, Workflow
 import type { Core } from "./core.ts"
 import { invalid } from "./invalid.ts"
 import { untilItPasses } from "./journal.ts"
+import { untyped } from "./naming.ts"
 import { readable } from "./readable.ts"
 import { checkRule, type RuleOptions } from "./rules.ts"
 import {
@@ -213,7 +214,8 @@ const merged = (
     ? { cron: rule.cron, timeZone: rule.timeZone }
     : { interval: rule.intervalMs, anchor: new Date(rule.anchorMs) }
   return {
-    workflow: row.workflowName,
+    // As it was stored, whatever the present code asks for.
+    workflow: { definition: untyped(row.workflowName) },
     missed: stored.missed,
     overlap: stored.overlap,
     version: stored.version,

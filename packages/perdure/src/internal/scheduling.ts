@@ -4,6 +4,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Auth from "../Auth.ts"
 import * as EnqueueOptions from "../EnqueueOptions.ts"
+import type { Json } from "../Json.ts"
 import type { AttributeValue, Enqueued, QueueLimits, ScheduleDefinition, ScheduleRow, Start } from "../Store.ts"
 import type { WorkflowError } from "../WorkflowError.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
@@ -12,7 +13,7 @@ import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
 import { invalid } from "./invalid.ts"
 import { checkKey } from "./names.ts"
-import { queueNamed, refusePlace, untyped } from "./naming.ts"
+import { definitionFor, queueNamed, refusePlace } from "./naming.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import { checkMissed, checkOverlap, checkRule, type RuleOptions } from "./rules.ts"
 import { attemptSync, startOf } from "./starting.ts"
@@ -94,12 +95,15 @@ export const definitionOf = (core: Core, schedule: CheckedSchedule): Effect.Effe
     const { options } = schedule
     const queue = yield* queueOf(core, options.queue)
     const context = surroundings(yield* Effect.context<never>(), options)
-    const definition = typeof options.workflow === "string" ? untyped(options.workflow) : options.workflow.definition
-    const { start } = yield* attemptSync(() => {
+    const { definition, start } = yield* attemptSync(() => {
+      const definition = typeof options.workflow === "string"
+        // `as`: to a name belongs a payload that is encoded already.
+        ? definitionFor(core, options.workflow, options.payload as Json | undefined)
+        : options.workflow.definition
       if (queue === undefined) refusePlace(options)
       const call = { ...options, version: options.version ?? "", workflowId: `${schedule.name}/start` }
       const place = queue === undefined ? undefined : placeOf(queue, context, call)
-      return { start: startOf(core, context, definition, options.payload, call, undefined, place) }
+      return { definition, start: startOf(core, context, definition, options.payload, call, undefined, place) }
     })
     const stored: StoredStart = {
       missed: schedule.missed,
