@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, request as httpRequest } from "node:http"
+import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Client from "perdure/Client"
@@ -21,7 +21,8 @@ import { type Needs, onBothStores } from "../../../test/engine/harness.ts"
 import { suspends } from "../../../test/engine/observing.ts"
 import * as AdminAccess from "../src/AdminAccess.ts"
 import * as AdminServer from "../src/AdminServer.ts"
-import { type Plain, serve, servedAt, token } from "./serving.ts"
+import { bearer, isProblem, raw } from "./asking.ts"
+import { serve, servedAt, token } from "./serving.ts"
 
 const Long = Workflow.make("Long")
 const Card = Workflow.make("Card", {
@@ -32,32 +33,6 @@ const live = [
   Long.toLayer(() => Effect.sleep("10000 days")),
   Card.toLayer(({ card }) => Step.run("charge", Effect.succeed(`charged ${card.number}`)))
 ]
-
-/** A request with headers that `fetch` does not let one set. */
-const raw = (port: number, path: string, headers: Record<string, string>, method = "GET", body = "") =>
-  Effect.promise(() =>
-    new Promise<Plain>((resolve, reject) => {
-      const sent = httpRequest({ host: "127.0.0.1", port, path, method, headers }, (response) => {
-        let text = ""
-        response.setEncoding("utf8").on("data", (chunk: string) => void (text += chunk)).on("end", () =>
-          resolve({
-            status: response.statusCode!,
-            text,
-            body: response.headers["content-type"]?.includes("json") === true ? JSON.parse(text) : undefined,
-            headers: new Headers(response.headers as Record<string, string>)
-          }))
-      })
-      sent.on("error", reject)
-      sent.end(body)
-    })
-  )
-
-const isProblem = ({ body, status }: Plain, expected: number, reason: string): void => {
-  assert.deepStrictEqual([status, body?.reason], [expected, reason])
-  for (const field of ["_tag", "problem", "detail", "remedy"]) assert.isAbove(body[field].length, 3, field)
-}
-
-const bearer = { authorization: `Bearer ${token}` }
 
 onBothStores("an admin server refuses", (claim) => {
   claim("whoever has no token, a wrong one, or one in the URL", (given) =>

@@ -101,7 +101,7 @@ export const CreateSchedule = Schema.Struct({
   missed: Schema.optionalKey(Schema.Literals(["skip", "latest"])),
   /** Default: `allow`. */
   overlap: Schema.optionalKey(Schema.Literals(["allow", "skip", "cancel"])),
-  /** The encoded payload. Checked by the code that runs it. */
+  /** The encoded payload. Checked against the schema where its code is here, else by the code that runs it. */
   payload: Schema.optionalKey(Schema.Json)
 })
 

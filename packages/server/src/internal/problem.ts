@@ -84,6 +84,13 @@ export const problemOf = ({ message, reason }: WorkflowError): Problem => {
         detail: `none has the name ${quote(reason.name)}`,
         remedy: "Check the name; it may have been deleted."
       })
+    case "ScheduleExists":
+      return new Conflict({
+        reason: tag,
+        problem: "The name of the schedule is taken",
+        detail: `there is one named ${quote(reason.name)} already`,
+        remedy: "Choose another name, or delete that one first."
+      })
     case "QueueRefused":
       return reason.why === "unknown"
         ? new NotFound({
@@ -111,6 +118,29 @@ export const problemOf = ({ message, reason }: WorkflowError): Problem => {
         problem: "The deduplication id is taken",
         detail: `${quote(reason.workflowId)} has ${quote(reason.deduplicationId)} in the queue ${quote(reason.queue)}`,
         remedy: "Wait until that workflow has ended, or use another id."
+      })
+    case "MessageUndeliverable":
+      return reason.why === "unknown"
+        ? new NotFound({
+          reason: tag,
+          problem: "There is no such workflow",
+          detail: `the message of topic ${quote(reason.topic)} is for ${
+            quote(reason.workflowId)
+          }, which does not exist`,
+          remedy: "Check the id, and start the workflow before sending to it."
+        })
+        : new Conflict({
+          reason: tag,
+          problem: "The workflow receives nothing more",
+          detail: `${quote(reason.workflowId)} has ended, or only its rollbacks are left`,
+          remedy: "Look at it again; fork it, or start another, and send to that one."
+        })
+    case "MessageConflict":
+      return new Conflict({
+        reason: tag,
+        problem: "The key of the message is taken",
+        detail: `${quote(reason.workflowId)} has another message with the key ${quote(reason.idempotencyKey)}`,
+        remedy: "Use a key of its own for each message; the same message under its key is there once."
       })
     case "NotResumable":
       return new Conflict({
