@@ -1,25 +1,34 @@
 /**
- * A proxy before PostgreSQL, on loopback, that knows where messages begin and end. It can break connections, withhold
- * answers, let notifications disappear, and be slow.
+ * A proxy before PostgreSQL, on loopback, that knows where messages begin and end. It can break connections, also at a
+ * certain message, withhold answers, let notifications disappear, be slow, and be gone without a word.
  */
 import { connect, createServer, type Server, type Socket } from "node:net"
+import type { When } from "../crash/harness/faults.ts"
 
-/** Of the server's messages: a byte for the type, four for the length, which counts itself. */
-const header = 5
+/** A byte for the type, and four for the length, which counts itself. */
+const typed = { before: 1, header: 5 }
+/** What a client says first, to begin a session or to cancel a query, has no type. */
+const untyped = { before: 0, header: 4 }
 const notification = "A".charCodeAt(0)
 
 /** Cuts a stream of bytes into whole messages. */
 export class Messages {
   private rest: Buffer = Buffer.alloc(0)
+  private next: typeof typed
+
+  constructor(of: "client" | "server") {
+    this.next = of === "client" ? untyped : typed
+  }
 
   take(chunk: Buffer): ReadonlyArray<Buffer> {
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk])
     const messages: Array<Buffer> = []
     let at = 0
-    while (bytes.length - at >= header) {
-      const end = at + 1 + bytes.readInt32BE(at + 1)
+    while (bytes.length - at >= this.next.header) {
+      const end = at + this.next.before + bytes.readInt32BE(at + this.next.before)
       if (end > bytes.length) break
       messages.push(bytes.subarray(at, end))
+      this.next = typed
       at = end
     }
     this.rest = bytes.subarray(at)
@@ -30,18 +39,25 @@ export class Messages {
 interface Connection {
   readonly client: Socket
   readonly server: Socket
+  /** Nothing passes any more, and neither side is told. */
+  gone: boolean
 }
+
+/** What happens at a message: its connection is cut, or something is done to the client. */
+export type AtMessage = "cut" | (() => void)
 
 /** What the proxy has done, for telling whether a run has shown anything. */
 export interface Counts {
   connections: number
+  /** Of them, those of clients that had lost one, and live. */
+  reconnections: number
   /** Connections that were broken while an answer was on its way. */
   withheld: number
   notificationsDropped: number
 }
 
 export class Proxy {
-  readonly counts: Counts = { connections: 0, withheld: 0, notificationsDropped: 0 }
+  readonly counts: Counts = { connections: 0, reconnections: 0, withheld: 0, notificationsDropped: 0 }
   /** Of each message of the server. */
   delayMs = 0
   /** Whether notifications get through. */
@@ -49,6 +65,9 @@ export class Proxy {
   /** Whether answers get through; those that do not are lost. */
   answers = true
   private readonly connections = new Set<Connection>()
+  /** Connections that were broken, and whose clients have not come back yet. */
+  private lost = 0
+  private armed: { left: number; readonly when: When; readonly what: AtMessage } | undefined
   private readonly listener: Server
   private readonly target: { readonly host: string; readonly port: number }
 
@@ -76,7 +95,30 @@ export class Proxy {
 
   /** Breaks all connections. */
   reset(): void {
-    for (const connection of [...this.connections]) this.break(connection)
+    for (const connection of [...this.connections]) this.break(connection, "server")
+  }
+
+  /**
+   * Half-open connections: nothing passes on those that there are, either way, and neither side learns of it, until they
+   * are reset. Those that are made from now on are good.
+   */
+  vanish(): void {
+    for (const connection of this.connections) connection.gone = true
+  }
+
+  /**
+   * Once, just before or just after the n-th message from now on, from 1, of either side, on whatever connection. Where it
+   * is before, the message does not arrive; where it is after, it does.
+   */
+  arm(at: number, when: When, what: AtMessage): void {
+    this.armed = { left: at, when, what }
+  }
+
+  /** Nothing is to happen any more. Whether something was. */
+  disarm(): boolean {
+    const { armed } = this
+    this.armed = undefined
+    return armed !== undefined
   }
 
   async close(): Promise<void> {
@@ -84,33 +126,43 @@ export class Proxy {
     await new Promise<void>((resolve) => this.listener.close(() => resolve()))
   }
 
-  private break(connection: Connection): void {
-    this.connections.delete(connection)
+  private break(connection: Connection, by: "client" | "server"): void {
+    if (!this.connections.delete(connection)) return
+    // A client that leaves, or dies, has lost nothing.
+    this.lost = by === "client" ? 0 : this.lost + 1
     connection.client.resetAndDestroy()
     connection.server.destroy()
   }
 
   private accept(client: Socket): void {
     const server = connect(this.target)
-    const connection: Connection = { client, server }
-    const messages = new Messages()
+    const connection: Connection = { client, server, gone: false }
     this.connections.add(connection)
     this.counts.connections++
-    for (const socket of [client, server]) {
-      socket.setNoDelay(true)
-      socket.on("error", () => this.break(connection))
-      socket.on("close", () => this.break(connection))
+    if (this.lost > 0) {
+      this.lost--
+      this.counts.reconnections++
     }
-    client.on("data", (chunk) => server.write(chunk))
+    for (const side of ["client", "server"] as const) {
+      const socket = connection[side]
+      socket.setNoDelay(true)
+      socket.on("error", () => this.break(connection, side))
+      socket.on("close", () => this.break(connection, side))
+    }
+    const asked = new Messages("client")
+    client.on("data", (chunk) => {
+      for (const message of asked.take(chunk as Buffer)) this.pass(message, connection, server)
+    })
+    const answered = new Messages("server")
     let last: Promise<void> = Promise.resolve()
     server.on("data", (chunk) => {
-      for (const message of messages.take(chunk as Buffer)) {
+      for (const message of answered.take(chunk as Buffer)) {
         if (!this.passes(message)) continue
         const { delayMs } = this
         // One after another, also when the delay changes.
         last = last.then(async () => {
           if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
-          if (!client.destroyed) client.write(message)
+          this.pass(message, connection, client)
         })
       }
     })
@@ -123,5 +175,26 @@ export class Proxy {
     }
     if (!this.answers) this.counts.withheld++
     return this.answers
+  }
+
+  private pass(message: Buffer, connection: Connection, to: Socket): void {
+    if (connection.gone || to.destroyed) return
+    const act = this.actAtThis()
+    // Nothing follows: what is cut is over, and so is a client that is killed.
+    if (act !== undefined) connection.gone = true
+    if (act?.when === "before") return this.happen(act.what, connection)
+    to.write(message, () => act === undefined ? undefined : this.happen(act.what, connection))
+  }
+
+  private actAtThis() {
+    const { armed } = this
+    if (armed === undefined || --armed.left > 0) return undefined
+    this.armed = undefined
+    return armed
+  }
+
+  private happen(what: AtMessage, connection: Connection): void {
+    if (what === "cut") this.break(connection, "server")
+    else what()
   }
 }
