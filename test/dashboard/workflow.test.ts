@@ -84,7 +84,8 @@ onPages("the page of a workflow", (claim) => {
     await steps.getByRole("button", { name: /reserve stock, done.*, 2 attempts/ }).click()
     const panel = page.getByRole("complementary")
     await panel.getByText("all / stock").waitFor()
-    await panel.getByText("1 failed attempts").click()
+    await panel.getByText("1 failed attempt").click()
+    for (const what of ["Began", "Failed", "Next due"]) await panel.getByText(what, { exact: true }).waitFor()
     await panel.getByText("warehouse did not answer.").waitFor()
     expect(page.url()).toContain("step=")
 

@@ -128,17 +128,27 @@ onBothStores("attempts", (claim) => {
         if (n === 2) {
           assert.deepStrictEqual(yield* engine.use(Subject.handle("w").result), ["StepFailed", "no"])
           const [step] = yield* engine.use(Client.steps("w"))
-          assert.deepStrictEqual([step?.attempts, step?.attemptFailures.length, step?.outcome], [3, 2, "failure"])
+          assert.deepStrictEqual([step?.attempts, step?.failedAttempts.length, step?.outcome], [3, 2, "failure"])
+          const [first, second] = step!.failedAttempts
+          for (const { at, retryAt } of [first!, second!]) {
+            assert.strictEqual(retryAt.getTime() - at.getTime(), 3_600_000)
+          }
+          // The next is due within an hour at the most. Each restart was recorded where it went on: the step began before the first attempt failed.
+          assert.isAtMost(step!.startedAt.getTime(), first!.at.getTime())
+          assert.isAtMost(first!.retryAt.getTime(), second!.at.getTime())
           break
         }
         const waiting = yield* engine.use(suspends("w"))
         assert.strictEqual(waiting.waits[0]?.what, "retry of tries")
         const [step] = yield* engine.use(Client.steps("w"))
-        assert.deepStrictEqual([step?.name, step?.outcome, step?.attemptFailures.map((failure) => failure.message)], [
-          "tries",
-          undefined,
-          Array.from({ length: n + 1 }, () => "no")
-        ])
+        assert.deepStrictEqual(
+          [step?.name, step?.outcome, step?.failedAttempts.map(({ failure }) => failure.message)],
+          [
+            "tries",
+            undefined,
+            Array.from({ length: n + 1 }, () => "no")
+          ]
+        )
         yield* engine.close
         yield* given.store.adjustClock(day)
       }

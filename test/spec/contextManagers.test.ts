@@ -465,7 +465,7 @@ onBothStores("StepStatus", (claim) => {
         "Retry attempt 3 of 5"
       ])
       const [step] = yield* use(Client.steps("w"))
-      assert.deepStrictEqual([step?.attempts, step?.attemptFailures.map(({ message }) => message)], [
+      assert.deepStrictEqual([step?.attempts, step?.failedAttempts.map(({ failure }) => failure.message)], [
         3,
         ["Operation failed", "Operation failed"]
       ])

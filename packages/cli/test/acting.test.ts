@@ -2,7 +2,7 @@
 import * as Client from "perdure/Client"
 import { expect, it } from "vitest"
 import { eventually, onBothStores } from "./given.ts"
-import { live, Nap, Order } from "./shop.ts"
+import { Flaky, live, Nap, Order } from "./shop.ts"
 
 onBothStores(live, (given) => {
   it("workflow start starts by name, with a payload, an id and attributes; the same again attaches", async () => {
@@ -153,9 +153,21 @@ onBothStores(live, (given) => {
     const { answer, cli, effect, json } = given()
     await effect(Order.execute({ item: "pen" }, { workflowId: "steps-1" }))
     expect(await cli("workflow", "steps", "steps-1")).toMatch(
-      /^STEP +NAME +KIND +OUTCOME +TRIES +TOOK +DETAIL\n +0 +reserve +step +success +1 .*\n +1 +price +step +success +1 .*\n$/
+      /^STEP +NAME +KIND +OUTCOME +TRIES +ENDED \(UTC\) +TOOK +DETAIL\n +0 +reserve +step +success +1 .*\n +1 +price +step +success +1 .*\n$/
     )
     expect((await json("workflow", "steps", "steps-1", "--after", "0")).steps).toHaveLength(1)
+    await effect(Flaky.execute(undefined, { workflowId: "steps-2" }))
+    const time = String.raw`(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
+    const [, first, second, last, ...more] = (await cli("workflow", "steps", "steps-2")).trimEnd().split("\n")
+    expect(first).toMatch(new RegExp(`^ +0 +attempt 1 +failed +${time} +\\S+ +next due ${time}: OutOfStock`))
+    expect(second).toMatch(new RegExp(`^ +0 +attempt 2 +failed +${time} +next due ${time}: OutOfStock`))
+    expect([last, more]).toEqual([expect.stringMatching(new RegExp(`^ +0 +call +step +success +3 +${time} `)), []])
+    const [step] = (await json("workflow", "steps", "steps-2")).steps
+    expect(step.failedAttempts).toEqual([1, 2].map(() => ({
+      failure: expect.objectContaining({ tag: "OutOfStock" }),
+      at: expect.any(String),
+      retryAt: expect.any(String)
+    })))
     expect(await answer("workflow", "steps", "nobody")).toMatchObject({ exitCode: 3 })
     await effect(Nap.start(undefined, { workflowId: "explain-1" }))
     await eventually(() => json("workflow", "explain", "explain-1"), ({ why }) => why._tag === "Suspended")

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
+import * as StepStatus from "perdure/StepStatus"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
@@ -24,6 +25,9 @@ export const Order = Workflow.make("Order", {
 
 /** Waits for an approval, and says so in an event and a stream. */
 export const Approved = Workflow.make("Approved", { payload: { text: Schema.String }, success: Schema.String })
+
+/** Has one step, which succeeds at its third attempt. */
+export const Flaky = Workflow.make("Flaky", { error: OutOfStock })
 
 /** Sleeps for a day. */
 export const Nap = Workflow.make("Nap", {})
@@ -46,6 +50,22 @@ export const live = Layer.mergeAll(
     yield* Lines.close
     return by
   })),
+  Flaky.toLayer(() =>
+    Step.run(
+      "call",
+      Effect.flatMap(StepStatus.Current, (status) =>
+        (status?.currentAttempt ?? 0) < 2 ? Effect.fail(new OutOfStock({ sku: "pen" })) : Effect.void),
+      {
+        error: OutOfStock,
+        retry: {
+          maxAttempts: 3,
+          interval: "1 millis",
+          while: () =>
+            true
+        }
+      }
+    )
+  ),
   Nap.toLayer(() => Effect.sleep("1 day")),
   mails.layer
 )

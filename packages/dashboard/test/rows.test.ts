@@ -30,7 +30,7 @@ const step = (
   kind,
   outcome: "success",
   attempts: 1,
-  attemptFailures: [],
+  failedAttempts: [],
   startedAt: new Date(start),
   completedAt: new Date(end),
   redacted: [],
@@ -58,6 +58,21 @@ it("a child lasts until its result is there", () => {
   expect(spans([step(0, "child", 10, 11, { childId }), step(1, "result", 700, 700, { childId })])).toEqual([
     [10, 700],
     [11, 700]
+  ])
+})
+
+it("a failed attempt is followed by a pause until the next was due, within the row", () => {
+  const failed = (at: number, retryAt: number) => ({
+    failure: { tag: "Hiccup", message: "no", fields: {} },
+    at: new Date(at),
+    retryAt: new Date(retryAt)
+  })
+  const failedAttempts = [failed(10, 60), failed(80, 180)]
+  const { completedAt: _, outcome: _1, ...trying } = step(1, "step", 10, 10, { failedAttempts })
+  const rows = rowsOf([step(0, "step", 0, 200, { failedAttempts }), trying], info, undefined, 100)
+  expect(rows.map(({ end, pauses }) => [end, pauses])).toEqual([
+    [200, [{ start: 10, end: 60 }, { start: 80, end: 180 }]],
+    [100, [{ start: 10, end: 60 }, { start: 80, end: 100 }]]
   ])
 })
 

@@ -65,7 +65,7 @@ export type { Filter } from "./internal/filtering.ts"
 export type { WorkflowInfo } from "./internal/managing.ts"
 export type { DefinitionInfo } from "./internal/naming.ts"
 export type { Activity, Bucket, Names, SpanOptions } from "./internal/observing.ts"
-export type { StepInfo } from "./internal/stepInfo.ts"
+export type { FailedAttempt, StepInfo } from "./internal/stepInfo.ts"
 export type { MessageInfo, StreamEntryInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 
 /** Which workflows a list shows, and how it is cut. */

@@ -186,8 +186,8 @@ export interface StepRow {
   readonly outcome: "success" | "failure" | null
   readonly value: string | null
   readonly attempts: number
-  /** JSON texts, oldest first. */
-  readonly attemptErrors: ReadonlyArray<string>
+  /** Oldest first; the last attempt is not among them once there is an outcome. */
+  readonly failedAttempts: ReadonlyArray<Pick<AttemptRecord, "error" | "at" | "retryAt">>
   readonly startedAt: number
   readonly completedAt: number | null
   readonly childId: string | null

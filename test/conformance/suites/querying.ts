@@ -67,36 +67,43 @@ export const querying: Suite = (claim) => {
       assert.deepStrictEqual(yield* pages(1), [[0], [1], [2], [3], [4], [6], [9]])
       assert.deepStrictEqual(yield* pages(3), [[0, 1, 2], [3, 4, 6], [9]])
       assert.deepStrictEqual(yield* pages(100), [[0, 1, 2, 3, 4, 6, 9]])
-      assert.deepStrictEqual((yield* store.steps("w", { after: 1, limit: 1 }))[0]!.attemptErrors.length, 2)
+      assert.deepStrictEqual((yield* store.steps("w", { after: 1, limit: 1 }))[0]!.failedAttempts.length, 2)
     }))
 
-  claim("steps are listed in the order of their calls, with their attempts", ({ store }) =>
-    Effect.gen(function*() {
-      yield* join(store, "i")
-      yield* startOwned(store, "w", "i")
-      yield* recorded(store, advance("w", 1, { attempts: [attempt(1, 0), attempt(1, 1), attempt(2, 0)] }))
-      yield* recorded(store, advance("w", 1, { records: [record(1, { attempts: 3, seq: 1 }), record(0, { seq: 2 })] }))
-      const [first, second, third, ...more] = yield* store.steps("w")
-      assert.deepStrictEqual(more, [])
-      assert.deepStrictEqual(first, {
-        stepId: 0,
-        seq: 2,
-        key: "step 0",
-        name: "step 0",
-        kind: "step",
-        outcome: "success",
-        value: "{\"n\":0}",
-        attempts: 1,
-        attemptErrors: [],
-        startedAt: 1_000,
-        completedAt: 2_000,
-        childId: null
+  claim(
+    "steps are listed in the order of their calls, with their attempts and when those were",
+    ({ store }) =>
+      Effect.gen(function*() {
+        const failed = (n: number) => ({ error: `{"failed":${n}}`, at: 1_500 + n, retryAt: 1_600 + n })
+        yield* join(store, "i")
+        yield* startOwned(store, "w", "i")
+        yield* recorded(store, advance("w", 1, { attempts: [attempt(1, 0), attempt(1, 1), attempt(2, 0)] }))
+        yield* recorded(
+          store,
+          advance("w", 1, { records: [record(1, { attempts: 3, seq: 1 }), record(0, { seq: 2 })] })
+        )
+        const [first, second, third, ...more] = yield* store.steps("w")
+        assert.deepStrictEqual(more, [])
+        assert.deepStrictEqual(first, {
+          stepId: 0,
+          seq: 2,
+          key: "step 0",
+          name: "step 0",
+          kind: "step",
+          outcome: "success",
+          value: "{\"n\":0}",
+          attempts: 1,
+          failedAttempts: [],
+          startedAt: 1_000,
+          completedAt: 2_000,
+          childId: null
+        })
+        assert.deepInclude(second, { stepId: 1, seq: 1, outcome: "success", attempts: 3 })
+        assert.deepStrictEqual(second!.failedAttempts, [0, 1].map(failed))
+        assert.deepInclude(third, { stepId: 2, seq: null, outcome: null, value: null, attempts: 1, completedAt: null })
+        assert.deepStrictEqual(third!.failedAttempts, [failed(0)])
       })
-      assert.deepInclude(second, { stepId: 1, seq: 1, outcome: "success", attempts: 3 })
-      assert.deepStrictEqual(second!.attemptErrors, ["{\"failed\":0}", "{\"failed\":1}"])
-      assert.deepInclude(third, { stepId: 2, seq: null, outcome: null, value: null, attempts: 1, completedAt: null })
-      assert.deepStrictEqual(third!.attemptErrors, ["{\"failed\":0}"])
-    }))
+  )
 
   claim(
     "a list is ordered by creation, either way, and pages without a gap or a repetition",

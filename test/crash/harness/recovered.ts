@@ -91,7 +91,7 @@ const assertImmutable = (what: string, before: ReadonlyArray<StepRow>, after: Re
   for (const step of before) {
     const now = after.find((other) => other.key === step.key)
     if (step.outcome !== null) assert.deepStrictEqual(now, step, `${what}: the record of ${step.name}`)
-    else assert.deepStrictEqual(now?.attemptErrors.slice(0, step.attemptErrors.length), step.attemptErrors, what)
+    else assert.deepStrictEqual(now?.failedAttempts.slice(0, step.failedAttempts.length), step.failedAttempts, what)
   }
 }
 
@@ -149,7 +149,7 @@ const effectsOf = (steps: ReadonlyArray<StepRow>): ReadonlyArray<string> =>
   steps.flatMap((step) => {
     const last = step.outcome === null ? 0 : 1
     if (step.name === "flaky") {
-      return Array.from({ length: step.attemptErrors.length + last }, (_, attempt) => `flaky, attempt ${attempt}`)
+      return Array.from({ length: step.failedAttempts.length + last }, (_, attempt) => `flaky, attempt ${attempt}`)
     }
     if (last === 0) return []
     if (step.kind === "rollback") return [`rollback ${step.name}`]

@@ -45,6 +45,13 @@ export const relative = (date: Date, now: number): string => {
   return ms < 0 ? `${lengthOf(-ms)} ago` : `in ${lengthOf(ms)}`
 }
 
+/** The time of the day in UTC, with the date where that is another day than today's. */
+export const clock = (date: Date | undefined, now: number): string => {
+  if (date === undefined) return ""
+  const [day, time] = date.toISOString().slice(0, -1).split("T")
+  return new Date(now).toISOString().startsWith(day!) ? time! : `${day} ${time}`
+}
+
 /** The same, after the time itself. */
 export const absolute = (date: Date | undefined, now: number): string | undefined =>
   date === undefined ? undefined : `${date.toISOString()}  (${relative(date, now)})`

@@ -11,8 +11,8 @@ import * as Filters from "./filters.ts"
 import { given } from "./options.ts"
 import { note, type Reader, show } from "./output.ts"
 import { line, prettyJson } from "./printable.ts"
-import { type Column, facts, render } from "./table.ts"
-import { absolute, lengthOf, relative } from "./times.ts"
+import { type Cell, type Column, facts, render } from "./table.ts"
+import { absolute, clock, lengthOf, relative } from "./times.ts"
 import { watch } from "./watching.ts"
 
 export const workflowId = Argument.String("id").pipe(Argument.withDescription("The workflow's id"))
@@ -134,6 +134,7 @@ const stepColumns: ReadonlyArray<Column> = [
   { title: "KIND" },
   { title: "OUTCOME" },
   { title: "TRIES", align: "right" },
+  { title: "ENDED (UTC)" },
   { title: "TOOK", align: "right" },
   { title: "DETAIL", shrinks: true }
 ]
@@ -144,22 +145,42 @@ const outcomeOf = ({ outcome }: Client.StepInfo) =>
     : { text: outcome, color: "red" } as const
 
 const detailOf = (step: Client.StepInfo): string => {
-  const failure = step.failure ?? step.attemptFailures.at(-1)
-  if (step.outcome !== "success" && failure !== undefined) return failureOf(failure)
+  if (step.failure !== undefined) return failureOf(step.failure)
   return step.childId === undefined ? "" : `workflow ${step.childId}`
 }
+
+/** Before the step that they are of. Only of the first attempt it is recorded when it began: with the step. */
+const attemptRow = (
+  step: Client.StepInfo,
+  { at, failure, retryAt }: Client.FailedAttempt,
+  index: number,
+  now: number
+): ReadonlyArray<Cell> => [
+  String(step.stepId),
+  `  attempt ${index + 1}`,
+  "",
+  { text: "failed", color: "yellow" },
+  "",
+  clock(at, now),
+  index === 0 ? between(step.startedAt, at) : "",
+  `next due ${clock(retryAt, now)}: ${failureOf(failure)}`
+]
 
 const stepsTable = (steps: ReadonlyArray<Client.StepInfo>, reader: Reader): string =>
   steps.length === 0 ? "No step is recorded." : render(
     stepColumns,
-    steps.map((step) => [
-      String(step.stepId),
-      [...step.branch, step.name].join("/"),
-      step.kind,
-      outcomeOf(step),
-      String(step.attempts),
-      between(step.startedAt, step.completedAt),
-      detailOf(step)
+    steps.flatMap((step) => [
+      ...step.failedAttempts.map((attempt, index) => attemptRow(step, attempt, index, reader.now)),
+      [
+        String(step.stepId),
+        [...step.branch, step.name].join("/"),
+        step.kind,
+        outcomeOf(step),
+        String(step.attempts),
+        clock(step.completedAt, reader.now),
+        between(step.startedAt, step.completedAt),
+        detailOf(step)
+      ]
     ]),
     reader
   )

@@ -7,6 +7,18 @@ import { textFound } from "./outcomes.ts"
 import { dateOf, failureOf, readable } from "./readable.ts"
 import type { Awaited } from "./waiters.ts"
 
+/**
+ * An attempt that failed and was, or is, to be followed by another. When it began is not recorded: the first with the step,
+ * every other when the one before it says that it was due, or later where nobody was there.
+ */
+export interface FailedAttempt {
+  readonly failure: FailureDetail
+  /** When it failed. */
+  readonly at: Date
+  /** When the next one is, or was, due. */
+  readonly retryAt: Date
+}
+
 /** One durable operation of a workflow, as stored. */
 export interface StepInfo {
   /** Order of calls, from 0. */
@@ -22,8 +34,10 @@ export interface StepInfo {
   /** The encoded value of a success. */
   readonly value: unknown
   readonly failure: FailureDetail | undefined
+  /** All, also the one with the outcome. */
   readonly attempts: number
-  readonly attemptFailures: ReadonlyArray<FailureDetail>
+  /** Oldest first. */
+  readonly failedAttempts: ReadonlyArray<FailedAttempt>
   readonly startedAt: Date
   readonly completedAt: Date | undefined
   readonly childId: string | undefined
@@ -39,8 +53,13 @@ export const stepOf = (row: StepRow): StepInfo => ({
   value: row.outcome === "success" && row.value !== null ? valueOf(row.kind, row.value) : undefined,
   failure: row.outcome === "failure" && row.value !== null ? failureIn(row, row.value) : undefined,
   attempts: row.attempts,
-  attemptFailures: row.attemptErrors.map(failureOf),
-  startedAt: new Date(row.startedAt),
+  failedAttempts: row.failedAttempts.map(({ at, error, retryAt }) => ({
+    failure: failureOf(error),
+    at: new Date(at),
+    retryAt: new Date(retryAt)
+  })),
+  // Whoever took the workflow over recorded when it began there: the attempts before failed before that.
+  startedAt: new Date(Math.min(row.startedAt, row.failedAttempts[0]?.at ?? Infinity)),
   completedAt: dateOf(row.completedAt),
   childId: row.childId ?? undefined
 })

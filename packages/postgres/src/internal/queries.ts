@@ -12,7 +12,7 @@ const stepsStatement = (s: string): string => `
     SELECT * FROM ${s}.step WHERE workflow_id = $1::text AND step_id > $2::integer ORDER BY step_id LIMIT $3::integer
   ), a AS (
     SELECT step_id, min(key) AS key, min(name) AS name, count(*) AS attempts, min(at) AS at,
-      json_agg(error ORDER BY attempt) AS errors
+      json_agg(json_build_object('error', error, 'at', at, 'retryAt', retry_at) ORDER BY attempt) AS failed
     FROM ${s}.attempt WHERE workflow_id = $1::text AND step_id > $2::integer
       AND step_id <= coalesce((SELECT max(step_id) FROM t HAVING count(*) = $3::integer), 2147483647)
     GROUP BY step_id
@@ -20,7 +20,7 @@ const stepsStatement = (s: string): string => `
   SELECT json_build_object(
     'stepId', coalesce(t.step_id, a.step_id), 'seq', t.seq, 'key', coalesce(t.key, a.key),
     'name', coalesce(t.name, a.name), 'kind', coalesce(t.kind, 'step'), 'outcome', t.outcome, 'value', t.value,
-    'attempts', coalesce(t.attempts, a.attempts), 'attemptErrors', coalesce(a.errors, '[]'),
+    'attempts', coalesce(t.attempts, a.attempts), 'failedAttempts', coalesce(a.failed, '[]'),
     'startedAt', coalesce(t.started_at, a.at), 'completedAt', t.at, 'childId', t.child_id)::text
   FROM t FULL JOIN a ON a.step_id = t.step_id
   ORDER BY coalesce(t.step_id, a.step_id) LIMIT $3::integer`

@@ -101,6 +101,13 @@ export const StepKind = Schema.Literals([
   "read stream"
 ])
 
+/**
+ * An attempt that failed: at this time, and when the next one is, or was, due. When it began is not recorded: the first with
+ * the step, the others when they were due, or later where nobody was there.
+ */
+export const FailedAttempt = Schema.Struct({ failure: FailureDetail, at: Schema.Date, retryAt: Schema.Date })
+export type FailedAttempt = typeof FailedAttempt.Type
+
 /** One durable operation. */
 export const StepInfo = Schema.Struct({
   /** Order of calls, from 0. */
@@ -117,7 +124,7 @@ export const StepInfo = Schema.Struct({
   value: Schema.optionalKey(Schema.Json),
   failure: Schema.optionalKey(FailureDetail),
   attempts: Schema.Int,
-  attemptFailures: Schema.Array(FailureDetail),
+  failedAttempts: Schema.Array(FailedAttempt),
   startedAt: Schema.Date,
   completedAt: Schema.optionalKey(Schema.Date),
   childId: Schema.optionalKey(Schema.String),

@@ -86,12 +86,12 @@ export const stepOf = (patterns: Patterns, step: Client.StepInfo, values: boolea
   const at = ["steps", step.name]
   const value = step.value === undefined || !values ? undefined : valueOf(patterns, step)
   const failure = step.failure === undefined ? undefined : failureOf(patterns, [...at, "failure"], step.failure)
-  const attempts = step.attemptFailures.map((one) => failureOf(patterns, [...at, "failure"], one))
+  const attempts = step.failedAttempts.map((one) => failureOf(patterns, [...at, "failure"], one.failure))
   return defined({
     ...step,
     value: value?.value,
     failure: failure?.value,
-    attemptFailures: attempts.map((shown) => shown.value),
+    failedAttempts: attempts.map((shown, index) => ({ ...step.failedAttempts[index]!, failure: shown.value })),
     redacted: [value, failure, ...attempts].flatMap((shown) => shown?.paths ?? [])
   })
 }

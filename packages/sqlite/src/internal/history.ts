@@ -52,15 +52,17 @@ export const steps = (database: Database, workflowId: string, { after, limit } =
   )
   const failed = Map.groupBy(attempts, (_) => _.step_id)
   const rows = records.map((row) => {
-    const errors = failed.get(row.step_id) ?? []
+    const attempts = failed.get(row.step_id) ?? []
     failed.delete(row.step_id)
-    return toStep(row, errors)
+    return toStep(row, attempts)
   })
-  for (const errors of failed.values()) rows.push(toUnfinishedStep(errors))
+  for (const attempts of failed.values()) rows.push(toUnfinishedStep(attempts))
   return rows.sort((a, b) => a.stepId - b.stepId).slice(0, limit)
 }
 
-const toStep = (row: RecordColumns, errors: ReadonlyArray<AttemptColumns>): StepRow => ({
+const toFailed = ({ at, error, retry_at }: AttemptColumns) => ({ error, at, retryAt: retry_at })
+
+const toStep = (row: RecordColumns, attempts: ReadonlyArray<AttemptColumns>): StepRow => ({
   stepId: row.step_id,
   seq: row.seq,
   key: row.key,
@@ -69,24 +71,24 @@ const toStep = (row: RecordColumns, errors: ReadonlyArray<AttemptColumns>): Step
   outcome: row.outcome,
   value: row.value,
   attempts: row.attempts,
-  attemptErrors: errors.map((_) => _.error),
+  failedAttempts: attempts.map(toFailed),
   startedAt: row.started_at,
   completedAt: row.at,
   childId: row.child_id
 })
 
 /** Only steps are tried again, so a step is what it is. When it began was not written: when it first failed was. */
-const toUnfinishedStep = (errors: ReadonlyArray<AttemptColumns>): StepRow => ({
-  stepId: errors[0]!.step_id,
+const toUnfinishedStep = (attempts: ReadonlyArray<AttemptColumns>): StepRow => ({
+  stepId: attempts[0]!.step_id,
   seq: null,
-  key: errors[0]!.key,
-  name: errors[0]!.name,
+  key: attempts[0]!.key,
+  name: attempts[0]!.name,
   kind: "step",
   outcome: null,
   value: null,
-  attempts: errors.length,
-  attemptErrors: errors.map((_) => _.error),
-  startedAt: errors[0]!.at,
+  attempts: attempts.length,
+  failedAttempts: attempts.map(toFailed),
+  startedAt: attempts[0]!.at,
   completedAt: null,
   childId: null
 })

@@ -13,6 +13,8 @@ export interface TimelineRow extends Span {
   readonly tone: Tone
   /** It has no end yet. */
   readonly open: boolean
+  /** Each from when an attempt failed until the next was due, within the row. */
+  readonly pauses: ReadonlyArray<Span>
 }
 
 const tones: Record<StepInfo["kind"], Tone> = {
@@ -47,6 +49,13 @@ export const legend: ReadonlyArray<readonly [Tone, string]> = [
 /** What branches are called where nobody gave them a name: it says nothing that the bars do not show. */
 const structural: ReadonlySet<string> = new Set(["all", "forEach", "race", "select", "timeout", "~rollback"])
 
+/** Of a step that is to be tried again the last pause goes on until now, whenever the next attempt is due. */
+const pausesOf = ({ failedAttempts }: StepInfo, end: number): ReadonlyArray<Span> =>
+  failedAttempts.map(({ at, retryAt }) => ({
+    start: Math.min(at.getTime(), end),
+    end: Math.min(retryAt.getTime(), end)
+  }))
+
 const rowOf = (step: StepInfo, now: number): TimelineRow => ({
   key: `step ${step.stepId}`,
   step,
@@ -55,7 +64,8 @@ const rowOf = (step: StepInfo, now: number): TimelineRow => ({
   tone: step.outcome === "failure" ? "failed" : tones[step.kind],
   start: step.startedAt.getTime(),
   end: step.completedAt?.getTime() ?? now,
-  open: step.completedAt === undefined
+  open: step.completedAt === undefined,
+  pauses: pausesOf(step, step.completedAt?.getTime() ?? now)
 })
 
 /**
@@ -110,7 +120,8 @@ export const rowsOf = (
     tone: "now",
     start: Math.min(last, now),
     end: now,
-    open: true
+    open: true,
+    pauses: []
   })
   if (why._tag === "Suspended") {
     const waits = info.waits.length === 0 ? [{ what: "the time" }] : info.waits

@@ -49,6 +49,12 @@ export const clock = (at: Date): string =>
     String(at.getMilliseconds()).padStart(3, "0")
   }`
 
+/** The same, with the date before it where that is another day than of the time that it is seen from. */
+export const clockFrom = (at: Date, from: Date): string => {
+  const day = absolute(at).slice(0, 10)
+  return day === absolute(from).slice(0, 10) ? clock(at) : `${day} ${clock(at)}`
+}
+
 /** A time as an `<input type="datetime-local">` takes it, and back. */
 export const toInput = (at: Date | undefined): string =>
   at === undefined ? "" : absolute(at).replace(" ", "T").slice(0, 16)

@@ -12,6 +12,7 @@ import { Redacted } from "../../components/Redacted.tsx"
 import { Loading, Problem } from "../../components/States.tsx"
 import { Text } from "../../components/Text.tsx"
 import { Took, When } from "../../components/Time.tsx"
+import { absolute, clockFrom } from "../../text/time.ts"
 import { ForkDialog } from "./ForkDialog.tsx"
 
 export const StepPanel = ({ info, stepId, close }: {
@@ -31,6 +32,44 @@ export const StepPanel = ({ info, stepId, close }: {
       {error !== null && data === undefined ? <Problem error={error} /> : null}
       {data === undefined ? error === null ? <Loading what="the step" /> : null : <Shown info={info} step={data} />}
     </aside>
+  )
+}
+
+const Moment = ({ what, at, from }: { readonly what: string; readonly at: Date; readonly from: Date }) => (
+  <div className="fact">
+    <dt>{what}</dt>
+    <dd>
+      <time className="number" dateTime={at.toISOString()} title={absolute(at)}>{clockFrom(at, from)}</time>
+    </dd>
+  </div>
+)
+
+/** When an attempt began is not recorded: the first with the step, the others when they were due, or later. */
+const FailedAttempts = ({ step: { failedAttempts, outcome, startedAt } }: { readonly step: StepInfo }) => {
+  if (failedAttempts.length === 0) return null
+  return (
+    <details open={outcome === undefined}>
+      <summary>
+        {failedAttempts.length === 1 ? "1 failed attempt" : `${failedAttempts.length} failed attempts`}
+      </summary>
+      <ol className="stack">
+        {failedAttempts.map(({ at, failure, retryAt }, index) => (
+          <li key={index} className="stack">
+            <strong className="small">Attempt {index + 1}</strong>
+            <dl className="facts narrow">
+              <Moment
+                what={index === 0 ? "Began" : "Due"}
+                at={failedAttempts[index - 1]?.retryAt ?? startedAt}
+                from={startedAt}
+              />
+              <Moment what="Failed" at={at} from={startedAt} />
+              <Moment what="Next due" at={retryAt} from={startedAt} />
+            </dl>
+            <Failure failure={failure} label={`failure of attempt ${index + 1}`} />
+          </li>
+        ))}
+      </ol>
+    </details>
   )
 }
 
@@ -100,18 +139,7 @@ const Shown = ({ info, step }: { readonly info: WorkflowDetail; readonly step: S
       </dl>
       {step.outcome === "success" ? <JsonTree value={step.value} label="value of the step" depth={3} /> : null}
       {step.failure === undefined ? null : <Failure failure={step.failure} label="failure of the step" />}
-      {step.attemptFailures.length === 0 ? null : (
-        <details open={step.outcome === undefined}>
-          <summary>{step.attemptFailures.length} failed attempts</summary>
-          <ol className="stack">
-            {step.attemptFailures.map((failure, index) => (
-              <li key={index}>
-                <Failure failure={failure} label={`failure of attempt ${index + 1}`} />
-              </li>
-            ))}
-          </ol>
-        </details>
-      )}
+      <FailedAttempts step={step} />
       <Redacted paths={step.redacted} />
       {allowed.includes("fork")
         ? (

@@ -85,7 +85,7 @@ const Shown = ({ info, rows }: { readonly info: WorkflowDetail; readonly rows: R
   const from = items[0]?.index ?? 0
   const to = items[items.length - 1]?.index ?? 0
   const inSight = rows.length > many ? rows.slice(from, to + 1) : rows
-  const position = axis(inSight, scale)
+  const position = axis(inSight.flatMap((row) => [row, ...row.pauses]), scale)
   const span = whole(inSight)
   const selected = chosen < 0 ? undefined : rows[chosen]?.step
   return (
@@ -180,6 +180,16 @@ const Row = ({ row, position, chosen, choose }: {
           className={`bar ${row.tone} ${row.open ? "open" : ""}`}
           style={{ left: `${left * 100}%`, width: `max(4px, ${width * 100}%)` }}
         />
+        {row.pauses.map(({ end, start }, index) => (
+          <span
+            key={index}
+            className="pause"
+            style={{
+              left: `${position(start) * 100}%`,
+              width: `max(3px, ${Math.max(0, position(end) - position(start)) * 100}%)`
+            }}
+          />
+        ))}
       </span>
       <span className="timeline-time number small muted">{duration(row.end - row.start)}</span>
     </>
