@@ -9,21 +9,14 @@ export interface SideEffect {
   readonly at: number
 }
 
+/** What {@link SideEffect.at} is by. */
+export const now = (): number => Math.round(performance.timeOrigin + performance.now())
+
 /** `sync`: on the disk when it returns, so that the step is as slow as a real one. */
 export const append = (file: string, workflowId: string, step: string, sync: boolean): void => {
   const handle = openSync(file, "a")
   try {
-    writeSync(
-      handle,
-      `${
-        JSON.stringify({
-          workflowId,
-          step,
-          pid: process.pid,
-          at: Math.round(performance.timeOrigin + performance.now())
-        })
-      }\n`
-    )
+    writeSync(handle, `${JSON.stringify({ workflowId, step, pid: process.pid, at: now() })}\n`)
     if (sync) fsyncSync(handle)
   } finally {
     closeSync(handle)
