@@ -1,13 +1,18 @@
 /** Three executors, each at a place of its own, where another one takes its place when it is gone. */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { eventually } from "../crash/harness/eventually.ts"
 import type { Lab } from "../crash/harness/Lab.ts"
-import type { Program } from "../crash/harness/Program.ts"
+import type { Message, Program } from "../crash/harness/Program.ts"
+import * as SideEffects from "../crash/harness/sideEffects.ts"
+import type { Stop } from "./figures.ts"
 import { Proxy } from "./proxy.ts"
 
 export const places = [0, 1, 2] as const
+
+/** What a process says that is about to be killed by what it runs: its counters. */
+export const lastWords = "last words"
 
 export interface Crew {
   readonly lab: Lab
@@ -21,8 +26,10 @@ export interface Crew {
   readonly lapsed: Set<number>
   /** How often what was done to them, by name. */
   readonly done: Map<string, number>
-  /** What the engines have counted, in all processes that could be asked before their end. */
-  readonly counted: Map<string, number>
+  /** When they were frozen, and when they died. */
+  readonly stops: Array<Stop>
+  /** What the engines have counted, by process id: the last that each has told. */
+  readonly counters: Map<number, Message>
 }
 
 const add = (to: Map<string, number>, name: string, count = 1): void => void to.set(name, (to.get(name) ?? 0) + count)
@@ -36,48 +43,120 @@ const proxyBefore = (url: string) =>
 const clockShifts = [-600_000, 0, 600_000]
 
 /** Starts one at the place, again if it ends before it is ready: as a supervisor does while the database is away. */
-export const start = (crew: Crew, place: number): Effect.Effect<void, never, Scope.Scope> =>
+const start = Effect.fnUntraced(function*(crew: Crew, place: number) {
+  const { place: at } = crew.lab
+  const proxy = crew.proxies[place]
+  const config = {
+    // What was killed is seen at once by its successor at the place, and by the others when its lease has lapsed.
+    machine: `machine ${place}`,
+    clockShiftMs: clockShifts[yield* Random.nextIntBetween(0, clockShifts.length - 1)],
+    ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: proxy.through(at.url) } } : {})
+  }
+  while (true) {
+    const program = yield* crew.lab.run("chaos", config)
+    crew.ever.push(program)
+    yield* eventually(
+      "an executor to be ready, or gone",
+      Effect.sync(() => program.ended !== undefined || program.said.some(({ tag }) => tag === "ready")),
+      { state: () => program.state }
+    )
+    if (program.ended !== undefined) continue
+    crew.running[place] = program
+    return
+  }
+})
+
+/** Whenever the one at the place has ended, whoever killed it, another one takes its place. */
+const keep = (crew: Crew, place: number): Effect.Effect<never, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { place: at } = crew.lab
-    const proxy = crew.proxies[place]
-    const config = {
-      // What was killed is seen at once by its successor at the place, and by the others when its lease has lapsed.
-      machine: `machine ${place}`,
-      clockShiftMs: clockShifts[yield* Random.nextIntBetween(0, clockShifts.length - 1)],
-      ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: proxy.through(at.url) } } : {})
-    }
-    while (true) {
-      const program = yield* crew.lab.run("chaos", config)
-      crew.ever.push(program)
-      yield* eventually(
-        "an executor to be ready, or gone",
-        Effect.sync(() => program.ended !== undefined || program.said.some(({ tag }) => tag === "ready")),
-        { state: () => program.state }
-      )
-      if (program.ended !== undefined) continue
-      crew.running[place] = program
-      return
-    }
-  })
+    const program = crew.running[place]!
+    while (program.ended === undefined) yield* Effect.sleep("5 millis")
+    died(crew, program)
+    yield* Effect.sleep(yield* Random.nextIntBetween(0, 1000))
+    yield* start(crew, place)
+  }).pipe(Effect.forever)
 
 /** `proxied`: the database is reached through proxies. */
-export const make = Effect.fnUntraced(function*(lab: Lab, proxied: boolean) {
+export const make = Effect.fnUntraced(function*(lab: Lab, seed: string, proxied: boolean) {
   const { place } = lab
   const proxies = proxied && place.kind === "postgres"
     ? yield* Effect.forEach(places, () => proxyBefore(place.url))
     : []
-  const crew: Crew = { lab, running: [], proxies, ever: [], lapsed: new Set(), done: new Map(), counted: new Map() }
-  yield* Effect.forEach(places, (place) => start(crew, place), { concurrency: "unbounded", discard: true })
+  const crew: Crew = {
+    lab,
+    running: [],
+    proxies,
+    ever: [],
+    lapsed: new Set(),
+    stops: [],
+    done: new Map(),
+    counters: new Map()
+  }
+  // Ended when nobody would take their places any more.
+  const programs = yield* Effect.acquireRelease(Scope.make(), Scope.close)
+  const at = (place: number) => <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+    effect.pipe(Scope.provide(programs), Random.withSeed(`${seed}/${place}/crew`))
+  yield* Effect.forEach(places, (place) => at(place)(start(crew, place)), { concurrency: "unbounded", discard: true })
+  for (const place of places) yield* Effect.forkScoped(at(place)(keep(crew, place)))
   return crew
 })
+
+// -----------------------------------------------------------------------------
+// what becomes of them
+// -----------------------------------------------------------------------------
+
+/** `kill -9`. */
+export const kill = (crew: Crew, program: Program): void => {
+  if (program.ended !== undefined) return
+  stopped(crew, program, SideEffects.now(), Infinity)
+  program.signal("SIGKILL")
+}
+
+/** Until another one has taken its place. */
+export const replaced = (crew: Crew, place: number, program: Program): Effect.Effect<void> =>
+  Effect.asVoid(eventually(
+    "another executor to take the place",
+    Effect.sync(() => crew.running[place] !== program),
+    { state: () => program.state }
+  ))
+
+/** It does nothing from here until there. */
+export const stopped = (crew: Crew, { pid }: Program, from: number, to: number): void =>
+  void crew.stops.push({ pid, from, to })
+
+/** It has ended, and was not killed from here. */
+const died = (crew: Crew, program: Program): void => {
+  const isKnown = crew.stops.some(({ pid, to }) => pid === program.pid && to === Infinity)
+  if (!isKnown) stopped(crew, program, SideEffects.now(), Infinity)
+  const words = program.said.findLast(({ tag }) => tag === lastWords)
+  if (words !== undefined) take(crew, program, words)
+}
+
+const take = (crew: Crew, { pid }: Program, counters: Message): void => {
+  crew.counters.set(pid, counters)
+  if (counters["perdure_leases_lost"] > 0) crew.lapsed.add(pid)
+}
 
 /** Takes down what the engine at the place has counted so far, before it is killed. */
 export const tally = Effect.fnUntraced(function*(crew: Crew, place: number) {
   const program = crew.running[place]!
-  const counters = yield* program.ask({ do: "counters" })
-  if (counters["perdure_leases_lost"] > 0) crew.lapsed.add(program.pid)
-  for (const [name, count] of Object.entries(counters)) if (typeof count === "number") add(crew.counted, name, count)
+  // It may be killed by what it runs, before it answers.
+  const counters = yield* Effect.catchDefect(
+    program.ask({ do: "counters" }),
+    (defect) => program.ended === undefined ? Effect.die(defect) : Effect.undefined
+  )
+  if (counters !== undefined) take(crew, program, counters)
+  return program
 })
+
+/** What the engines have counted, in all processes that could be asked before their end. */
+export const counted = (crew: Crew): ReadonlyMap<string, number> => {
+  const sums = new Map<string, number>()
+  for (const counters of crew.counters.values()) {
+    for (const [name, count] of Object.entries(counters)) if (typeof count === "number") add(sums, name, count)
+  }
+  return sums
+}
 
 /** Those that ended by themselves after they were ready, or let a failure go unhandled. */
 export const unwell = (crew: Crew): ReadonlyArray<unknown> =>

@@ -1,6 +1,6 @@
 /** A check that finds nothing wrong in a bad history finds nothing at all. */
 import { assert, it } from "@effect/vitest"
-import { ascending, atMost, atMostIn, exactly } from "./checks.ts"
+import { ascending, atMost, atMostIn, exactly, often } from "./checks.ts"
 
 const held = (id: string, from: number, to: number) => ({ id, from, to })
 
@@ -25,4 +25,11 @@ it("one that is missing, doubled or out of order is not exactly what was expecte
 it("what goes backwards does not ascend", () => {
   assert.lengthOf(ascending("event", [1, 1, 3]), 0)
   assert.lengthOf(ascending("event", [1, 3, 2, 4]), 1)
+})
+
+it("what happened less than once, or too seldom for so long a run, has not happened often", () => {
+  assert.lengthOf(often({ kill: 2 }, 20_000, { kill: 1 }), 0)
+  assert.lengthOf(often({ kill: 2 }, 20_000, { kill: 0 }), 1)
+  assert.lengthOf(often({ kill: 2 }, 20_000, {}), 1)
+  assert.lengthOf(often({ kill: 2, freeze: 4 }, 120_000, { kill: 4, freeze: 7 }), 1)
 })

@@ -56,5 +56,19 @@ export const ascending = (what: string, numbers: ReadonlyArray<number>): Readonl
   return at < 0 ? [] : [`${what}: ${numbers[at]} after ${numbers[at - 1]}, at ${at}`]
 }
 
+/**
+ * Each has happened as often as is said here, by the minute, and once at least: a run that has not seen it has not shown
+ * what it is for.
+ */
+export const often = (
+  perMinute: Readonly<Record<string, number>>,
+  forMs: number,
+  happened: Readonly<Record<string, number>>
+): ReadonlyArray<string> =>
+  Object.entries(perMinute).flatMap(([what, each]) => {
+    const [is, least] = [happened[what] ?? 0, Math.max(1, Math.floor(each * forMs / 60_000))]
+    return is < least ? [`${what}: ${is}, and at least ${least} were to happen`] : []
+  })
+
 /** `0, 1, 2, ...` */
 export const upTo = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)

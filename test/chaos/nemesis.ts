@@ -5,10 +5,12 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as SideEffects from "../crash/harness/sideEffects.ts"
 import { onServer } from "../postgres/database.ts"
 import type { Postgres } from "../postgres/server.ts"
 import * as Crew from "./Crew.ts"
 import { leaseMs } from "./executor.ts"
+import type { AtMessage, Proxy } from "./proxy.ts"
 
 type Act = Effect.Effect<void, never, Scope.Scope>
 
@@ -22,17 +24,18 @@ const named = (crew: Crew.Crew, name: string, act: Act): Act => Effect.andThen(a
 // -----------------------------------------------------------------------------
 
 const kill = Effect.fnUntraced(function*(crew: Crew.Crew, place: number) {
-  yield* Crew.tally(crew, place)
-  yield* crew.running[place]!.kill
-  yield* between(0, 1000)
-  yield* Crew.start(crew, place)
+  const program = yield* Crew.tally(crew, place)
+  Crew.kill(crew, program)
+  yield* Crew.replaced(crew, place, program)
 })
 
 const freeze = Effect.fnUntraced(function*(crew: Crew.Crew, place: number, minimumMs: number, maximumMs: number) {
   const program = crew.running[place]!
   if (minimumMs > leaseMs) crew.lapsed.add(program.pid)
   program.signal("SIGSTOP")
+  const from = SideEffects.now()
   yield* between(minimumMs, maximumMs)
+  Crew.stopped(crew, program, from, SideEffects.now())
   program.signal("SIGCONT")
 })
 
@@ -48,12 +51,44 @@ const toProcess = (crew: Crew.Crew, place: number): ReadonlyArray<Act> => [
 // connections
 // -----------------------------------------------------------------------------
 
+/** As many messages as begin a session and end a few statements. */
+const mostMessages = 30
+/** An executor that is at rest sends several in this time. */
+const messagesWithinMs = 1000
+
+/** Before or after one of the next messages. Whether it has come to that. */
+const atMessage = Effect.fnUntraced(function*(proxy: Proxy, what: AtMessage) {
+  const when = (yield* Random.nextBoolean) ? "before" : "after"
+  proxy.arm(yield* Random.nextIntBetween(1, mostMessages), when, what)
+  const until = Date.now() + messagesWithinMs
+  while (proxy.isArmed && Date.now() < until) yield* Effect.sleep("5 millis")
+  return !proxy.disarm()
+})
+
+const killAtMessage = Effect.fnUntraced(function*(crew: Crew.Crew, place: number, proxy: Proxy) {
+  const program = yield* Crew.tally(crew, place)
+  // Where the database is away no message passes.
+  if (!(yield* atMessage(proxy, () => Crew.kill(crew, program)))) Crew.kill(crew, program)
+  yield* Crew.replaced(crew, place, program)
+})
+
+/** So long that others take over. What is silent is given up after much longer; that it is reset ends it here. */
+const vanish = Effect.fnUntraced(function*(crew: Crew.Crew, place: number, proxy: Proxy) {
+  crew.lapsed.add(crew.running[place]!.pid)
+  proxy.vanish()
+  yield* between(leaseMs + 500, 2 * leaseMs + 500)
+  proxy.reset()
+})
+
 /** To the connections of a place. */
 const toConnections = (crew: Crew.Crew, place: number): ReadonlyArray<Act> => {
   const proxy = crew.proxies[place]
   if (proxy === undefined) return []
   return [
     named(crew, "reset", Effect.sync(() => proxy.reset())),
+    named(crew, "cut at a message", Effect.asVoid(atMessage(proxy, "cut"))),
+    named(crew, "kill at a message", killAtMessage(crew, place, proxy)),
+    named(crew, "half-open connections", vanish(crew, place, proxy)),
     // What is done meanwhile is done, and nobody is told: commits are in doubt.
     named(
       crew,
@@ -116,12 +151,21 @@ const toServer = (crew: Crew.Crew, server: Postgres, database: string): Readonly
 // in an order of chance
 // -----------------------------------------------------------------------------
 
-/** All of them, one after another, again and again until it is time; at the end everything runs. */
-const rounds = (acts: ReadonlyArray<Act>, pauseMs: number, until: number, seed: string): Act =>
-  Effect.flatMap(
-    Random.shuffle(acts),
-    Effect.forEach((act) => Effect.andThen(between(300, pauseMs), act), { discard: true })
-  ).pipe(Effect.repeat({ until: () => Date.now() > until }), Random.withSeed(seed), Effect.asVoid)
+/** All of them, one after another, and then again until it is time; at the end everything runs. */
+const rounds = (acts: ReadonlyArray<Act>, pauseMs: number, until: number, seed: string): Act => {
+  const round = (isFirst: boolean) =>
+    Effect.flatMap(
+      Random.shuffle(acts),
+      Effect.forEach(
+        (act) => isFirst || Date.now() < until ? Effect.andThen(between(300, pauseMs), act) : Effect.void,
+        { discard: true }
+      )
+    )
+  return Effect.andThen(round(true), Effect.repeat(round(false), { until: () => Date.now() > until })).pipe(
+    Random.withSeed(seed),
+    Effect.asVoid
+  )
+}
 
 export const rage = (
   crew: Crew.Crew,

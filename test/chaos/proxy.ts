@@ -114,6 +114,11 @@ export class Proxy {
     this.armed = { left: at, when, what }
   }
 
+  /** It has not happened yet. */
+  get isArmed(): boolean {
+    return this.armed !== undefined
+  }
+
   /** Nothing is to happen any more. Whether something was. */
   disarm(): boolean {
     const { armed } = this

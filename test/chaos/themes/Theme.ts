@@ -5,6 +5,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Engine } from "perdure"
 import type { SideEffect } from "../../crash/harness/sideEffects.ts"
 import type { World } from "../../crash/workflows/World.ts"
+import type { Stop } from "../figures.ts"
 
 export type Outside = Engine.Engine | SqlClient
 
@@ -18,15 +19,21 @@ export interface Theme {
   readonly prepare?: Effect.Effect<unknown, unknown, Outside>
   /** What a client does, again and again, numbered from 0; it succeeds when all that it has started has ended. */
   readonly act: (index: number) => Effect.Effect<unknown, unknown, Outside>
-  /** When everything has ended: what is wrong, in words. `acts`: how many there were. */
+  /** When everything has ended: what is wrong, in words. */
   readonly check: (seen: Seen) => Effect.Effect<ReadonlyArray<string>, unknown, Outside>
+  /** And how bad it was: milliseconds, by what they are of. */
+  readonly figures?: (seen: Seen) => Effect.Effect<Readonly<Record<string, number>>, unknown, Outside>
+  /** Names of workflows that are to be dead-lettered, whatever becomes of others. */
+  readonly deadLetters?: ReadonlyArray<string>
 }
 
 export interface Seen {
+  /** How many there were. */
   readonly acts: number
   readonly sideEffects: ReadonlyArray<SideEffect>
   /** Process ids of executors that were without a lease at some time. */
   readonly lapsed: ReadonlySet<number>
+  readonly stops: ReadonlyArray<Stop>
 }
 
 /** What is wrong with any of them. */

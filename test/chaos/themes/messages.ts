@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Client, Message, Step, Workflow } from "perdure"
 import { exactly, upTo } from "../checks.ts"
+import { worst } from "../figures.ts"
 import { sure } from "../sure.ts"
 import { ofEach, type Theme } from "./Theme.ts"
 
@@ -51,6 +52,15 @@ const clientSends = (to: string) =>
     return Effect.andThen(send, send)
   }, { discard: true })
 
+/** From each message's sending to its receipt, by their records. */
+const lagsOf = Effect.fnUntraced(function*(workflowId: string) {
+  const receivedAt = new Map(
+    (yield* Client.steps(workflowId)).map(({ completedAt, stepId }) => [stepId, completedAt!.getTime()])
+  )
+  const inbox = yield* Client.messages(workflowId, { received: true })
+  return inbox.map(({ receivedBy, sentAt }) => receivedAt.get(receivedBy!)! - sentAt.getTime())
+})
+
 const receiverOf = (index: number) => `receiver-${index}`
 
 export const messages = (): Theme => ({
@@ -80,5 +90,9 @@ export const messages = (): Theme => ({
           ),
           ...exactly(`${receiverOf(index)}, received`, [letters.length, left.length], [senders.length * each, 0])
         ]
-      }))
+      })),
+  figures: ({ acts }) =>
+    Effect.map(Effect.forEach(upTo(acts), (index) => lagsOf(receiverOf(index))), (lags) => ({
+      "lag of a message": worst(lags.flat())
+    }))
 })

@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { Client, Step, Transaction, Workflow, WorkflowContext } from "perdure"
 import { did } from "../../crash/workflows/World.ts"
 import { exactly, upTo } from "../checks.ts"
+import { recovery } from "../figures.ts"
 import { sure } from "../sure.ts"
 import type { Theme } from "./Theme.ts"
 
@@ -87,5 +88,9 @@ export const money = (): Theme => ({
         ...exactly("transfers entered", entered.map((row) => row.workflow_id).sort(), [...transfers].sort()),
         ...tooLate(late.flat(), lapsed)
       ]
+    }),
+  figures: ({ sideEffects, stops }) =>
+    Effect.succeed({
+      "recovery of a step": recovery(sideEffects.filter(({ workflowId }) => workflowId.startsWith("transfer-")), stops)
     })
 })

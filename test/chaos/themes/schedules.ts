@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { Client, Step, Workflow, WorkflowContext, WorkflowSchedule } from "perdure"
 import { did } from "../../crash/workflows/World.ts"
 import { atMost, exactly, upTo } from "../checks.ts"
+import { worst } from "../figures.ts"
 import type { Theme } from "./Theme.ts"
 
 const Ticked = Workflow.make("Ticked", { success: Schema.String, maxRecoveryAttempts: 1000 })
@@ -57,5 +58,11 @@ export const schedules = (): Theme => ({
       if (held.length < 2) wrong.push(`ticks of alone: only ${held.length}`)
       wrong.push(...atMost("workflows of the schedule that does not overlap", 1, held))
       return wrong
-    })
+    }),
+  figures: () =>
+    Effect.map(Effect.forEach([complete, cron, alone], ({ name }) => startedBy(name)), (workflows) => ({
+      "lateness of a tick": worst(
+        workflows.flat().map(({ scheduledAt, startedAt }) => startedAt!.getTime() - scheduledAt!.getTime())
+      )
+    }))
 })
