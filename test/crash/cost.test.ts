@@ -28,7 +28,7 @@ const withoutClaims = Layer.effect(
   Store,
   Effect.map(Store, (store): StoreService => ({
     ...store,
-    claim: () => Effect.succeed({ now: Date.now(), claimed: [], nextDueAt: null, contended: false })
+    claim: () => Effect.succeed({ now: Date.now(), claimed: [], nextDueAt: null, contended: false, waiting: false })
   }))
 )
 

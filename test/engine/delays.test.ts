@@ -93,7 +93,7 @@ onBothStores("delays", (claim) => {
       yield* use(queue.enqueue(Task, { id: "b" }, { workflowId: "b", delay: "1 day" }))
       assert.strictEqual(yield* given.store.setDelay("a", 0), "changed")
       assert.strictEqual(yield* given.store.setDelay("b", hour), "changed")
-      yield* given.store.hint([{ _tag: "Due", name: "*" }])
+      yield* given.store.hint([{ _tag: "Due", name: "*" }], "")
       yield* use(reaches("a", "SUCCESS"))
       yield* given.store.adjustClock(hour)
       yield* use(reaches("b", "SUCCESS"))

@@ -369,7 +369,7 @@ onBothStores("messages", (claim) => {
       const gate = yield* Deferred.make<void>()
       // It learns of nothing by itself.
       const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
-      store.hints = Stream.never
+      store.hints = () => Stream.never
       const engine = yield* given.engine([
         idle,
         Sender.toLayer(() =>

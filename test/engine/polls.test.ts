@@ -27,7 +27,7 @@ const line = WorkflowQueue.make("line", { concurrency: 1 })
 /** What one process would tell another is lost, and what one store would tell itself. */
 const deaf = Effect.fnUntraced(function*(given: Given) {
   const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
-  store.hints = Stream.never
+  store.hints = () => Stream.never
   store.hint = () => Effect.void
   const log = new Log()
   const engine = yield* given.engine(Subject.toLayer(() =>

@@ -260,7 +260,7 @@ onBothStores("queues", (claim) => {
       yield* use(passes("fence"))
       assert.strictEqual(yield* statusOf(given, "a"), "ENQUEUED")
       yield* given.store.setQueue("pausing", { paused: false })
-      yield* given.store.hint([{ _tag: "Queue", queue: "pausing" }])
+      yield* given.store.hint([{ _tag: "Queue", queue: "pausing" }], "")
       yield* use(reaches("a", "SUCCESS"))
     })
   )

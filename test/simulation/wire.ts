@@ -126,8 +126,8 @@ export const wire = (
     ...methods as unknown as StoreService,
     name: store.name,
     hints: store.hints,
-    hint: (hints) =>
-      Effect.suspend(() => caller.gone || Math.random() * 100 >= plan.hints ? Effect.void : store.hint(hints))
+    hint: (hints, by) =>
+      Effect.suspend(() => caller.gone || Math.random() * 100 >= plan.hints ? Effect.void : store.hint(hints, by))
   }
 }
 

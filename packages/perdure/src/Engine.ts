@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import type { Core, EngineSettings } from "./internal/core.ts"
 import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops } from "./internal/executor.ts"
+import { hear } from "./internal/hearing.ts"
 import { invalid } from "./internal/invalid.ts"
 import { Journal, untilItPasses } from "./internal/journal.ts"
 import { loop } from "./internal/loop.ts"
@@ -201,8 +202,10 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       patienceMs: 30_000
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
+    const listener = globalThis.crypto.randomUUID()
     const watching: Watching = new Watching({
       store,
+      hint: (hints) => store.hint(hints, listener),
       now: () => clock.now(),
       fork: run,
       isRunning: (workflowId) => executor?.isRunning(workflowId),
@@ -217,13 +220,28 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     )
     const queues = new Queues(store, run)
     const hearers = new Set<(hint: Hint) => void>()
-    const base = { store, clock, journal, waiters, watching, queues, settings, context, fork, hearers }
+    const polls = yield* signal
+    const pollNow = () => void Queue.offerUnsafe(polls, undefined)
+    const base = {
+      store,
+      clock,
+      journal,
+      waiters,
+      watching,
+      queues,
+      settings,
+      context,
+      fork,
+      listener,
+      hearers,
+      pollNow
+    }
 
     if (!runs) {
       const sentAt = performance.now()
       clock.sync(yield* Effect.mapError(store.now, fromStoreError), sentAt)
       const core: Core = { ...base, executor: undefined, schedulesNow: () => {} }
-      yield* listen(core, yield* signal)
+      yield* listen(core, polls)
       yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
       return serviceOf(core)
     }
@@ -249,7 +267,7 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     yield* Effect.forkIn(loop("schedule", signals.schedules, settings.pollMs, scheduler.fireDue), scope)
     yield* Effect.addFinalizer(() => scheduler.close)
     yield* Effect.addFinalizer(() => loops.shutdown)
-    yield* listen(core, yield* signal)
+    yield* listen(core, polls)
     return serviceOf(core)
   })
 
@@ -266,43 +284,17 @@ const signal = Queue.dropping<void>(1)
 /** Looks for what is waited for at every poll, and acts on hints as long as the store has any. */
 const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const hear = (hint: Hint) =>
-      Effect.sync(() => {
-        for (const hearer of core.hearers) hearer(hint)
-        switch (hint._tag) {
-          case "Done":
-            return core.waiters.lookAt(hint.workflowId)
-          case "Inbox":
-          case "Event":
-          case "Stream":
-            return core.watching.hear(hint)
-          case "Due":
-            core.executor?.claimNow()
-            // The store cannot say more than that somebody wrote something.
-            if (hint.name === "*") {
-              core.executor?.lookAtRunning()
-              Queue.offerUnsafe(polls, undefined)
-            }
-            return
-          case "Queue":
-            if (core.settings.queues?.includes(hint.queue) === false) return
-            return core.executor?.claimNow()
-          case "Schedule":
-            return core.schedulesNow()
-          case "Revoked":
-            if (hint.incarnation !== "*" && hint.incarnation !== core.executor?.incarnation()) return
-            core.executor?.heartbeatNow()
-            return core.executor?.claimNow()
-        }
-      })
     // After a failure something may have been missed: everything is looked at once.
     const missed = Effect.sync(() => {
       core.executor?.claimNow()
       core.executor?.heartbeatNow()
       core.schedulesNow()
-      Queue.offerUnsafe(polls, undefined)
+      core.pollNow()
     })
-    const listening: Effect.Effect<void, StoreError> = Effect.andThen(missed, Stream.runForEach(core.store.hints, hear))
+    const listening: Effect.Effect<void, StoreError> = Effect.andThen(
+      missed,
+      Stream.runForEach(core.store.hints(core.listener), (hint) => Effect.sync(() => hear(core, hint)))
+    )
     yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
     // Of two kinds of waiters, one must not keep the others from theirs.
     const poll = Effect.flatMap(Effect.exit(core.waiters.poll), (exit) => Effect.andThen(core.watching.poll, exit))

@@ -662,7 +662,8 @@ export interface StoreService
    * First what is due outside of queues and what was admitted before; then from each queue of `queues` (null: from
    * all) what its limits allow, in its order, unless it is paused. Of a partition only the first may start, whether this
    * executor has its code or not. `contended`: somebody else is at a queue, look again soon. `nextDueAt` includes
-   * delayed ones, and when a rate limit lets the next one start.
+   * delayed ones, and when a rate limit lets the next one start. `waiting`: something of these queues waits, or may wait,
+   * for a place there or in this executor; while it is false, a place that becomes free is no reason to claim.
    *
    * A workflow whose executor is lost, or that is handed back, waits in its queue again (`ENQUEUED`), in its old place. A
    * blocked one has no place until it is resumed.
@@ -678,6 +679,7 @@ export interface StoreService
       readonly claimed: ReadonlyArray<Claimed>
       readonly nextDueAt: number | null
       readonly contended: boolean
+      readonly waiting: boolean
     },
     StoreError
   >
@@ -781,14 +783,17 @@ export interface StoreService
     SqlClient
   >
 
-  /** Sends hints to other processes, gathered, off the write path. Never fails: a hint may be lost. */
-  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+  /**
+   * Sends hints to everybody else who listens, here and in other processes, gathered, off the write path. `by`: the
+   * listener who sends them, and does not hear them. Never fails: a hint may be lost.
+   */
+  readonly hint: (hints: ReadonlyArray<Hint>, by: string) => Effect.Effect<void>
 
   /**
-   * Hints from other processes, and possibly one's own. Ends only by failing; after a failure the listener must be
-   * opened again, and everything polled once. A store without such a channel never emits.
+   * The hints of everybody but the listener. Ends only by failing; after a failure the listener must be opened again, and
+   * everything polled once. Without a channel between processes (a transaction pooler) it tells those of this one.
    */
-  readonly hints: Stream.Stream<Hint, StoreError>
+  readonly hints: (listener: string) => Stream.Stream<Hint, StoreError>
 }
 
 /** The store that the engine writes to. Provided by `SqliteStore.layer` or `PostgresStore.layer`. */

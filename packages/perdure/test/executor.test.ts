@@ -63,6 +63,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Answers) {
     },
     watching: new Watching({
       store,
+      hint: () => Effect.void,
       now: () => 0,
       fork,
       isRunning: () => false,
@@ -167,11 +168,12 @@ interface Claim {
   readonly claimed: ReadonlyArray<Claimed>
   readonly nextDueAt: number | null
   readonly contended: boolean
+  readonly waiting: boolean
 }
 
 const away = new StoreError({ reason: new StoreUnavailable({ message: "away" }) })
 
-const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false }
+const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false, waiting: false }
 
 const claimOf = (epoch: number, more = false): Claim => ({
   ...nothing,

@@ -122,7 +122,7 @@ describe("enqueue_workflow", () => {
     Effect.gen(function*() {
       const { other, schema, store } = yield* given
       const heard = yield* Effect.forkChild(
-        store.hints.pipe(Stream.filter((hint) => hint._tag === "Due"), Stream.runHead)
+        store.hints("a").pipe(Stream.filter((hint) => hint._tag === "Due"), Stream.runHead)
       )
       yield* other.query(`CREATE TABLE ${schema}.purchase (id text PRIMARY KEY, amount numeric)`)
       yield* other.query(`
@@ -173,7 +173,7 @@ describe("send_message", () => {
       )
       assert.strictEqual(yield* call(`send_message('w', 'approval', '{"by":"ada"}', 'm')`), "m")
       // heard by whoever listens, without a sweep
-      const listening = yield* Effect.forkChild(Stream.runDrain(store.hints))
+      const listening = yield* Effect.forkChild(Stream.runDrain(store.hints("a")))
       let n = 0
       yield* Effect.repeat(
         Effect.andThen(
@@ -258,17 +258,18 @@ describe("JSON given in SQL", () => {
 describe("hints", () => {
   it.live("many at once all arrive", () =>
     Effect.gen(function*() {
-      const { store } = yield* given
+      const { schema, store } = yield* given
+      const other = yield* open(schema)
       const all = Array.from({ length: 500 }, (_, i): Hint => ({ _tag: "Inbox", workflowId: `w${i}` }))
       const heard = new Set<string>()
       const listening = yield* Effect.forkChild(
-        store.hints.pipe(
+        other.store.hints("a").pipe(
           Stream.tap((hint) => Effect.sync(() => hint._tag === "Inbox" && heard.add(hint.workflowId))),
           Stream.takeUntil(() => heard.size === all.length),
           Stream.runDrain
         )
       )
-      const sending = yield* Effect.forkChild(Effect.forever(Effect.andThen(store.hint(all), Effect.sleep(5))))
+      const sending = yield* Effect.forkChild(Effect.forever(Effect.andThen(store.hint(all, ""), Effect.sleep(5))))
       yield* Fiber.join(listening)
       yield* Fiber.interrupt(sending)
     }))

@@ -67,7 +67,7 @@ describe("sessions", () => {
       })
       yield* life(store)
       assert.deepStrictEqual(yield* sql`SELECT name FROM pg_prepared_statements`, [])
-      yield* store.hint([{ _tag: "Done", workflowId: "w" }])
+      yield* store.hint([{ _tag: "Done", workflowId: "w" }], "")
       assert.strictEqual(schema.startsWith("store_"), true)
     }))
 
@@ -84,13 +84,13 @@ describe("sessions", () => {
       const applicationName = `counted ${schema}`
       const options = { applicationName, maxConnections: 3, storeConnections: 2 }
       const { sql, store } = yield* open(schema, options)
-      yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(store.hints)))
+      yield* Effect.forkScoped(Effect.ignore(Stream.runDrain(store.hints("a"))))
       yield* join(store, "i")
       const busy = Effect.all([
         sql`SELECT pg_sleep(0.01)`,
         submit(store, start({ workflowId: "w" })),
         store.heartbeat("i", 60_000),
-        store.hint([{ _tag: "Done", workflowId: "w" }])
+        store.hint([{ _tag: "Done", workflowId: "w" }], "")
       ], { concurrency: "unbounded" })
       yield* Effect.all(Array.from({ length: 50 }, () => busy), { concurrency: "unbounded" })
       const connection = yield* session

@@ -178,7 +178,7 @@ describe("hints", () => {
       const filename = yield* temporaryFile
       const one = yield* build({ filename, hintInterval: "1 millis" })
       const two = yield* build({ filename })
-      const hint = yield* Effect.forkChild(Stream.runHead(one.store.hints), { startImmediately: true })
+      const hint = yield* Effect.forkChild(Stream.runHead(one.store.hints("a")), { startImmediately: true })
       yield* one.store.write([start("mine")])
       yield* ticks(20)
       assert.isUndefined(hint.pollUnsafe())

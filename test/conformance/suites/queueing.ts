@@ -11,6 +11,7 @@ import {
   executorsOf,
   finish,
   limits,
+  perKey,
   place,
   queued,
   takeIds,
@@ -94,6 +95,33 @@ export const queueing: Suite = (claim) => {
       const rows = yield* Effect.forEach(ids, (id) => store.get(id))
       for (const [index, row] of rows.slice(1).entries()) assert.isAtLeast(row!.startedAt!, rows[index]!.completedAt!)
     }))
+
+  claim(
+    "a claim tells whether anything waits that has no place, and says so of nothing else",
+    (given) =>
+      Effect.gen(function*() {
+        const { store } = given
+        yield* withQueue(store, { concurrency: 2 })
+        const waits = (queues: ReadonlyArray<string> | null = null) =>
+          Effect.map(claimQueued(store, "i", { queues }), ({ waiting }) => waiting)
+        assert.isFalse(yield* waits())
+        yield* enqueue(store, [queued("a"), queued("b"), start({ workflowId: "c" })])
+        assert.deepStrictEqual([yield* waits(), yield* waits(["q"])], [false, false])
+        yield* enqueue(store, [queued("d")])
+        assert.deepStrictEqual([yield* waits(), yield* waits(["q"]), yield* waits([])], [true, true, false])
+        yield* finish(store, "i", ["a"])
+        assert.deepStrictEqual([yield* waits(), (yield* store.get("d"))!.status], [false, "PENDING"])
+        // Whatever it waits for: others of its key, an operator.
+        yield* store.registerQueue("keyed", limits({ partitioned: perKey() }))
+        yield* store.registerQueue("still", limits())
+        yield* store.setQueue("still", { paused: true })
+        yield* enqueue(store, [
+          ...["k1", "k2"].map((id) => queued(id, { queue: "keyed", partitionKey: "k" })),
+          queued("s", { queue: "still" })
+        ])
+        for (const queue of ["keyed", "still"]) assert.isTrue(yield* waits([queue]), queue)
+      })
+  )
 
   claim("turns come in the order of the enqueueing over all names", ({ store }) =>
     Effect.gen(function*() {

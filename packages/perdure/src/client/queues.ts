@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Engine } from "../Engine.ts"
+import { tell } from "../internal/hearing.ts"
 import { outsideBody } from "../internal/inBody.ts"
 import { limitsOf } from "../internal/queueDefinition.ts"
 import { attemptSync } from "../internal/starting.ts"
@@ -50,8 +51,7 @@ const set = (
 ): Effect.Effect<void, WorkflowError> =>
   Effect.flatMap(Effect.mapError(core.store.setQueue(name, change), fromStoreError), (known) => {
     if (!known) return Effect.fail(refused(name, "unknown"))
-    core.executor?.claimNow()
-    return core.store.hint([{ _tag: "Queue", queue: name }])
+    return tell(core, [{ _tag: "Queue", queue: name }])
   })
 
 // -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Versions of the application, as `Client.versions`: which have run, and which is the latest. */
 import * as Effect from "effect/Effect"
 import { Engine } from "../Engine.ts"
+import { tell } from "../internal/hearing.ts"
 import { outsideBody } from "../internal/inBody.ts"
 import { checkKey } from "../internal/names.ts"
 import { attemptSync } from "../internal/starting.ts"
@@ -61,8 +62,7 @@ export const setLatest = (version: string): Effect.Effect<void, WorkflowError, E
       if (!(yield* Effect.mapError(core.store.setLatestVersion(checked), fromStoreError))) {
         return yield* Effect.fail(unknown(checked))
       }
-      core.executor?.heartbeatNow()
-      yield* core.store.hint([{ _tag: "Revoked", incarnation: "*" }])
+      yield* tell(core, [{ _tag: "Revoked", incarnation: "*" }])
     }))
 
 const unknown = (version: string): WorkflowError =>

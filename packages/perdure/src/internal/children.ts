@@ -12,6 +12,7 @@ import { errors, performBirths } from "./births.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { placeOf } from "./enqueuing.ts"
+import { tell } from "./hearing.ts"
 import { untilItPasses } from "./journal.ts"
 import { childWorkflowId } from "./names.ts"
 import type { Call, Completed } from "./operation.ts"
@@ -114,10 +115,8 @@ const cancelChild = (core: Core, workflowId: string): void => {
     core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
       Effect.retry(untilItPasses),
       Effect.tap(() => {
-        core.executor?.heartbeatNow()
         // Wherever it runs it ends at once; in a queue it leaves its place to the next.
-        core.executor?.claimNow()
-        return core.store.hint([{ _tag: "Revoked", incarnation: "*" }])
+        return tell(core, [{ _tag: "Revoked", incarnation: "*" }])
       }),
       Effect.orDie
     )

@@ -29,6 +29,10 @@ export interface Claimer {
 export class Claiming {
   /** The last claim found no place. */
   full = false
+  /** By the last claim: something waits for a place. */
+  private waiting = true
+  /** A claim is under way, which may not see what becomes free meanwhile. */
+  private looking = false
   /** Claims in a row that found somebody else at a queue. */
   private contention = 0
   /** A claim has failed: it may have been made. */
@@ -127,13 +131,19 @@ export class Claiming {
       const limit = Math.min(free, claimBatch)
       const { lease } = this.executor
       const sentAt = performance.now()
+      this.looking = true
       return Effect.flatMap(
         this.core.store.claim({
           incarnation: this.executor.lease.incarnation,
           served: this.serving.served,
           queues: this.core.settings.queues,
           limit
-        }),
+        }).pipe(Effect.onExit((exit) =>
+          Effect.sync(() => {
+            this.looking = false
+            this.waiting = Exit.isFailure(exit) || exit.value.waiting
+          })
+        )),
         ({ claimed, contended, nextDueAt, now }) => {
           this.executor.read(now, sentAt)
           this.wakeAt(nextDueAt)
@@ -222,6 +232,11 @@ export class Claiming {
       this.claimAt = Infinity
       this.executor.claimNow()
     }, delay)
+  }
+
+  /** In a queue, or in an executor. */
+  placeIsFree(): void {
+    if (this.waiting || this.looking) this.executor.claimNow()
   }
 
   /** Somebody else was at a queue: look again when it will have done, less often the more there are. */

@@ -54,6 +54,8 @@ export interface Executor {
   /** Looks whether something that runs here has been ended from outside. Writes nothing. */
   readonly lookAtRunning: () => void
   readonly claimNow: () => void
+  /** A place of the queue is free, in it or in an executor. */
+  readonly placeIsFree: (queue: string) => void
 }
 
 /** A fresh workflow, as its starter knows it. */
@@ -81,8 +83,12 @@ export interface Core {
   readonly queues: Queues
   readonly settings: EngineSettings
   readonly executor: Executor | undefined
+  /** Its name among those that hear the store's hints. */
+  readonly listener: string
   /** Who wants to know of every hint that this process hears. */
   readonly hearers: Set<(hint: Hint) => void>
+  /** Looks now for whatever is waited for in this process. */
+  readonly pollNow: () => void
   /** Looks for due schedules now, where this process does. */
   readonly schedulesNow: () => void
   /** The context the engine was built in: the live clock, the logger, the tracer. */

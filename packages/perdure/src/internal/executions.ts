@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Hint, Outcome } from "../Store.ts"
 import type { Core, Registration } from "./core.ts"
 import { Execution, type Owned } from "./execution.ts"
+import { tell } from "./hearing.ts"
 import type { Stopped } from "./runHost.ts"
 
 /** The executor that has them. */
@@ -60,15 +61,11 @@ export class Executions {
       // Its parent may have been suspended until now.
       if (execution.parentId !== null && !this.byId.has(execution.parentId)) this.host.claimNow()
     }
-    if (execution.queue !== null) {
-      // Its place, in the queue or in this executor, is the next one's.
-      hints.push({ _tag: "Queue", queue: execution.queue })
-      this.host.claimNow()
-    }
+    // Its place, in the queue or in this executor, is the next one's.
+    if (execution.queue !== null) hints.push({ _tag: "Queue", queue: execution.queue })
     // Somebody shall take it, at once: after a hand-over another one.
-    if (why._tag === "Renewed") this.host.claimNow()
     if (why._tag === "Released" || why._tag === "Renewed") hints.push({ _tag: "Due", name: execution.name })
-    if (hints.length > 0) this.core.fork(this.core.store.hint(hints))
+    if (hints.length > 0) this.core.fork(tell(this.core, hints))
     if (why._tag === "Blocked") {
       this.core.fork(Effect.logError(
         `Workflow "${execution.workflowId}" is blocked: its code does not fit its history. ` +

@@ -12,6 +12,7 @@ import { Claiming } from "./claiming.ts"
 import type { Begun, Core, Executor, Registration } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import { Executions } from "./executions.ts"
+import { tell } from "./hearing.ts"
 import { Lease, sending } from "./lease.ts"
 import { loop, patienceMs } from "./loop.ts"
 import * as Metrics from "./metrics.ts"
@@ -74,6 +75,9 @@ export class ExecutorLoops implements Executor {
   private readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)
   readonly lookAtRunning = (): void => this.executions.lookAtAll()
   readonly began = (begun: Begun): void => this.claiming.began(begun)
+  readonly placeIsFree = (queue: string): void => {
+    if (this.core.settings.queues?.includes(queue) !== false) this.claiming.placeIsFree()
+  }
   readonly wakeClaimAt = (due: number): void => this.claiming.wakeAt(due)
 
   get full(): boolean {
@@ -199,22 +203,16 @@ export class ExecutorLoops implements Executor {
           Effect.andThen(this.core.store.sweep(sweepBatch))
         ),
         (swept) => {
-          if (swept.released > 0) this.claimNow()
           const ended = [...swept.expired, ...swept.deadLettered]
-          for (const workflowId of ended) this.core.waiters.lookAt(workflowId)
-          if (ended.length > 0) {
-            this.heartbeatNow()
-            this.claimNow()
-          }
           return Effect.andThen(
             swept.released > 0
               ? Effect.andThen(
                 Metrics.count(Metrics.workflowsReleased, swept.released),
                 // They, and the places that they had in queues, may be for others to take.
-                this.core.store.hint([{ _tag: "Due", name: "*" }])
+                tell(this.core, [{ _tag: "Due", name: "*" }])
               )
               : Effect.void,
-            ended.length === 0 ? Effect.void : this.core.store.hint([
+            ended.length === 0 ? Effect.void : tell(this.core, [
               { _tag: "Revoked", incarnation: "*" },
               ...ended.map((workflowId) => ({ _tag: "Done", workflowId } as const))
             ])

@@ -7,6 +7,7 @@ import { fromStoreError, WorkflowConflict, WorkflowError } from "../WorkflowErro
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
+import { tell } from "./hearing.ts"
 import { invalid } from "./invalid.ts"
 import { untilItPasses } from "./journal.ts"
 import * as Managing from "./managing.ts"
@@ -73,8 +74,7 @@ export const fork = (
     )
     switch (answer._tag) {
       case "Forked":
-        core.executor?.claimNow()
-        yield* core.store.hint([{ _tag: "Due", name: answer.name }])
+        yield* tell(core, [{ _tag: "Due", name: answer.name }])
         return asked.workflowId
       case "Unknown":
         return yield* Effect.fail(Managing.notFound(sourceId))

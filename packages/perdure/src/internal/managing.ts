@@ -6,6 +6,7 @@ import type { AttributeValue, BoundedRows, CancelAnswer, ListFilter, ResumeAnswe
 import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
+import { tell } from "./hearing.ts"
 import { dateOf, failureOf, readable } from "./readable.ts"
 import { type StepInfo, stepOf } from "./stepInfo.ts"
 
@@ -149,8 +150,8 @@ export const cancelEach = (
           ? [{ _tag: "Done", workflowId: answer.workflowId } as const]
           : []
       )
-      afterChange(core, answers.map((answer) => answer.workflowId))
-      return core.store.hint([{ _tag: "Revoked", incarnation: "*" }, ...done])
+      for (const { workflowId } of answers) core.waiters.lookAt(workflowId)
+      return tell(core, [{ _tag: "Revoked", incarnation: "*" }, ...done])
     })
   )
 
@@ -165,13 +166,6 @@ export const cancel = (
     return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
   })
 
-/** This process looks at once; others by a hint, or at their next beat. */
-const afterChange = (core: Core, workflowIds: ReadonlyArray<string>): void => {
-  core.executor?.heartbeatNow()
-  core.executor?.claimNow()
-  for (const workflowId of workflowIds) core.waiters.lookAt(workflowId)
-}
-
 /** Resumes, and tells everybody who should know. One answer per id. */
 export const resumeEach = (
   core: Core,
@@ -180,8 +174,8 @@ export const resumeEach = (
   core.store.resume(workflowIds).pipe(
     Effect.mapError(fromStoreError),
     Effect.tap(() => {
-      afterChange(core, [])
-      return core.store.hint([{ _tag: "Due", name: "*" }])
+      core.executor?.heartbeatNow()
+      return tell(core, [{ _tag: "Due", name: "*" }])
     })
   )
 

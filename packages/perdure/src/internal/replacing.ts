@@ -7,6 +7,7 @@ import { type Attributes, checkAttributes } from "./attributes.ts"
 import type { Core } from "./core.ts"
 import { priorityOf } from "./enqueuing.ts"
 import { timeOf } from "./filtering.ts"
+import { tell } from "./hearing.ts"
 import * as Managing from "./managing.ts"
 import { durationMs } from "./names.ts"
 import { attemptSync } from "./starting.ts"
@@ -19,8 +20,7 @@ const changed = (
 ): Effect.Effect<void, WorkflowError> => {
   switch (answer) {
     case "changed":
-      core.executor?.claimNow()
-      return core.store.hint([{ _tag: "Due", name: "*" }])
+      return tell(core, [{ _tag: "Due", name: "*" }])
     case "started":
       return Effect.fail(new WorkflowError({ reason: new NotWaiting({ workflowId, detail: `it is not ${what}` }) }))
     case "unknown":

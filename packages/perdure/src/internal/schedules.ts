@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Answer, ScheduleRow, Start } from "../Store.ts"
 import { fromStoreError, ScheduleExists, ScheduleNotFound, StoreFailed, WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
+import { tell } from "./hearing.ts"
 import { invalid } from "./invalid.ts"
 import { untilItPasses } from "./journal.ts"
 import { untyped } from "./naming.ts"
@@ -111,12 +112,7 @@ const store = <A, E extends { readonly _tag: "StoreError" } & Parameters<typeof 
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, WorkflowError> => Effect.mapError(effect, fromStoreError)
 
-/** This process looks at once; others by a hint. */
-const changed = (core: Core, name: string): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    core.schedulesNow()
-    return core.store.hint([{ _tag: "Schedule", name }])
-  })
+const changed = (core: Core, name: string): Effect.Effect<void> => tell(core, [{ _tag: "Schedule", name }])
 
 const firstTick = (core: Core, ticks: Ticks): Effect.Effect<number | null, WorkflowError> =>
   Effect.map(store(core.store.now), (now) => ticks.next(now))

@@ -23,6 +23,7 @@ import * as Codec from "./codec.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import type { Place } from "./enqueuing.ts"
+import { tell } from "./hearing.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
 import { InTransaction, isInTransaction, WithinTransaction } from "./transactions.ts"
@@ -182,12 +183,7 @@ export const announce = (core: Core, starts: ReadonlyArray<Start>): Effect.Effec
   Effect.suspend(() => {
     const names = new Set<string>()
     for (const start of starts) if (start.owner === null) names.add(start.name)
-    if (names.size === 0) return Effect.void
-    const { executor } = core
-    if (executor !== undefined && [...names].some((name) => executor.registered(name) !== undefined)) {
-      executor.claimNow()
-    }
-    return core.store.hint([...names].map((name) => ({ _tag: "Due", name })))
+    return tell(core, [...names].map((name) => ({ _tag: "Due", name })))
   })
 
 /** The engine runs what it has started, whatever becomes of the caller. */

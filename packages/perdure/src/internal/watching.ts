@@ -22,6 +22,8 @@ import { Looks, type Question } from "./looks.ts"
 /** What surrounds it. */
 export interface WatchingHost {
   readonly store: StoreService
+  /** Tells everybody but this engine. */
+  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
   readonly now: () => number
   readonly fork: (effect: Effect.Effect<void>) => void
   /** Whether the workflow is in memory here; undefined: nothing runs here. */
@@ -98,7 +100,7 @@ export class Watching {
     ]
     if (hints.length === 0) return
     for (const hint of hints) this.hear(hint)
-    this.host.fork(this.host.store.hint(hints))
+    this.host.fork(this.host.hint(hints))
   }
 
   /** The workflow has ended, or may have: what it has not told it never will. */

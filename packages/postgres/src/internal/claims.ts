@@ -12,7 +12,7 @@ interface Page {
 
 export const make = (database: Database) => {
   const s = database.s
-  const claimSql = `SELECT now_, next_, contended_, claimed_::text
+  const claimSql = `SELECT now_, next_, contended_, waiting_, claimed_::text
     FROM ${s}.claim_1($1::text, $2::text[], $3::text[], $4::text[], $5::integer)`
   const ownedSql =
     `SELECT o.workflow_id, o.epoch FROM ${s}.ownership o WHERE o.executor = $1::text ORDER BY o.workflow_id`
@@ -29,6 +29,7 @@ export const make = (database: Database) => {
       readonly claimed: ReadonlyArray<Claimed>
       readonly nextDueAt: number | null
       readonly contended: boolean
+      readonly waiting: boolean
     },
     StoreError
   > =>
@@ -42,18 +43,19 @@ export const make = (database: Database) => {
       ]),
       (rows) => {
         const claimed: Array<Claimed> = []
-        for (const [, , , json] of rows) {
+        for (const [, , , , json] of rows) {
           if (json === null) continue
           // built by claim_1 in the shape of the contract
           const { inbox, page, row } = JSON.parse(json as string) as { row: StoredRow; inbox: number; page: Page }
           claimed.push({ row: workflowFrom(row), inbox, ...page })
         }
-        const [now, next, contended] = rows[0]!
+        const [now, next, contended, waiting] = rows[0]!
         return {
           now: Number(now),
           claimed,
           nextDueAt: next === null ? null : Number(next),
-          contended: contended === true
+          contended: contended === true,
+          waiting: waiting === true
         }
       }
     )

@@ -4,11 +4,12 @@
  */
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
-import type { Hint, StoreError } from "perdure/Store"
+import { createHash, randomUUID } from "node:crypto"
+import type { Hint, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { toStoreError } from "./errors.ts"
 
@@ -50,53 +51,61 @@ const textOf = (hint: Hint): string => {
   }
 }
 
-/** One hint per line: ids hold no control characters. */
-const encode = (hints: Iterable<Hint>): Array<string> => {
+/** Begins a payload of a store: whoever sent it has told its own process already. */
+const sender = "="
+
+/** One hint per line, after the sender's: ids hold no control characters. */
+const encode = (hints: Iterable<Hint>, self: string): Array<string> => {
   const lines = new Set<string>()
   for (const hint of hints) lines.add(letters[hint._tag] + textOf(hint))
+  const head = sender + self
   const payloads: Array<string> = []
-  let payload = ""
-  let bytes = 0
+  let payload = head
+  let bytes = head.length
   for (const line of lines) {
     const size = Buffer.byteLength(line) + 1
-    if (size > payloadBytes) continue
+    if (head.length + size > payloadBytes) continue
     if (bytes + size > payloadBytes) {
       payloads.push(payload)
-      payload = ""
-      bytes = 0
+      payload = head
+      bytes = head.length
     }
-    payload += payload === "" ? line : `\n${line}`
+    payload += `\n${line}`
     bytes += size
   }
-  if (payload !== "") payloads.push(payload)
+  if (payload !== head) payloads.push(payload)
   return payloads
 }
 
 /** What cannot be read (another release's) is skipped: hints are never relied on. */
-const decode = (payload: string): Array<Hint> =>
-  payload.split("\n").flatMap((line): Array<Hint> => {
-    const text = line.slice(1)
-    switch (line[0]) {
-      case "d":
-        return [{ _tag: "Due", name: text }]
-      case "f":
-        return [{ _tag: "Done", workflowId: text }]
-      case "r":
-        return [{ _tag: "Revoked", incarnation: text }]
-      case "q":
-        return [{ _tag: "Queue", queue: text }]
-      case "i":
-        return [{ _tag: "Inbox", workflowId: text }]
-      case "e":
-        return [{ _tag: "Event", ...subjectOf(text) }]
-      case "s":
-        return [{ _tag: "Stream", ...subjectOf(text) }]
-      case "t":
-        return [{ _tag: "Schedule", name: text }]
-      default:
-        return []
-    }
-  })
+const decode = (payload: string, self: string): Array<Hint> => {
+  const lines = payload.split("\n")
+  return lines[0] === sender + self ? [] : lines.flatMap(hintOf)
+}
+
+const hintOf = (line: string): ReadonlyArray<Hint> => {
+  const text = line.slice(1)
+  switch (line[0]) {
+    case "d":
+      return [{ _tag: "Due", name: text }]
+    case "f":
+      return [{ _tag: "Done", workflowId: text }]
+    case "r":
+      return [{ _tag: "Revoked", incarnation: text }]
+    case "q":
+      return [{ _tag: "Queue", queue: text }]
+    case "i":
+      return [{ _tag: "Inbox", workflowId: text }]
+    case "e":
+      return [{ _tag: "Event", ...subjectOf(text) }]
+    case "s":
+      return [{ _tag: "Stream", ...subjectOf(text) }]
+    case "t":
+      return [{ _tag: "Schedule", name: text }]
+    default:
+      return []
+  }
+}
 
 /** Neither ids nor keys hold a tab. */
 const subjectOf = (text: string): { readonly workflowId: string; readonly key: string } => {
@@ -104,13 +113,23 @@ const subjectOf = (text: string): { readonly workflowId: string; readonly key: s
   return { workflowId: text.slice(0, tab), key: text.slice(tab + 1) }
 }
 
-export interface Hints {
-  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
-  readonly hints: Stream.Stream<Hint, StoreError>
-}
+type Hints = Pick<StoreService, "hint" | "hints">
 
-/** Behind a transaction pooler there is no channel: nothing is sent, nothing arrives. */
-export const silent: Hints = { hint: () => Effect.void, hints: Stream.never }
+/** Between the listeners of this process. */
+const local = Effect.gen(function*() {
+  const told = yield* PubSub.dropping<{ readonly hints: ReadonlyArray<Hint>; readonly by: string }>(capacity)
+  return {
+    hint: (hints: ReadonlyArray<Hint>, by: string) => Effect.asVoid(PubSub.publish(told, { hints, by })),
+    hints: (listener: string): Stream.Stream<Hint> =>
+      Stream.fromPubSub(told).pipe(
+        Stream.filter(({ by }) => by !== listener),
+        Stream.flatMap(({ hints }) => Stream.fromIterable(hints))
+      )
+  }
+})
+
+/** Behind a transaction pooler there is no channel: other processes are told nothing, and tell nothing. */
+export const silent: Effect.Effect<Hints> = local
 
 export const make = Effect.fnUntraced(function*(
   pulse: Database,
@@ -119,6 +138,8 @@ export const make = Effect.fnUntraced(function*(
   posted: Effect.Effect<void>
 ): Effect.fn.Return<Hints, never, Scope.Scope> {
   const channel = channelOf(pulse.schema)
+  const self = randomUUID()
+  const here = yield* local
   const queue = yield* Queue.dropping<Hint>(capacity)
 
   // one statement however many payloads; lost with the database, and never tried again
@@ -131,7 +152,7 @@ export const make = Effect.fnUntraced(function*(
         (rest) =>
           pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [
             channel,
-            encode([head, ...rest])
+            encode([head, ...rest], self)
           ])
       )
     ),
@@ -140,21 +161,23 @@ export const make = Effect.fnUntraced(function*(
     Effect.forkScoped
   )
 
-  return {
-    hint: (hints) => Effect.asVoid(Queue.offerAll(queue, hints)),
-    hints: Stream.unwrap(
-      PgConnection.make({ ...config, prepare: false }).pipe(
-        Effect.flatMap((connection) => connection.listen(channel)),
-        Effect.map((notifications) =>
-          Stream.fromQueue(notifications).pipe(
-            Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
-            Stream.map(({ payload }) => decode(payload)),
-            Stream.flattenIterable,
-            Stream.mapError(toStoreError)
-          )
-        ),
-        Effect.mapError(toStoreError)
-      )
+  const elsewhere = Stream.unwrap(
+    PgConnection.make({ ...config, prepare: false }).pipe(
+      Effect.flatMap((connection) => connection.listen(channel)),
+      Effect.map((notifications) =>
+        Stream.fromQueue(notifications).pipe(
+          Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
+          Stream.map(({ payload }) => decode(payload, self)),
+          Stream.flattenIterable,
+          Stream.mapError(toStoreError)
+        )
+      ),
+      Effect.mapError(toStoreError)
     )
+  )
+
+  return {
+    hint: (hints, by) => Effect.andThen(here.hint(hints, by), Effect.asVoid(Queue.offerAll(queue, hints))),
+    hints: (listener) => Stream.merge(elsewhere, here.hints(listener))
   }
 })

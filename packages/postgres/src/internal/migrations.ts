@@ -4,7 +4,7 @@
  */
 import { setAttributes } from "./sql/attributes.ts"
 import { cancel } from "./sql/cancel.ts"
-import { claim, occupied } from "./sql/claim.ts"
+import { claim } from "./sql/claim.ts"
 import { claimQueue, wakeQueue } from "./sql/claimQueue.ts"
 import { nowMs } from "./sql/clock.ts"
 import { debounce } from "./sql/deduplicate.ts"
@@ -75,7 +75,6 @@ export const migrations: ReadonlyArray<Migration> = [
     pickHeads(s),
     wakeQueue(s),
     claimQueue(s),
-    occupied(s),
     claim(s),
     cancel(s),
     resume(s),

@@ -19,7 +19,7 @@ interface Letter {
 export const make = (
   database: Database,
   write: StoreService["write"],
-  hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+  hint: StoreService["hint"]
 ): Effect.Effect<void, StoreError> => {
   const readSql = outboxStatement(database.s)
   const emptySql = emptyStatement(database.s)
@@ -63,7 +63,7 @@ export const make = (
       waiting = rest
     }
     if (gone.length > 0) yield* database.query(emptySql, [gone])
-    if (told.length > 0) yield* hint(told)
+    if (told.length > 0) yield* hint(told, "")
     return true
   })
 

@@ -24,14 +24,21 @@ export interface ClaimOptions {
 /** Whether a claim would find something. Read without the write lock, since most polls find nothing. */
 export const look = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) return { now, nextDueAt: null, isDue: false }
+  if (!isAlive(database, options.incarnation, now)) return { now, nextDueAt: null, isDue: false, waiting: false }
   const nextDueAt = nextDue(database, options, now)
-  return { now, nextDueAt, isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now) }
+  return {
+    now,
+    nextDueAt,
+    isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now),
+    waiting: waiting(database, options, now)
+  }
 }
 
 export const claim = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) return { now, claimed: [], nextDueAt: null, contended: false }
+  if (!isAlive(database, options.incarnation, now)) {
+    return { now, claimed: [], nextDueAt: null, contended: false, waiting: false }
+  }
   Delay.promote(database, now)
   const served = distinct(options.served)
   const claimed: Array<Claimed> = Due.dueNow(database, "", served, options.limit, now)
@@ -50,8 +57,19 @@ export const claim = (database: Database, options: ClaimOptions) => {
       claimed.push(...admit(database, queue, { ...options, served }, most, now))
     }
   }
-  return { now, claimed, nextDueAt: nextDue(database, options, now), contended: false }
+  return {
+    now,
+    claimed,
+    nextDueAt: nextDue(database, options, now),
+    contended: false,
+    waiting: waiting(database, options, now)
+  }
 }
+
+/** What is not started yet, or was and finds no place in this executor. */
+const waiting = (database: Database, { queues, served }: ClaimOptions, now: number): boolean =>
+  Due.waits(database, queues) ||
+  (queues ?? Due.queuesInUse(database)).some((queue) => Due.dueNow(database, queue, served, 1, now).length > 0)
 
 /** The named ones, or those with something in them. */
 const queuesOf = (database: Database, { queues }: ClaimOptions): ReadonlyArray<Queue.Queue> =>

@@ -5,32 +5,28 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { Hint, StoreError } from "perdure/Store"
+import type { Hint, StoreError, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { isBusy, storeError } from "./errors.ts"
 
-export interface Hints {
-  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
-  readonly hints: Stream.Stream<Hint, StoreError>
-}
-
-export const make = (database: Database, intervalMs: number): Hints => {
-  const listeners = new Set<(hints: ReadonlyArray<Hint>) => void>()
-  const here = Stream.callback<Hint>((queue) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const listener = (hints: ReadonlyArray<Hint>) => void Queue.offerAllUnsafe(queue, hints)
-        listeners.add(listener)
-        return listener
-      }),
-      (listener) => Effect.sync(() => listeners.delete(listener))
-    ), { bufferSize: 10_000, strategy: "dropping" })
+export const make = (database: Database, intervalMs: number): Pick<StoreService, "hint" | "hints"> => {
+  const listeners = new Map<(hints: ReadonlyArray<Hint>) => void, string>()
+  const here = (name: string) =>
+    Stream.callback<Hint>((queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const listener = (hints: ReadonlyArray<Hint>) => void Queue.offerAllUnsafe(queue, hints)
+          listeners.set(listener, name)
+          return listener
+        }),
+        (listener) => Effect.sync(() => listeners.delete(listener))
+      ), { bufferSize: 10_000, strategy: "dropping" })
   return {
-    hint: (hints) =>
+    hint: (hints, by) =>
       Effect.sync(() => {
-        for (const listener of listeners) listener(hints)
+        for (const [listener, name] of listeners) if (name !== by) listener(hints)
       }),
-    hints: Stream.merge(commits(database, intervalMs), here)
+    hints: (listener) => Stream.merge(commits(database, intervalMs), here(listener))
   }
 }
 

@@ -52,10 +52,10 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
 
   claim: (options) =>
     connections.read("look for due workflows", (database) => Claim.look(database, options)).pipe(
-      Effect.flatMap(({ isDue, nextDueAt, now }) =>
+      Effect.flatMap(({ isDue, nextDueAt, now, waiting }) =>
         isDue && options.limit > 0
           ? connections.write("claim workflows", (database) => Claim.claim(database, options))
-          : Effect.succeed({ now, claimed: [], nextDueAt, contended: false })
+          : Effect.succeed({ now, claimed: [], nextDueAt, contended: false, waiting })
       )
     ),
   owned: (incarnation) =>

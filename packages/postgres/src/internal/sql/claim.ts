@@ -1,5 +1,5 @@
 import { createFunction, readCommitted } from "./function.ts"
-import { served } from "./loose.ts"
+import { occupied, servedPairs } from "./occupied.ts"
 import { workflowRow } from "./rows.ts"
 
 /**
@@ -71,7 +71,7 @@ export const claim = (s: string): string =>
   createFunction({
     name: `${s}.claim_1`,
     parameters: ["p_incarnation text", "p_names text[]", "p_versions text[]", "p_queues text[]", "p_limit integer"],
-    returns: "TABLE (now_ bigint, next_ bigint, contended_ boolean, claimed_ json)",
+    returns: "TABLE (now_ bigint, next_ bigint, contended_ boolean, waiting_ boolean, claimed_ json)",
     volatility: "VOLATILE",
     body: `
 #variable_conflict use_column
@@ -83,9 +83,14 @@ DECLARE
   v_ids text[];
   v_all text[] := '{}';
   v_contended boolean := false;
-  v_queues text[];
-  v_waking text[];
+  v_waiting boolean := false;
+  v_served text[];
+  v_queues text[] := '{}';
+  v_waking text[] := '{}';
   v_queue text;
+  v_name text;
+  v_of text;
+  v_at bigint;
   v_one record;
 BEGIN${readCommitted}
   SELECT e.executor_id, e.version INTO v_executor, v_version
@@ -101,23 +106,29 @@ ${own(s, "v_executor", "v_version")}
   -- who has no queues pays nothing for them
   IF (p_queues IS NULL OR cardinality(p_queues) > 0)
     AND (EXISTS (SELECT FROM ${s}.queue) OR EXISTS (SELECT FROM ${s}.queue_item)) THEN
-    SELECT array_agg(q.queue ORDER BY random()) FILTER (WHERE q.admits),
-      array_agg(q.queue ORDER BY random()) FILTER (WHERE q.wakes), least(v_next, min(q.next))
-    INTO v_queues, v_waking, v_next
-    FROM ${s}.occupied_1(p_names, p_versions, v_now) q
-    WHERE p_queues IS NULL OR q.queue = ANY (p_queues);
+    v_served := ${servedPairs};
+${occupied(s)}
+    IF cardinality(v_queues) > 1 THEN
+      SELECT array_agg(q.queue ORDER BY random()) INTO v_queues FROM (SELECT DISTINCT q.queue FROM unnest(v_queues) q(queue)) q;
+    END IF;
+    IF cardinality(v_waking) > 1 THEN
+      SELECT array_agg(q.queue ORDER BY random()) INTO v_waking FROM (SELECT DISTINCT q.queue FROM unnest(v_waking) q(queue)) q;
+    END IF;
     IF v_executor IS NOT NULL THEN
-      FOREACH v_queue IN ARRAY coalesce(v_waking, '{}') LOOP
+      -- an executor that has no place for all that wakes is not told apart
+      v_waiting := cardinality(v_waking) > 0;
+      FOREACH v_queue IN ARRAY v_waking LOOP
         SELECT * INTO v_one FROM ${s}.wake_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
           p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
       END LOOP;
-      FOREACH v_queue IN ARRAY coalesce(v_queues, '{}') LOOP
+      FOREACH v_queue IN ARRAY v_queues LOOP
         SELECT * INTO v_one FROM ${s}.claim_queue_1(v_queue, p_incarnation, v_executor, v_version, p_names, p_versions,
           p_limit - cardinality(v_all));
         v_all := v_all || v_one.ids_;
         v_contended := v_contended OR v_one.contended_;
+        v_waiting := v_waiting OR coalesce(v_one.waiting_, true);
         v_next := least(v_next, v_one.next_);
       END LOOP;
     END IF;
@@ -150,10 +161,12 @@ ${own(s, "v_executor", "v_version")}
   ) d;
 
   IF cardinality(v_all) = 0 THEN
-    RETURN QUERY SELECT v_now, v_next, v_contended, NULL::json;
+    RETURN QUERY SELECT v_now, v_next, v_contended, v_waiting, NULL::json;
   ELSE
     RETURN QUERY
-      SELECT v_now, v_next, v_contended, json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0),
+      SELECT v_now, v_next, v_contended, v_waiting, json_build_object('row', ${
+      workflowRow(s)
+    }, 'inbox', coalesce(m.inbox, 0),
         'page', ${s}.history_1(k.id, -1))
       FROM unnest(v_all) WITH ORDINALITY k(id, n)
       CROSS JOIN LATERAL (SELECT * FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w
@@ -163,77 +176,3 @@ ${own(s, "v_executor", "v_version")}
   END IF;
 END`
   })
-
-/**
- * Queues in which there may be something to do for these names: `wakes`, what was admitted before is due; `admits`,
- * something waits, or a claim has to look (marks, delays that are over); `next`, when there will be.
- *
- * Each index is walked from one distinct prefix to the next, so what it costs is how many queues and names there are in
- * it, not how many wait, nor how many are served.
- */
-export const occupied = (s: string): string =>
-  createFunction({
-    name: `${s}.occupied_1`,
-    parameters: ["p_names text[]", "p_versions text[]", "p_now bigint"],
-    returns: "TABLE (queue text, wakes boolean, admits boolean, next bigint)",
-    volatility: "STABLE",
-    body: `
-#variable_conflict use_column
-BEGIN
-  RETURN QUERY
-    WITH RECURSIVE ${served(s, "sleeping", "mailbox", "t.wake_at IS NOT NULL", "t.queue > ''")},
-    ${served(s, "waiting", "queue_item", "t.state = 'waiting' AND t.partition_key IS NULL")},
-    ${served(s, "ready", "partition", "t.ready")},
-    ${served(s, "blocked", "partition", "t.blocked_until IS NOT NULL")},
-    marked(queue) AS (
-      (SELECT t.queue FROM ${s}.partition_mark t ORDER BY t.queue LIMIT 1)
-      UNION ALL
-      SELECT n.queue FROM marked d CROSS JOIN LATERAL (
-        SELECT t.queue FROM ${s}.partition_mark t WHERE t.queue > d.queue ORDER BY t.queue LIMIT 1
-      ) n
-    ), late(queue) AS (
-      (SELECT t.queue FROM ${s}.queue_item t WHERE t.state = 'delayed' ORDER BY t.queue LIMIT 1)
-      UNION ALL
-      SELECT n.queue FROM late d CROSS JOIN LATERAL (
-        SELECT t.queue FROM ${s}.queue_item t WHERE t.state = 'delayed' AND t.queue > d.queue ORDER BY t.queue LIMIT 1
-      ) n
-    )
-    SELECT a.queue, bool_or(a.wakes), bool_or(a.admits), min(a.next) FROM (
-      SELECT d.queue, EXISTS (
-          SELECT FROM ${s}.mailbox m WHERE m.queue = d.queue AND m.name = d.name AND m.version = d.version
-            AND m.wake_at IS NOT NULL AND m.wake_at <= p_now OFFSET 0
-        ) AS wakes, false AS admits, (
-          SELECT m.wake_at FROM ${s}.mailbox m
-          WHERE m.queue = d.queue AND m.name = d.name AND m.version = d.version
-            AND m.wake_at IS NOT NULL AND m.wake_at > p_now
-          ORDER BY m.wake_at LIMIT 1
-        ) AS next
-      FROM sleeping d WHERE ${isServed}
-      UNION ALL
-      SELECT d.queue, false, true, NULL FROM waiting d WHERE ${isServed}
-      UNION ALL
-      SELECT d.queue, false, true, NULL FROM ready d WHERE ${isServed}
-      UNION ALL
-      SELECT d.queue, false, b.at <= p_now, CASE WHEN b.at > p_now THEN b.at END
-      FROM blocked d CROSS JOIN LATERAL (
-        SELECT t.blocked_until AS at FROM ${s}.partition t
-        WHERE t.queue = d.queue AND t.name = d.name AND t.version = d.version AND t.blocked_until IS NOT NULL
-        ORDER BY t.blocked_until LIMIT 1
-      ) b WHERE ${isServed}
-      UNION ALL
-      SELECT d.queue, false, true, NULL FROM marked d
-      UNION ALL
-      SELECT d.queue, false, EXISTS (
-          SELECT FROM ${s}.queue_item i
-          WHERE i.state = 'delayed' AND i.queue = d.queue AND i.due_at <= p_now OFFSET 0
-        ), (
-          SELECT i.due_at FROM ${s}.queue_item i
-          WHERE i.state = 'delayed' AND i.queue = d.queue AND i.due_at > p_now ORDER BY i.due_at LIMIT 1
-        )
-      FROM late d
-    ) a GROUP BY a.queue;
-END`
-  })
-
-const isServed =
-  "EXISTS (SELECT FROM unnest(p_names, p_versions) AS p(name, version) WHERE p.name = d.name AND p.version = d.version)"

@@ -34,7 +34,9 @@ const lockQueue = (s: string): string => `
       FOR KEY SHARE SKIP LOCKED;
     END IF;
     IF NOT FOUND THEN
-      RETURN QUERY SELECT '{}'::text[], NULL::bigint, true;
+      ids_ := '{}';
+      contended_ := true;
+      RETURN NEXT;
       RETURN;
     END IF;
   END IF;
@@ -140,7 +142,7 @@ export const claimQueue = (s: string): string =>
   createFunction({
     name: `${s}.claim_queue_1`,
     parameters,
-    returns: "TABLE (ids_ text[], next_ bigint, contended_ boolean)",
+    returns: "TABLE (ids_ text[], next_ bigint, contended_ boolean, waiting_ boolean)",
     volatility: "VOLATILE",
     body: `
 #variable_conflict use_column
@@ -229,7 +231,7 @@ ${own(s, "p_executor", "p_version")}
       ORDER BY t.blocked_until LIMIT 1
     ) b WHERE b.at > v_now;
   END IF;
-  RETURN QUERY SELECT coalesce(v_ids, '{}'), v_next, v_again;
+  RETURN QUERY SELECT coalesce(v_ids, '{}'), v_next, v_again, ${leavesWaiting(s)};
 END`
   })
 
@@ -260,6 +262,15 @@ const pickWaiting = (s: string): string => `
         ) o
         LIMIT v_budget
       ) l;`
+
+/** Whether anything waits here, whoever can run it and for whatever reason. */
+const leavesWaiting = (s: string): string =>
+  ["IS NULL", "IS NOT NULL"].map((key) =>
+    `EXISTS (
+        SELECT FROM ${s}.queue_item i
+        WHERE i.state = 'waiting' AND i.partition_key ${key} AND i.queue = p_queue OFFSET 0
+      )`
+  ).join(" OR ")
 
 /** Whether anything waits here that could start. */
 const waits = (s: string): string =>
