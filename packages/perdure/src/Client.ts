@@ -35,7 +35,7 @@ import * as Managing from "./internal/managing.ts"
 import type { WorkflowInfo } from "./internal/managing.ts"
 import { checkKey, checkTargetId } from "./internal/names.ts"
 import * as Naming from "./internal/naming.ts"
-import type { DefinitionInfo } from "./internal/naming.ts"
+import type { DefinitionInfo, DefinitionSchemas } from "./internal/naming.ts"
 import * as Observing from "./internal/observing.ts"
 import type { Activity, Names, SpanOptions } from "./internal/observing.ts"
 import * as Placing from "./internal/replacing.ts"
@@ -63,7 +63,7 @@ export type { EventInfo } from "./internal/events.ts"
 export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining.ts"
 export type { Filter } from "./internal/filtering.ts"
 export type { WorkflowInfo } from "./internal/managing.ts"
-export type { DefinitionInfo } from "./internal/naming.ts"
+export type { DefinitionInfo, DefinitionSchemas } from "./internal/naming.ts"
 export type { Activity, Bucket, Names, SpanOptions } from "./internal/observing.ts"
 export type { FailedAttempt, StepInfo } from "./internal/stepInfo.ts"
 export type { MessageInfo, StreamEntryInfo, StreamInfo, StreamPage } from "./internal/told.ts"
@@ -285,6 +285,16 @@ export const definitions: Effect.Effect<ReadonlyArray<DefinitionInfo>, WorkflowE
   "definitions",
   (core) =>
     Effect.sync(() => (core.executor?.definitions() ?? []).map(Naming.infoOf).sort((a, b) => a.name < b.name ? -1 : 1))
+)
+
+/**
+ * The schemas of the workflows that this engine has the code of, by name. Of those whose code is elsewhere nothing is known
+ * but what they have stored.
+ */
+export const schemas: Effect.Effect<ReadonlyMap<string, DefinitionSchemas>, WorkflowError, Engine> = managed(
+  "schemas",
+  (core) =>
+    Effect.sync(() => new Map((core.executor?.definitions() ?? []).map((one) => [one.name, Naming.schemasOf(one)])))
 )
 
 // -----------------------------------------------------------------------------
@@ -530,6 +540,7 @@ const untyped: Definition = {
   payload: Codec.make<any>(),
   payloadSchema: undefined,
   success: Codec.make<any>(),
+  successSchema: undefined,
   error: undefined,
   requiredRoles: [],
   maxRecoveryAttempts: 0,

@@ -204,6 +204,7 @@ export const make = <
     payload: options.payload === undefined ? Codec.nothing : Codec.make<any>(schemaOf(options.payload)),
     payloadSchema: options.payload === undefined ? undefined : schemaOf(options.payload),
     success: options.success === undefined ? Codec.nothing : Codec.make<any>(options.success),
+    successSchema: options.success,
     error: options.error,
     requiredRoles: (options.requiredRoles ?? []).map((role) => checkKey(role, "required role")),
     maxRecoveryAttempts: checkAttempts(options.maxRecoveryAttempts ?? defaultMaxRecoveryAttempts),

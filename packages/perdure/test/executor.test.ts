@@ -82,6 +82,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Answers) {
       name: "Subject",
       payload: Codec.make<any>(),
       payloadSchema: undefined,
+      successSchema: undefined,
       success: Codec.make<any>(),
       error: undefined,
       requiredRoles: [],

@@ -7,6 +7,8 @@ export interface Definition {
   /** Undefined: it has none, or its definition is not at hand. */
   readonly payloadSchema: StorableSchema<any> | undefined
   readonly success: ValueCodec<any>
+  /** Undefined: it has none, or its definition is not at hand. */
+  readonly successSchema: StorableSchema<any> | undefined
   readonly error: StorableSchema<any> | undefined
   readonly requiredRoles: ReadonlyArray<string>
   readonly maxRecoveryAttempts: number

@@ -21,6 +21,7 @@ export const untyped = (name: string): Definition => ({
   payload: Codec.make<any>(),
   payloadSchema: undefined,
   success: Codec.make<any>(),
+  successSchema: undefined,
   error: undefined,
   requiredRoles: [],
   maxRecoveryAttempts: 5,
@@ -113,6 +114,19 @@ export interface DefinitionInfo {
   /** JSON Schema (draft 2020-12) of the encoded payload. Undefined: it has none, or none can be told. */
   readonly payloadSchema: Json | undefined
 }
+
+/** What a workflow stores, as its code has it. Undefined: it has none, or stores plain JSON. */
+export interface DefinitionSchemas {
+  readonly payload: Codec.StorableSchema<any> | undefined
+  readonly success: Codec.StorableSchema<any> | undefined
+  readonly error: Codec.StorableSchema<any> | undefined
+}
+
+export const schemasOf = ({ error, payloadSchema, successSchema }: Definition): DefinitionSchemas => ({
+  payload: payloadSchema,
+  success: successSchema,
+  error
+})
 
 export const infoOf = (definition: Definition): DefinitionInfo => ({
   name: definition.name,

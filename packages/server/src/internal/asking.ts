@@ -4,6 +4,7 @@ import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
 import type { WorkflowError } from "perdure/WorkflowError"
 import type { Problem } from "../api/problems.ts"
+import { markedIn } from "./marked.ts"
 import { problemOf } from "./problem.ts"
 import type { Pattern } from "./redaction.ts"
 import { CurrentSettings } from "./settings.ts"
@@ -19,6 +20,23 @@ export const ask = <A, R>(effect: Effect.Effect<A, WorkflowError, R>): Effect.Ef
     Effect.mapError(problemOf)
   )
 
+/**
+ * What of a workflow of a name must not leave: what the server's options say, and what its own schemas say where this
+ * process has its code.
+ */
+export const redacting: Effect.Effect<
+  (name: string) => ReadonlyArray<Pattern>,
+  Problem,
+  Engine | CurrentSettings
+> = Effect.gen(function*() {
+  const { patternsOf } = yield* CurrentSettings
+  const schemas = yield* ask(Client.schemas)
+  return (name) => {
+    const own = schemas.get(name)
+    return own === undefined ? patternsOf(name) : [...patternsOf(name), ...markedIn(own)]
+  }
+})
+
 /** The workflow, and what of it must not leave. */
 export const known = (
   id: string
@@ -28,7 +46,7 @@ export const known = (
   Engine | CurrentSettings
 > =>
   Effect.gen(function*() {
-    const { patternsOf } = yield* CurrentSettings
+    const patternsOf = yield* redacting
     const info = yield* ask(Client.get(id))
     return { info, patterns: patternsOf(info.name) }
   })

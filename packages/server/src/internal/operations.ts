@@ -6,9 +6,8 @@ import * as Client from "perdure/Client"
 import type { Limits } from "perdure/WorkflowQueue"
 import type { Rule } from "perdure/WorkflowSchedule"
 import { AdminApi, type Problem, type QueueLimits } from "../AdminApi.ts"
-import { ask } from "./asking.ts"
+import { ask, redacting } from "./asking.ts"
 import { invalid } from "./problem.ts"
-import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
 
 // -----------------------------------------------------------------------------
@@ -80,13 +79,13 @@ const schedules = HttpApiBuilder.group(AdminApi, "schedules", (handlers) =>
   handlers
     .handle("list", ({ query }) =>
       Effect.gen(function*() {
-        const { patternsOf } = yield* CurrentSettings
+        const patternsOf = yield* redacting
         const found = yield* ask(Client.schedules.list(query))
         return found.map((schedule) => Show.scheduleOf(patternsOf(schedule.workflow), schedule))
       }))
     .handle("get", ({ query: { name, next = 5 } }) =>
       Effect.gen(function*() {
-        const { patternsOf } = yield* CurrentSettings
+        const patternsOf = yield* redacting
         const schedule = yield* ask(Client.schedules.get(name))
         const ticks = next === 0 ? [] : yield* ask(Client.schedules.next(name, next))
         return { ...Show.scheduleOf(patternsOf(schedule.workflow), schedule), next: ticks }

@@ -19,7 +19,7 @@ export interface Limits {
 
 export interface Settings {
   readonly readOnly: boolean
-  /** Patterns of redaction for workflows of a name. */
+  /** Patterns of redaction that were configured for workflows of a name. */
   readonly patternsOf: (name: string) => ReadonlyArray<Pattern>
   readonly limits: Limits
 }

@@ -82,10 +82,17 @@ export const detailOf = (patterns: Patterns, info: Client.WorkflowInfo): Api.Wor
   })
 }
 
-export const stepOf = (patterns: Patterns, step: Client.StepInfo, values: boolean): Api.StepInfo => {
+/** `ofChild`: what must not leave of the workflow whose result it has. */
+export const stepOf = (
+  patterns: Patterns,
+  ofChild: Patterns,
+  step: Client.StepInfo,
+  values: boolean
+): Api.StepInfo => {
   const at = ["steps", step.name]
-  const value = step.value === undefined || !values ? undefined : valueOf(patterns, step)
-  const failure = step.failure === undefined ? undefined : failureOf(patterns, [...at, "failure"], step.failure)
+  const value = step.value === undefined || !values ? undefined : valueOf(patterns, ofChild, step)
+  const own = step.failure === undefined ? undefined : failureOf(patterns, [...at, "failure"], step.failure)
+  const failure = own === undefined ? undefined : both(own, failureOf(ofChild, ["failure"], own.value))
   const attempts = step.failedAttempts.map((one) => failureOf(patterns, [...at, "failure"], one.failure))
   return defined({
     ...step,
@@ -106,13 +113,17 @@ const told: Partial<Record<Client.StepInfo["kind"], string>> = {
   receive: "messages"
 }
 
-const valueOf = (patterns: Patterns, { kind, name, value }: Client.StepInfo): Shown<Json> => {
-  const shown = redact(patterns, ["steps", name, "value"], jsonOf(value))
+const valueOf = (patterns: Patterns, ofChild: Patterns, { kind, name, value }: Client.StepInfo): Shown<Json> => {
+  const own = redact(patterns, ["steps", name, "value"], jsonOf(value))
+  const shown = both(own, redact(ofChild, ["success"], own.value))
   const place = told[kind]
-  if (place === undefined) return shown
-  const again = redact(patterns, [place, name], shown.value)
-  return { value: again.value, paths: [...shown.paths, ...again.paths] }
+  return place === undefined ? shown : both(shown, redact(patterns, [place, name], shown.value))
 }
+
+const both = <A>(first: Shown<A>, second: Shown<A>): Shown<A> => ({
+  value: second.value,
+  paths: [...first.paths, ...second.paths]
+})
 
 export const eventOf = (patterns: Patterns, event: Client.EventInfo): Api.EventInfo => ({
   key: event.key,

@@ -5,7 +5,7 @@ import * as Client from "perdure/Client"
 import { WorkflowStatus } from "perdure/WorkflowStatus"
 import { AdminApi, type WorkflowSummary } from "../AdminApi.ts"
 import { NotFound } from "../api/problems.ts"
-import { ask, known } from "./asking.ts"
+import { ask, known, redacting } from "./asking.ts"
 import { defined } from "./defined.ts"
 import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
@@ -19,7 +19,8 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
   handlers
     .handle("list", ({ query }) =>
       Effect.gen(function*() {
-        const { limits: { look }, patternsOf } = yield* CurrentSettings
+        const { limits: { look } } = yield* CurrentSettings
+        const patternsOf = yield* redacting
         const { cursor, lookedTo, workflows } = yield* ask(Client.list({ ...query, values: false, look }))
         const shown = workflows.map((info) => Show.summaryOf(patternsOf(info.name), info))
         return defined({ workflows: shown, cursor, lookedTo })
@@ -43,14 +44,17 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
       Effect.gen(function*() {
         const { patterns } = yield* known(id)
         const found = yield* ask(Client.steps(id, { after, limit: limit + 1 }))
-        const steps = found.slice(0, limit).map((step) => Show.stepOf(patterns, step, values))
-        return found.length > limit ? { steps, next: steps.at(-1)!.stepId } : { steps }
+        const steps = found.slice(0, limit)
+        const patternsOfChild = yield* ofChildren(steps)
+        const shown = steps.map((step) => Show.stepOf(patterns, patternsOfChild(step), step, values))
+        return found.length > limit ? { steps: shown, next: shown.at(-1)!.stepId } : { steps: shown }
       }))
     .handle("step", ({ query: { id, stepId } }) =>
       Effect.gen(function*() {
         const { patterns } = yield* known(id)
         const [step] = yield* ask(Client.steps(id, { after: stepId - 1, limit: 1 }))
-        return step?.stepId === stepId ? Show.stepOf(patterns, step, true) : yield* Effect.fail(noStep(id, stepId))
+        if (step?.stepId !== stepId) return yield* Effect.fail(noStep(id, stepId))
+        return Show.stepOf(patterns, (yield* ofChildren([step]))(step), step, true)
       }))
     .handle("ancestors", ({ query }) =>
       Effect.gen(function*() {
@@ -104,6 +108,21 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
         ask(Client.count(payload.filter, { limit: bulkCountLimit + 1 })),
         (count) => counted(count, bulkCountLimit)
       )))
+
+/** For steps that have another workflow's result: what of it must not leave, whatever became of that workflow. */
+const ofChildren = (steps: ReadonlyArray<Client.StepInfo>) =>
+  Effect.gen(function*() {
+    const patternsOf = yield* redacting
+    const ids = new Set(
+      steps.flatMap(({ childId, kind }) => kind === "result" && childId !== undefined ? [childId] : [])
+    )
+    const { workflows } = ids.size === 0
+      ? { workflows: [] }
+      : yield* ask(Client.list({ ids: [...ids], limit: 1000, values: false }))
+    const names = new Map(workflows.map(({ name, workflowId }) => [workflowId, name]))
+    return ({ childId, kind, name }: Client.StepInfo) =>
+      kind === "result" ? patternsOf(names.get(childId ?? "") ?? name.replace(/^result of /, "")) : []
+  })
 
 const counted = (count: number, limit: number) => ({ count: Math.min(count, limit), more: count > limit })
 
