@@ -106,6 +106,13 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     test: onPostgres
   },
   {
+    name: "a beat that was given up still acts on what it is told",
+    file: `${core}/executor.ts`,
+    replace: "if (this.left || lease !== this.lease) return Effect.void",
+    by: "if (this.left) return Effect.void",
+    test: ["packages/perdure/test/executor.test.ts"]
+  },
+  {
     name: "the interruption of what is given up is its outcome",
     file: `${core}/answering.ts`,
     replace: "Effect.andThen(Effect.sleep(ms), Effect.failSync(error))",

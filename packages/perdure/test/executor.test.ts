@@ -164,6 +164,64 @@ it.effect("a lease that is lost while nobody can join is counted as lost once", 
     assert.deepStrictEqual([joins, (yield* lost) - before], [6, 1])
   }))
 
+it.effect("a beat that is answered after it was given up neither joins again nor stops what runs by then", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<void>()
+    let joins = 0
+    let beats = 0
+    let answered = 0
+    let claims = 0
+    const lapsed = { now: 1, latestVersion: "", alive: false, revoked: [] }
+    const { executor, ran } = yield* loopOn({
+      claim: () => Effect.sync(() => joins === 2 && ++claims === 1 ? claimOf(3) : nothing),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([]),
+      join: () => Effect.sync(() => ++joins),
+      // The connections of the first ones are silent; the third finds that the lease has lapsed meanwhile, as they do.
+      heartbeat: () =>
+        Effect.suspend(() => {
+          beats++
+          if (beats > 3) return Effect.succeed({ ...lapsed, alive: true })
+          return beats === 3 ? Effect.succeed(lapsed) : Effect.tap(
+            Effect.as(Deferred.await(late), lapsed),
+            () => Effect.sync(() => answered++)
+          )
+        })
+    })
+    yield* until(() => ran.length === 1)
+    const incarnation = executor.incarnation()
+    yield* Deferred.succeed(late, undefined)
+    const seen = beats
+    yield* until(() => answered === 2 && beats > seen + 2)
+    assert.deepStrictEqual([joins, executor.incarnation(), executor.isRunning("w")], [2, incarnation, true])
+  }))
+
+it.effect("a join that is answered after it was given up replaces no later one", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<number>()
+    const lost = Effect.map(Metric.value(leasesLost), ({ count }) => Number(count))
+    const before = yield* lost
+    const joined: Array<string> = []
+    let beats = 0
+    const { executor } = yield* loopOn({
+      claim: () => Effect.succeed(nothing),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([]),
+      join: ({ incarnation }) =>
+        Effect.suspend(() => joined.push(incarnation) === 2 ? Deferred.await(late) : Effect.succeed(1)),
+      heartbeat: (incarnation) =>
+        Effect.sync(() => {
+          beats++
+          return { now: 1, latestVersion: "", alive: incarnation === joined[2], revoked: [] }
+        })
+    })
+    yield* until(() => joined.length === 3)
+    yield* Deferred.succeed(late, 1)
+    const seen = beats
+    yield* until(() => beats > seen + 2)
+    assert.deepStrictEqual([executor.incarnation(), joined.length, (yield* lost) - before], [joined[2], 3, 1])
+  }))
+
 interface Claim {
   readonly now: number
   readonly claimed: ReadonlyArray<Claimed>

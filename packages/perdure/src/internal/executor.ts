@@ -123,12 +123,15 @@ export class ExecutorLoops implements Executor {
     this.executions.clockJumped()
   }
 
-  /** Registers a new incarnation. */
-  readonly join: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+  /** Registers a new incarnation. False: another one was registered meanwhile, and this one lapses by itself. */
+  readonly join: Effect.Effect<boolean, StoreError> = Effect.suspend(() => {
     const { executorId, leaseMs, version } = this.core.settings
+    const former = this.lease
     const lease = new Lease()
     const sent = sending()
     return Effect.map(this.core.store.join({ incarnation: lease.incarnation, executorId, version }, leaseMs), (now) => {
+      // It was given up, and answered after the one that was asked for instead.
+      if (this.lease !== former) return false
       this.core.clock.sync(now, sent.at)
       lease.renewed(sent, this.core.settings)
       this.neighbours.left(this.lease.incarnation)
@@ -137,6 +140,7 @@ export class ExecutorLoops implements Executor {
       this.serving.joined()
       this.claimNow()
       this.sweepNow()
+      return true
     })
   })
 
@@ -157,7 +161,9 @@ export class ExecutorLoops implements Executor {
         if (revoked.length > 0) this.heartbeatNow()
         else if (this.revoking) this.claimNow()
         this.revoking = revoked.length > 0
-        if (!alive) return this.left ? Effect.void : this.lost
+        // It was given up, and answered when the lapse was known already.
+        if (this.left || lease !== this.lease) return Effect.void
+        if (!alive) return this.lost
         lease.renewed(sent, this.core.settings)
         this.executions.kickWaiting()
         return Effect.void
@@ -169,9 +175,13 @@ export class ExecutorLoops implements Executor {
   private readonly lost: Effect.Effect<void, StoreError> = Effect.suspend(() => {
     this.executions.stopAll({ _tag: "Fenced" })
     // Once it has joined: as long as it cannot, each beat finds the same lapse.
-    return (this.stopping ? Effect.void : this.join).pipe(
-      Effect.andThen(Metrics.count(Metrics.leasesLost)),
-      Effect.andThen(Effect.logWarning("The lease had lapsed; this executor goes on under a new incarnation"))
+    return Effect.flatMap(
+      this.stopping ? Effect.succeed(true) : this.join,
+      (joined) =>
+        !joined ? Effect.void : Effect.andThen(
+          Metrics.count(Metrics.leasesLost),
+          Effect.logWarning("The lease had lapsed; this executor goes on under a new incarnation")
+        )
     )
   })
 
