@@ -7,6 +7,7 @@ import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
+import { cancelled } from "../conformance/builders.ts"
 import { onBothStores } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, stepsOf } from "./observing.ts"
 
@@ -109,6 +110,34 @@ onBothStores("ownership", (claim) => {
         yield* engine.use(Client.resume("w"))
         yield* engine.use(reaches("w", "SUCCESS"))
         assert.strictEqual(log.count("poison"), 3)
+      }
+    )
+  )
+
+  claim(
+    "a workflow that is cancelled while its claim is on the way does not begin",
+    Effect.fnUntraced(
+      function*(given) {
+        const log = new Log()
+        // The store that the engine uses, changed under it.
+        const store: { -readonly [K in keyof typeof given.store]: (typeof given.store)[K] } = given.store
+        const { claim, heartbeat } = store
+        store.heartbeat = (...args) =>
+          Effect.tap(heartbeat(...args), ({ revoked }) => log.add(revoked.length > 0 ? "told" : "beat"))
+        store.claim = (options) =>
+          Effect.tap(claim(options), ({ claimed }) =>
+            claimed.length === 0 ? Effect.void : Effect.gen(function*() {
+              const by = { reason: cancelled("user"), childReason: cancelled("parent"), children: true }
+              yield* store.cancel(claimed.map(({ row }) => row.workflowId), by)
+              yield* log.has("told", 1)
+            }))
+        const live = Subject.toLayer(() => Step.run("work", Effect.as(log.add("ran"), "done")))
+        const client = yield* given.client
+        yield* client.use(Subject.start(undefined, { workflowId: "w" }))
+        const engine = yield* given.engine(live, short)
+        assert.strictEqual((yield* engine.use(reasonOf(Subject.handle("w").result)))._tag, "WorkflowCancelled")
+        yield* log.has("beat", log.count("beat") + 3)
+        assert.strictEqual(log.count("ran"), 0)
       }
     )
   )

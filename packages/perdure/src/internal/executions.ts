@@ -17,8 +17,13 @@ export interface Host {
   readonly full: boolean
 }
 
+/** More are not on their way at a time. */
+const awaitedAtMost = 10_000
+
 export class Executions {
   private readonly byId = new Map<string, Execution>()
+  /** Epochs that were over before they began here: the answer to the claim, or to the start, may still be on its way. */
+  private readonly over = new Map<string, number>()
   private readonly core: Core
   private readonly host: Host
 
@@ -43,6 +48,7 @@ export class Executions {
   run(registration: Registration, owned: Owned): void {
     const before = this.byId.get(owned.workflowId)?.run
     if (before !== undefined && before.epoch >= owned.epoch) return
+    if ((this.over.get(owned.workflowId) ?? -1) >= owned.epoch) return
     before?.stop({ _tag: "Fenced" })
     const { deadlinePassed, mayStart } = this.host
     const execution = new Execution(this.core, registration, owned, { mayStart, stopped: this.stopped, deadlinePassed })
@@ -79,6 +85,16 @@ export class Executions {
   lost(workflowId: string, epoch: number): void {
     const run = this.byId.get(workflowId)?.run
     if (run !== undefined && run.epoch <= epoch) run.stop({ _tag: "Fenced" })
+  }
+
+  /** The store has taken it away, and takes it that from now on nothing of this epoch runs here: not later either. */
+  revoked(workflowId: string, epoch: number): void {
+    const known = (this.byId.get(workflowId)?.run.epoch ?? -1) >= epoch
+    this.lost(workflowId, epoch)
+    if (known) return
+    this.over.delete(workflowId)
+    this.over.set(workflowId, epoch)
+    if (this.over.size > awaitedAtMost) this.over.delete(this.over.keys().next().value!)
   }
 
   stopAll(why: Stopped): void {

@@ -156,7 +156,7 @@ export class ExecutorLoops implements Executor {
           this.claimNow()
           this.sweepNow()
         }
-        for (const { epoch, workflowId } of revoked) this.executions.lost(workflowId, epoch)
+        for (const { epoch, workflowId } of revoked) this.executions.revoked(workflowId, epoch)
         // By the next beat it is known that these have ended here: then their rollbacks are due.
         if (revoked.length > 0) this.heartbeatNow()
         else if (this.revoking) this.claimNow()
