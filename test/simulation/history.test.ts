@@ -5,6 +5,13 @@ import { History } from "./history.ts"
 const call = (method: string, ...args: ReadonlyArray<unknown>) => ({ caller: "one", method, args, at: Date.now() })
 const advance = { _tag: "Advance", workflowId: "w", epoch: 7, records: [{ stepId: 0 }], children: [] }
 const claim = { claimed: [{ row: { workflowId: "w", epoch: 7, recoveryAttempts: 0 }, records: [] }] }
+const owned = (caller: string, epoch: number) =>
+  [
+    { ...call("claim"), caller },
+    { claimed: [{ row: { workflowId: "w", epoch, recoveryAttempts: 0 }, records: [] }] }
+  ] as const
+const recorded = (epoch: number, stepId: number, kind = "step") =>
+  [call("write", [{ ...advance, epoch, records: [{ stepId, kind, name: "n" }] }]), [{ _tag: "Recorded" }]] as const
 const begins = { caller: "one", path: "m.0", workflowId: "w", stepId: 0 }
 
 describe("a step that begins", () => {
@@ -63,5 +70,78 @@ describe("a step that begins", () => {
     expect(wrong()).toEqual([])
     vi.advanceTimersByTime(1)
     expect(wrong()).toEqual(["after its lease"])
+  })
+})
+
+describe("a workflow that is cancelled", () => {
+  let history: History
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date"] })
+    history = new History(new Map())
+    for (const caller of ["one", "two"]) history.told({ ...call("join", {}, 5_000), caller }, 0)
+    history.told(...owned("one", 7))
+    return () => vi.useRealTimers()
+  })
+
+  const cancels = () =>
+    history.made(call("cancel", ["w"]), [{ workflowId: "w", result: "cancelled", phase: "compensate" }])
+  const undoes = (path: string, stepId: number) =>
+    history.began({ caller: "two", path, workflowId: "w", stepId, undoes: true })
+
+  it("must not record anything, but what it had recorded before, and rollbacks", () => {
+    history.made(...recorded(7, 0))
+    cancels()
+    history.made(...recorded(7, 0))
+    history.made(...recorded(8, 1, "rollback"))
+    expect(history.wrong).toEqual([])
+    history.made(...recorded(7, 1))
+    expect(history.wrong).toEqual(["step n of \"w\" was recorded after it was cancelled"])
+  })
+
+  it("must not be rolled back beside a step of it, as long as its owner has not been told", () => {
+    history.began(begins)
+    history.made(...recorded(7, 0))
+    cancels()
+    history.told(...owned("two", 8))
+    undoes("m.0", 1)
+    expect(history.wrong).toEqual(["rollback of m.0 of \"w\" began in two beside something of it in one"])
+    history.wrong.length = 0
+    history.made(call("heartbeat", "incarnation", 5_000), { alive: true, revoked: [{ workflowId: "w", epoch: 7 }] })
+    undoes("m.0", 1)
+    expect(history.wrong).toEqual([])
+  })
+
+  it("must be rolled back in reverse order", () => {
+    for (const stepId of [0, 1]) {
+      history.began({ ...begins, path: `m.${stepId}`, stepId })()
+      history.made(...recorded(7, stepId))
+    }
+    history.told(...owned("two", 8))
+    undoes("m.1", 2)
+    undoes("m.0", 3)
+    expect(history.wrong).toEqual([
+      "rollback of m.0 of \"w\" began in two although rollback of m.1 before it is not recorded"
+    ])
+  })
+
+  it("must not end otherwise, unless it is resumed", () => {
+    const ends = (status: string) =>
+      history.told(call("outcomes"), { done: [{ workflowId: "w", status, output: null }] })
+    ends("CANCELLED")
+    ends("SUCCESS")
+    expect(history.wrong).toEqual(["\"w\" ended as SUCCESS null, after it had ended as CANCELLED null"])
+    history.wrong.length = 0
+    ends("CANCELLED")
+    history.made(call("resume"), [{ workflowId: "w", result: "resumed" }])
+    history.wrong.length = 0
+    ends("SUCCESS")
+    expect(history.wrong).toEqual([])
+  })
+
+  it("must not wake early", () => {
+    history.woke("m.0", Date.now() + 1)
+    history.woke("m.1", Date.now())
+    expect(history.wrong).toEqual(["m.0 woke 1 ms early"])
   })
 })

@@ -1,5 +1,5 @@
 /** What happened in a simulation, in order, and what of it must not have. */
-import type { Claimed, Heartbeat, StoreService } from "perdure/Store"
+import type { Advance, Claimed, Heartbeat, Outcome, StoreService } from "perdure/Store"
 import { precedes } from "../property/programs/program.ts"
 import type { Begun } from "../property/programs/run.ts"
 import { patienceMs } from "./settings.ts"
@@ -27,10 +27,13 @@ export interface Beginning {
   readonly path: string
   readonly workflowId: string
   readonly stepId: number
+  /** Of its rollback. */
+  readonly undoes?: boolean
 }
 
 export class History {
   readonly begun: Array<Begun> = []
+  private readonly rollbacks: Array<{ readonly workflowId: string; readonly of: string; readonly path: string }> = []
   readonly wrong: Array<string> = []
   private readonly counts: Map<string, number>
   private readonly known = new Map<string, Map<string, Known>>()
@@ -38,6 +41,15 @@ export class History {
   /** Which step has this number in this ownership. */
   private readonly paths = new Map<string, string>()
   private readonly recorded = new Set<string>()
+  /** Of each workflow the bodies that run. */
+  private readonly running = new Map<string, Set<{ readonly caller: string; readonly epoch: number }>>()
+  private readonly gone = new Set<string>()
+  /** Cancelled or out of time, and not resumed since. */
+  private readonly cancelled = new Set<string>()
+  private readonly everCut = new Set<string>()
+  private readonly everResumed = new Set<string>()
+  private readonly written = new Set<string>()
+  private readonly ends = new Map<string, Outcome>()
   private readonly lives = new Map<string, number>()
 
   /** `counts`: of all simulations. */
@@ -53,15 +65,72 @@ export class History {
   // what the store has done
   // ---------------------------------------------------------------------------
 
-  made({ args, method }: Call, answer: unknown): void {
-    if (method !== "write") return
-    const answers = answer as Answered<"write">
-    for (const [index, operation] of (args as Args<"write">)[0].entries()) {
-      if (operation._tag !== "Advance" || answers[index]?._tag !== "Recorded") continue
-      for (const { stepId } of operation.records) {
-        const path = this.paths.get(`${operation.workflowId} ${operation.epoch} ${stepId}`)
-        if (path !== undefined) this.recorded.add(path)
+  made({ args, caller, method }: Call, answer: unknown): void {
+    switch (method) {
+      case "write": {
+        const answers = answer as Answered<"write">
+        for (const [index, operation] of (args as Args<"write">)[0].entries()) {
+          if (operation._tag === "Advance" && answers[index]?._tag === "Recorded") this.advanced(operation)
+        }
+        return
       }
+      case "heartbeat":
+        // Told by the store; whether it is heard is another matter.
+        for (const { epoch, workflowId } of (answer as Heartbeat).revoked) this.stopped(caller, workflowId, epoch)
+        return
+      case "cancel":
+        for (const one of answer as Answered<"cancel">) {
+          if (one.result === "cancelled") this.isCut(one.workflowId, "a workflow cancelled")
+        }
+        return
+      case "sweep":
+        for (const id of (answer as Answered<"sweep">).expired) this.isCut(id, "a workflow out of time")
+        return
+      case "resume":
+        for (const one of answer as Answered<"resume">) {
+          if (one.result !== "resumed") continue
+          this.happened("a workflow resumed")
+          this.cancelled.delete(one.workflowId)
+          this.everResumed.add(one.workflowId)
+        }
+    }
+  }
+
+  private advanced({ epoch, records, workflowId }: Advance): void {
+    for (const { kind, name, stepId } of records) {
+      const key = `${workflowId} ${epoch} ${stepId}`
+      const path = this.paths.get(key)
+      if (path !== undefined) this.recorded.add(path)
+      if (kind === "rollback") this.happened("a rollback")
+      else if (this.cancelled.has(workflowId) && !this.written.has(key)) {
+        this.wrong.push(`${kind} ${name} of "${workflowId}" was recorded after it was cancelled`)
+      }
+      this.written.add(key)
+    }
+  }
+
+  private isCut(workflowId: string, what: string): void {
+    this.happened(what)
+    this.cancelled.add(workflowId)
+    this.everCut.add(workflowId)
+  }
+
+  /** Whether it, or one that it may have waited for, was cancelled or out of time. */
+  mayBeCut(workflowId: string): boolean {
+    return [...this.everCut].some((id) =>
+      id === workflowId || id.startsWith(`${workflowId}/`) ||
+      id.startsWith(`${workflowId}.`)
+    )
+  }
+
+  /** The process does nothing more, whatever its lease says. */
+  dies(caller: string): void {
+    this.gone.add(caller)
+  }
+
+  private stopped(caller: string, workflowId: string, epoch: number): void {
+    for (const one of this.running.get(workflowId) ?? []) {
+      if (one.caller === caller && one.epoch <= epoch) this.running.get(workflowId)!.delete(one)
     }
   }
 
@@ -87,6 +156,9 @@ export class History {
         for (const [workflowId, { epoch }] of this.knownBy(caller)) this.over(caller, workflowId, epoch)
         return
       }
+      case "outcomes":
+        for (const outcome of (answer as Answered<"outcomes">).done) this.ended(outcome)
+        return
       case "claim":
         for (const claimed of (answer as Answered<"claim">).claimed) this.claimed(caller, claimed)
         return
@@ -109,6 +181,18 @@ export class History {
         }
       }
     }
+  }
+
+  /** As anybody is told it. */
+  private ended(outcome: Outcome): void {
+    const { output, status, workflowId } = outcome
+    const before = this.ends.get(workflowId)
+    this.ends.set(workflowId, outcome)
+    if (before === undefined || (before.status === status && before.output === output)) return
+    if (before.status === "CANCELLED" && this.everResumed.has(workflowId)) return
+    this.wrong.push(
+      `"${workflowId}" ended as ${status} ${output}, after it had ended as ${before.status} ${before.output}`
+    )
   }
 
   private claimed(caller: string, { records, row }: Claimed): void {
@@ -146,7 +230,9 @@ export class History {
   // what must not happen
   // ---------------------------------------------------------------------------
 
-  began({ caller, path, stepId, workflowId }: Beginning): void {
+  /** What is called when the body has ended, whatever its end. */
+  began({ caller, path: of, stepId, undoes = false, workflowId }: Beginning): () => void {
+    const path = undoes ? `rollback of ${of}` : of
     const now = Date.now()
     const { epoch, over, overSince } = this.of(caller, workflowId)
     const wrong = (what: string) => this.wrong.push(`${path} of "${workflowId}" began in ${caller} ${what}`)
@@ -154,17 +240,42 @@ export class History {
     if (epoch < 0) wrong("which does not own it")
     else if (over >= epoch && overSince < now) wrong(`which knew since ${now - overSince} ms that it had lost it`)
     if (this.recorded.has(path)) wrong("although it is recorded")
-    const before = this.begun.find((other) => precedes(other.path, path) && !this.recorded.has(other.path))
+    // The rollbacks of a child are its own affair.
+    const before = undoes
+      ? this.rollbacks.find((other) =>
+        other.workflowId === workflowId && precedes(of, other.of) && !this.recorded.has(other.path)
+      )
+      : this.begun.find((other) => precedes(other.path, path) && !this.recorded.has(other.path))
     if (before !== undefined) wrong(`although ${before.path} before it is not recorded`)
+    if (undoes) this.undoes(workflowId, caller, of, wrong)
     if (now >= (this.leases.get(caller) ?? 0)) wrong("after its lease")
     this.paths.set(`${workflowId} ${epoch} ${stepId}`, path)
     const life = `${caller} ${workflowId} ${epoch}`
     if (!this.lives.has(life)) this.lives.set(life, this.lives.size)
-    this.begun.push({ life: this.lives.get(life)!, path })
+    if (undoes) this.rollbacks.push({ workflowId, of, path })
+    else this.begun.push({ life: this.lives.get(life)!, path })
+    const body = { caller, epoch }
+    const running = this.running.get(workflowId) ?? new Set()
+    this.running.set(workflowId, running.add(body))
+    return () => void running.delete(body)
+  }
+
+  private undoes(workflowId: string, caller: string, path: string, wrong: (what: string) => void): void {
+    if (this.begun.some((other) => other.path === path) && !this.recorded.has(path)) wrong("of what is not recorded")
+    const beside = [...this.running.get(workflowId) ?? []].find((one) =>
+      one.caller !== caller && !this.gone.has(one.caller) && Date.now() < (this.leases.get(one.caller) ?? 0)
+    )
+    if (beside !== undefined) wrong(`beside something of it in ${beside.caller}`)
+  }
+
+  /** A body goes on after a sleep that was to last until then. */
+  woke(path: string, due: number): void {
+    if (Date.now() < due) this.wrong.push(`${path} woke ${due - Date.now()} ms early`)
   }
 }
 
 // What the contract says of a method, by whose name it is looked up.
 type Args<K extends keyof StoreService> = StoreService[K] extends (...args: infer A) => unknown ? A : never
-type Answered<K extends "write" | "claim"> = ReturnType<StoreService[K]> extends Effect<infer A> ? A : never
+type Answered<K extends "write" | "claim" | "cancel" | "sweep" | "resume" | "outcomes"> =
+  ReturnType<StoreService[K]> extends Effect<infer A> ? A : never
 type Effect<A> = import("effect/Effect").Effect<A, any, any>

@@ -2,7 +2,8 @@
 import * as fc from "fast-check"
 import { aCase, type Program } from "../property/programs/program.ts"
 
-export const whats = [
+/** What goes wrong with a call. */
+export const faults = [
   /** Not done, and said so. */
   "refused",
   /** Done, and the answer is lost. */
@@ -26,12 +27,22 @@ export const whats = [
   "leaves"
 ] as const
 
-export type What = typeof whats[number]
+/** What somebody outside does meanwhile, with whom the dice say. */
+const acts = [
+  /** Some workflow is cancelled, and its children. */
+  "is cancelled",
+  /** All that are cancelled are resumed, or one of them. */
+  "are resumed"
+] as const
+
+export type Act = typeof acts[number]
+export type What = typeof faults[number] | Act
+export const isAct = (what: What): what is Act => acts.some((act) => act === what)
 
 /** Which calls to the store: all of them, or those of a kind. Taking: claims that took something, when they have. */
 export type On = "any" | "write" | "transaction" | "heartbeat" | "taking"
 
-/** At the first such call after so many others. */
+/** At the first such call after so many others; an act that has not come up is done when all is over. */
 export interface Fault {
   readonly on: On
   readonly after: number
@@ -44,6 +55,8 @@ export interface Plan {
   readonly program: Program
   /** Messages from outside. */
   readonly others: number
+  /** Of the first workflow: until when it must have ended. */
+  readonly timeoutMs: number | null
   readonly executors: number
   /** Each happens once, if it comes to that; then all is well. */
   readonly faults: ReadonlyArray<Fault>
@@ -59,7 +72,7 @@ const ms = fc.constantFrom(1, 30, 800, 3_000, 8_000, 40_000)
 const fault = (
   on: On,
   most: number,
-  what: fc.Arbitrary<What> = fc.constantFrom(...whats),
+  what: fc.Arbitrary<What> = fc.constantFrom(...faults),
   forMs: fc.Arbitrary<number> = ms
 ): fc.Arbitrary<Fault> => fc.record({ on: fc.constant(on), after: fc.nat({ max: most }), what, ms: forMs })
 
@@ -69,12 +82,14 @@ const aFault = fc.oneof(
   { weight: 2, arbitrary: fault("transaction", 2) },
   { weight: 2, arbitrary: fault("taking", 2, fc.constantFrom("unanswered", "answered late", "dies after")) },
   { weight: 1, arbitrary: fault("heartbeat", 2) },
+  { weight: 3, arbitrary: fault("any", 40, fc.constantFrom(...acts), fc.constant(0)) },
   // One that is worth something: a lease is over meanwhile.
   { weight: 1, arbitrary: fault("any", 40, fc.constantFrom("cut off", "no heartbeats"), fc.constant(8_000)) }
 )
 
 export const aPlan: fc.Arbitrary<Plan> = fc.record({
   work: aCase.map(({ others, program }) => ({ others, program })),
+  timeoutMs: fc.constantFrom(null, null, null, null, null, 3, 40, 400, 4_000, 40_000),
   executors: fc.integer({ min: 1, max: 2 }),
   faults: fc.array(aFault, { maxLength: 10, size: "max" }),
   hints: fc.constantFrom(100, 50, 0),

@@ -1,7 +1,9 @@
 /**
  * Hunts for what the engine does otherwise when any call to its store may fail: refused, done without an answer, done later,
- * slow, busy, out of reach, or the last one of its process, with one or two processes at work. Then a step that is recorded
- * runs again, or begins in a process that has lost its workflow; something is lost or doubled; or somebody waits for ever.
+ * slow, busy, out of reach, or the last one of its process, with one or two processes at work, while somebody cancels and
+ * resumes, and deadlines pass. Then a step that is recorded runs again, or begins in a process that has lost its workflow;
+ * something is lost or doubled, or recorded after a cancel; rollbacks are left out, out of order, or beside a step; an
+ * outcome changes; or somebody waits for ever.
  *
  * Time, chance and faults are simulated, so the same seed gives the same run: `PERDURE_SEED=n` runs those of one seed again,
  * `PERDURE_SIMULATIONS=n` sets how many there are.
@@ -9,7 +11,7 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { limitMs, report, seed } from "../property/holds.ts"
-import { aPlan, whats } from "./plan.ts"
+import { aPlan, faults } from "./plan.ts"
 import { simulate } from "./simulation.ts"
 
 const simulations = Number(process.env["PERDURE_SIMULATIONS"] ?? 200)
@@ -18,7 +20,16 @@ const simulations = Number(process.env["PERDURE_SIMULATIONS"] ?? 200)
 const limit = Math.max(limitMs, 1_000 * simulations)
 
 /** What faults lead to. */
-const followed = ["a lease lost", "a write fenced", "a workflow taken over", "a replay"]
+const followed = [
+  "a lease lost",
+  "a write fenced",
+  "a workflow taken over",
+  "a replay",
+  "a workflow cancelled",
+  "a workflow out of time",
+  "a workflow resumed",
+  "a rollback"
+]
 
 describe(`simulations, seed ${seed}`, () => {
   it("come to what the reference says, whatever goes wrong on the way to the store", async () => {
@@ -32,10 +43,10 @@ describe(`simulations, seed ${seed}`, () => {
       { seed, numRuns: simulations, reporter: report, interruptAfterTimeLimit: limit, markInterruptAsFailure: true }
     )
     // What did not happen was not survived.
-    for (const what of whats) expect(counts.get(what) ?? 0, what).toBeGreaterThanOrEqual(Math.floor(simulations / 50))
-    for (const what of followed) {
-      expect(counts.get(what) ?? 0, what).toBeGreaterThanOrEqual(Math.floor(simulations / 200))
-    }
+    const atLeast = (times: number) => (what: string) =>
+      expect(counts.get(what) ?? 0, what).toBeGreaterThanOrEqual(Math.floor(simulations * times))
+    faults.forEach(atLeast(1 / 50))
+    followed.forEach(atLeast(1 / 200))
   }, limit + 60_000)
 
   it("are the same again by the same seed", async () => {

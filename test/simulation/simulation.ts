@@ -9,16 +9,17 @@ import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
+import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
-import { Store } from "perdure/Store"
+import { Store, type StoreError } from "perdure/Store"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import { body, Broken, messageOf, nodeOf, type Witness } from "../property/programs/body.ts"
-import { differ, differences } from "../property/programs/differences.ts"
+import { differBut, differences, isWithin } from "../property/programs/differences.ts"
 import { interpret } from "../property/programs/reference.ts"
-import { makeLedger, ranAgain, retried, values } from "../property/programs/run.ts"
+import { makeLedger, pathsOf, ranAgain, retried, values } from "../property/programs/run.ts"
 import { History } from "./history.ts"
 import { onMachine } from "./machine.ts"
-import type { Plan } from "./plan.ts"
+import type { Act, Plan } from "./plan.ts"
 import { options } from "./settings.ts"
 import { type Caller, Faults, wire } from "./wire.ts"
 
@@ -80,6 +81,9 @@ class Simulation {
   private readonly faults: Faults
   private readonly node = nodeOf("Node")
   private processes = 0
+  /** Acts that go on. */
+  private acting = 0
+  private act: (act: Act) => void = () => {}
 
   constructor(plan: Plan, history: History) {
     this.plan = plan
@@ -88,21 +92,31 @@ class Simulation {
   }
 
   readonly run = Effect.gen({ self: this }, function*() {
-    const { executors, others, program } = this.plan
+    const { executors, others, program, timeoutMs } = this.plan
     const database = yield* Layer.build(
       Layer.fresh(SqliteStore.layer({ filename: ":memory:", synchronous: "NORMAL" }))
     )
     yield* Effect.provideContext(makeLedger, database)
     for (let count = 0; count < executors; count++) yield* this.starts(database)
-    const outside = yield* this.client(database)
+    const outside = yield* this.client("client", database)
+    const operator = yield* this.client("operator", database)
+    const all = yield* Effect.scope
+    this.act = (act) => {
+      this.acting++
+      const done = Effect.ensuring(this.acts(database, act), Effect.sync(() => this.acting--))
+      Effect.runFork(Effect.forkIn(Effect.provideContext(done, operator), all))
+    }
     const driven = Effect.gen({ self: this }, function*() {
-      const started = this.node.start({ program, path: "", fails: false, others }, { workflowId: root })
-      const handle = yield* again(started)
-      for (const value of values(others)) {
-        yield* again(messageOf("other").send(root, value, { idempotencyKey: `other ${value}` }))
-      }
-      yield* again(messageOf("end").send(root, 0, { idempotencyKey: "end" }))
+      const payload = { program, path: "", fails: false, others, from: 0 }
+      const timeout = timeoutMs === null ? {} : { timeout: timeoutMs }
+      const handle = yield* again(this.node.start(payload, { workflowId: root, ...timeout }))
+      yield* this.sends
       yield* Effect.exit(handle.result)
+      yield* this.quiet(database)
+      for (let act = this.faults.takeAct(); act !== undefined; act = this.faults.takeAct()) {
+        this.act(act)
+        yield* this.quiet(database)
+      }
     })
     return yield* Effect.provideContext(driven, outside).pipe(
       Effect.andThen(this.wrong(database)),
@@ -115,6 +129,51 @@ class Simulation {
     Effect.provideService(References.MinimumLogLevel, "Error")
   )
 
+  /** To the first workflow, all that it waits for, in order; where it has ended: to nobody. */
+  private readonly sends = Effect.gen({ self: this }, function*() {
+    for (const value of values(this.plan.others)) {
+      yield* again(messageOf("other").send(root, value, { idempotencyKey: `other ${value}` }))
+    }
+    yield* again(messageOf("end").send(root, 0, { idempotencyKey: "end" }))
+  }).pipe(
+    Effect.catchIf(({ reason }) => reason._tag === "MessageUndeliverable" && reason.why === "ended", () => Effect.void)
+  )
+
+  private acts(database: Context.Context<Needs>, act: Act) {
+    return Effect.gen({ self: this }, function*() {
+      const rows = yield* this.rows(database)
+      const one = (ids: ReadonlyArray<string>) => ids.slice(Math.floor(Math.random() * ids.length)).slice(0, 1)
+      const ids = rows.filter(({ status }) => act === "is cancelled" || status === "CANCELLED")
+        .map(({ workflowId }) => workflowId)
+      const whom = act === "are resumed" && Math.random() < 0.5 ? ids : one(ids)
+      if (whom.length === 0) return
+      this.history.happened(act)
+      if (act === "is cancelled") return yield* again(Client.cancel(whom))
+      // Of several some may have been resumed already, or have been undone.
+      yield* Effect.catchIf(
+        again(Client.resume(whom)),
+        ({ reason }) => reason._tag === "NotResumable",
+        () => Effect.void
+      )
+      yield* this.sends
+    })
+  }
+
+  private rows(database: Context.Context<Needs>) {
+    return Context.get(database, Store).list({ idPrefix: root, order: "asc", limit: 1_000, values: false })
+  }
+
+  /** Everything is done, and nobody does anything. */
+  private quiet(database: Context.Context<Needs>): Effect.Effect<void, StoreError> {
+    return Effect.flatMap(
+      this.rows(database),
+      (rows) =>
+        this.acting === 0 && rows.every(({ phase }) => phase === "done")
+          ? Effect.void
+          : Effect.andThen(Effect.sleep(500), this.quiet(database))
+    )
+  }
+
   // ---------------------------------------------------------------------------
   // processes
   // ---------------------------------------------------------------------------
@@ -125,6 +184,7 @@ class Simulation {
       const all = yield* Effect.scope
       const process = new Process(`process ${++this.processes}`, yield* Scope.fork(all), (ended, afterMs) => {
         const another = Effect.andThen(Effect.sleep(afterMs), this.starts(database))
+        if (ended.gone) this.history.dies(ended.name)
         // What is gone has no shutdown: nothing of it reaches anybody. Its loops only burden the machine.
         const both = Effect.all([Scope.close(ended.scope, Exit.void), another], { concurrency: "unbounded" })
         Effect.runForkWith(services)(Effect.forkIn(Effect.provideService(both, Scope.Scope, all), all))
@@ -139,14 +199,19 @@ class Simulation {
   }
 
   private workflows(process: Process) {
-    const began = (path: string) =>
+    const began = (undoes: boolean) => (path: string) =>
       Effect.flatMap(WorkflowContext.current, ({ step, workflowId }) => {
         // A process that is gone does nothing more.
         if (process.gone) return Effect.never
-        this.history.began({ caller: process.name, path, stepId: step!.stepId, workflowId: workflowId! })
-        return Effect.sleep(stepMs())
+        const { name: caller } = process
+        const ended = this.history.began({ caller, path, stepId: step!.stepId, workflowId: workflowId!, undoes })
+        return Effect.ensuring(Effect.sleep(stepMs()), Effect.sync(ended))
       })
-    const witness: Witness = { began }
+    const witness: Witness = {
+      began: began(false),
+      undoes: began(true),
+      woke: (path, due) => this.history.woke(path, due)
+    }
     return this.node.toLayer((node) =>
       body(witness, this.node, root, node).pipe(
         // What a program does not handle is no part of it.
@@ -155,18 +220,25 @@ class Simulation {
     )
   }
 
-  /** Whoever starts the program, sends it messages and awaits its end. */
-  private client(database: Context.Context<Needs>) {
+  /** A process that runs nothing: whoever starts the program and awaits its end, and whoever steps in meanwhile. */
+  private client(name: string, database: Context.Context<Needs>) {
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Effect.scope
-      const caller: Caller = { name: "client", gone: false, end: undefined }
+      const caller: Caller = { name, gone: false, end: undefined }
       const layer = Layer.provide(Engine.layerClient({ poll: options.poll }), this.storeOf(database, caller))
       return yield* untilBuilt(layer, scope)
     })
   }
 
   private storeOf(database: Context.Context<Needs>, caller: Caller) {
-    const store = wire(Context.get(database, Store), caller, this.faults, this.plan, this.history)
+    const store = wire(
+      Context.get(database, Store),
+      caller,
+      this.faults,
+      this.plan,
+      this.history,
+      (act) => this.act(act)
+    )
     return Layer.succeedContext(Context.add(database, Store, store))
   }
 
@@ -182,17 +254,30 @@ class Simulation {
       const looking = yield* Layer.build(
         Layer.provide(Layer.fresh(Engine.layerClient()), Layer.succeedContext(database))
       )
+      const mayBeCut = (id: string) => this.history.mayBeCut(id)
+      const rows = yield* this.rows(database)
+      const cut = rows.map(({ workflowId }) => workflowId).filter(mayBeCut)
+        .map((id) => id === root ? "" : id.slice(root.length + 1))
+      const expired = rows.filter(({ reason }) => reason?.includes(`"by":"timeout"`))
       return [
-        ...yield* Effect.provideContext(differences(database, this.node, root, world), looking),
-        ...differ("steps that ran", [...world.ran].toSorted(), [...new Set(begun.map(({ path }) => path))].toSorted()),
-        ...ranAgain(begun, retried(program, "m"))
+        ...yield* Effect.provideContext(differences(database, this.node, root, world, mayBeCut), looking),
+        ...differBut(
+          "steps that ran",
+          world.ran,
+          pathsOf(begun),
+          (path) => cut.some((one) => isWithin(one, path))
+        ),
+        ...ranAgain(begun, retried(program, "m")),
+        ...expired.flatMap(({ completedAt, deadlineAt, workflowId }) =>
+          completedAt! < deadlineAt! ? [`"${workflowId}" was out of time too early`] : []
+        )
       ]
     })
   }
 
   private state(database: Context.Context<Needs>) {
     return Effect.map(
-      Context.get(database, Store).list({ idPrefix: root, order: "asc", limit: 100, values: false }),
+      this.rows(database),
       (rows) => [`it does not end: ${JSON.stringify(rows)}`]
     )
   }

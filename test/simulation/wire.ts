@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { StoreError, type StoreService, StoreUnavailable, TransactionAborted } from "perdure/Store"
 import type { Call, History } from "./history.ts"
-import type { Fault, On, Plan, What } from "./plan.ts"
+import { type Act, type Fault, isAct, type On, type Plan, type What } from "./plan.ts"
 
 /** What is to go wrong, at whichever process's call it is. */
 export class Faults {
@@ -17,6 +17,12 @@ export class Faults {
     const due = this.left.filter((one) => isOf(one.fault.on, method) && one.passed++ >= one.fault.after)[0]
     if (due !== undefined) this.left.splice(this.left.indexOf(due), 1)
     return due?.fault
+  }
+
+  /** An act that has not come up. */
+  takeAct(): Act | undefined {
+    const index = this.left.findIndex(({ fault }) => isAct(fault.what))
+    return index < 0 ? undefined : this.left.splice(index, 1)[0]!.fault.what as Act
   }
 }
 
@@ -37,13 +43,14 @@ export interface Caller {
 
 type Made = Effect.Effect<unknown, unknown, unknown>
 
-/** The store as this process reaches it. */
+/** The store as this process reaches it. `acts`: what somebody outside does at this moment. */
 export const wire = (
   store: StoreService,
   caller: Caller,
   faults: Faults,
   plan: Plan,
-  history: History
+  history: History,
+  acts: (act: Act) => void
 ): StoreService => {
   let cutOffUntil = 0
   let unheardUntil = 0
@@ -51,6 +58,10 @@ export const wire = (
   const suffer = (call: Call, made: Made, fault: Fault): Made => {
     const { args, method } = call
     const what = possible(fault.what, call, caller)
+    if (isAct(what)) {
+      acts(what)
+      return made
+    }
     history.happened(what)
     switch (what) {
       case "refused":

@@ -1,5 +1,6 @@
 /** A program as a workflow's body, of nothing but the public API. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -25,12 +26,20 @@ export interface Node {
   readonly path: string
   readonly fails: boolean
   readonly others: number
+  /** Where its present life begins. */
+  readonly from: number
 }
 
 /** One of a name of its own for each run, so that nobody runs what another has left. */
 export const nodeOf = (name: string) =>
   Workflow.make(name, {
-    payload: { program: Schema.Any, path: Schema.String, fails: Schema.Boolean, others: Schema.Number },
+    payload: {
+      program: Schema.Any,
+      path: Schema.String,
+      fails: Schema.Boolean,
+      others: Schema.Number,
+      from: Schema.Number
+    },
     success: Schema.Array(Schema.String),
     error: Broken,
     maxRecoveryAttempts: 1_000
@@ -44,6 +53,10 @@ export const streamOf = (key: string) => WorkflowStream.make(key, { value: Schem
 export interface Witness {
   /** The body of a step begins; how it goes on is for the witness to say. */
   readonly began: (path: string) => Effect.Effect<void>
+  /** That of a rollback. */
+  readonly undoes: (path: string) => Effect.Effect<void>
+  /** A sleep is over, which was to last until then. */
+  readonly woke: (path: string, due: number) => void
 }
 
 type Needs = Engine | InWorkflow | SqlClient
@@ -67,8 +80,8 @@ export const body = (
   const id = idOf(root, node.path)
   let others = node.others
 
-  const sequence = (path: string, program: Program): Body<ReadonlyArray<string>> =>
-    Effect.forEach(program, (op, index) => operation(path, `${path}.${index}`, op))
+  const sequence = (path: string, program: Program, from = 0): Body<ReadonlyArray<string>> =>
+    Effect.forEach(program.slice(from), (op, index) => operation(path, `${path}.${from + index}`, op, from + index))
 
   /** What a child that has ended has left for all. */
   const toldBy = (childPath: string, key: string): Body<string> => {
@@ -84,12 +97,13 @@ export const body = (
     )
   }
 
-  const operation = (scope: string, path: string, op: Op): Body<string> => {
+  const operation = (scope: string, path: string, op: Op, index: number): Body<string> => {
     const branch = (label: string | number, program: Program) => Effect.map(sequence(`${path}.${label}`, program), join)
     const step = <A>(effect: Effect.Effect<A, never, never>) => Effect.andThen(witness.began(path), effect)
+    const undoing = "undo" in op && op.undo ? { rollback: () => witness.undoes(path) } : {}
     switch (op._tag) {
       case "Step":
-        return Step.run(op.name, step(Effect.as(turns(op.turns), `${op.name} done`)))
+        return Step.run(op.name, step(Effect.as(turns(op.turns), `${op.name} done`)), undoing)
       case "FailingStep":
         return Step.run(op.name, Effect.andThen(witness.began(path), Effect.fail(new Broken({ code: op.code }))), {
           error: Broken
@@ -114,11 +128,12 @@ export const body = (
             const sql = yield* SqlClient
             yield* sql`INSERT INTO ${sql.literal(ledger)} (root, path) VALUES (${root}, ${path})`
             return `${op.name} committed`
-          })
+          }),
+          undoing
         )
       case "Child": {
         const childPath = `${path}.child`
-        const payload = { program: op.program, path: childPath, fails: op.fails, others: 0 }
+        const payload = { program: op.program, path: childPath, fails: op.fails, others: 0, from: 0 }
         const options = { workflowId: idOf(root, childPath), key: path }
         const told = (result: Body<ReadonlyArray<string>>) =>
           result.pipe(
@@ -183,7 +198,12 @@ export const body = (
         )
       }
       case "Sleep":
-        return Effect.as(Effect.sleep(op.ms), "slept")
+        return Effect.gen(function*() {
+          const due = (yield* Clock.currentTimeMillis) + op.ms
+          yield* Effect.sleep(op.ms)
+          witness.woke(path, due)
+          return "slept"
+        })
       case "All":
         return Effect.map(
           Workflow.all(op.branches.map((program, index) => branch(index, program)), { concurrency: "unbounded" }),
@@ -227,11 +247,15 @@ export const body = (
         return same(Effect.map(Workflow.now(), DateTime.toEpochMillis), step)
       case "Uuid":
         return same(Workflow.randomUUID(), step)
+      case "Again":
+        return scope === scopeOf(node.path)
+          ? Node.continueAsNew({ ...node, others, from: index + 1 })
+          : Effect.succeed("no life of its own")
     }
   }
 
   return Effect.gen(function*() {
-    const result = yield* sequence(scopeOf(node.path), node.program)
+    const result = yield* sequence(scopeOf(node.path), node.program, node.from)
     if (node.path === "") yield* messageOf("end").receive()
     if (node.fails) return yield* new Broken({ code: 0 })
     return result

@@ -8,11 +8,11 @@ import * as fc from "fast-check"
 export type Program = ReadonlyArray<Op>
 
 export type Op =
-  | { readonly _tag: "Step"; readonly name: string; readonly turns: number }
+  | { readonly _tag: "Step"; readonly name: string; readonly turns: number; readonly undo: boolean }
   | { readonly _tag: "FailingStep"; readonly name: string; readonly code: number }
   /** Fails so many times first. */
   | { readonly _tag: "RetriedStep"; readonly name: string; readonly failures: number }
-  | { readonly _tag: "Transaction"; readonly name: string }
+  | { readonly _tag: "Transaction"; readonly name: string; readonly undo: boolean }
   /** A child whose result is awaited at once, or after other operations; then what it told is read. */
   | {
     readonly _tag: "Child"
@@ -46,6 +46,8 @@ export type Op =
   | { readonly _tag: "Patch"; readonly id: number }
   /** What is recorded is the same ever after. */
   | { readonly _tag: "Now" | "Uuid" }
+  /** In a main sequence: what follows is another life of the workflow. */
+  | { readonly _tag: "Again" }
 
 /** When the engine is lost, and how. */
 export interface Crash {
@@ -79,12 +81,13 @@ export const precedes = (left: string, right: string): boolean => {
 const small = fc.nat({ max: 9 })
 const topic = fc.nat({ max: 1 })
 const name = fc.constantFrom("work", "pay")
+const undo = fc.constantFrom(false, false, true)
 
 const leaf: fc.Arbitrary<Op> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Step" as const), name, turns: fc.nat({ max: 3 }) }) },
+  { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Step" as const), name, turns: fc.nat({ max: 3 }), undo }) },
   fc.record({ _tag: fc.constant("FailingStep" as const), name, code: small }),
   fc.record({ _tag: fc.constant("RetriedStep" as const), name, failures: fc.integer({ min: 1, max: 2 }) }),
-  { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Transaction" as const), name }) },
+  { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Transaction" as const), name, undo }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Send" as const), topic, value: small, keyed: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Receive" as const), topic }) },
   fc.constant({ _tag: "ReceiveOther" as const }),
@@ -99,7 +102,8 @@ const leaf: fc.Arbitrary<Op> = fc.oneof(
   }),
   fc.record({ _tag: fc.constant("Sleep" as const), ms: fc.constantFrom(1, 5, 60) }),
   fc.record({ _tag: fc.constant("Patch" as const), id: small }),
-  fc.record({ _tag: fc.constantFrom("Now" as const, "Uuid" as const) })
+  fc.record({ _tag: fc.constantFrom("Now" as const, "Uuid" as const) }),
+  fc.constant({ _tag: "Again" as const })
 )
 
 const { program } = fc.letrec<{ program: Program; op: Op }>((tie) => ({

@@ -5,8 +5,13 @@ import { type Op, type Program, scopeOf } from "./program.ts"
 export interface Expected {
   readonly result: ReadonlyArray<string>
   readonly failed: boolean
-  /** Kind and name of each record, sorted: branches record in any order. Without reads of streams: each chunk is one. */
+  /**
+   * Kind and name of each record of its last life, sorted: branches record in any order. Without reads of streams: each
+   * chunk is one.
+   */
   readonly steps: ReadonlyArray<string>
+  /** The same of all its lives, without rollbacks. */
+  readonly lives: ReadonlyArray<ReadonlyArray<string>>
   readonly events: Readonly<Record<string, number>>
   readonly streams: Readonly<Record<string, Stream>>
   /** Of each topic what was received, in order, and what was not. */
@@ -27,18 +32,30 @@ export interface World {
   readonly committed: Array<string>
   /** Paths of the steps whose bodies run. */
   readonly ran: Set<string>
+  /** Paths of the steps that are rolled back. */
+  readonly undone: Set<string>
 }
 
 /** Its state while it runs. */
 class State {
   readonly path: string
-  readonly steps: Array<string> = []
+  steps: Array<string> = []
+  /** Of the present life, what is to be rolled back when it fails. */
+  undo: Array<{ readonly path: string; readonly name: string }> = []
+  readonly lives: Array<ReadonlyArray<string>> = []
   readonly events: Record<string, number> = {}
   readonly streams: Record<string, { values: Array<number>; closed: boolean }> = {}
   readonly messages: Record<string, { received: Array<number>; left: Array<number> }> = {}
 
   constructor(path: string) {
     this.path = path
+  }
+
+  /** Its life ends, and with it what its records say. */
+  ends(): void {
+    this.lives.push(this.steps)
+    this.steps = []
+    this.undo = []
   }
 
   send(topic: string, value: number): void {
@@ -60,7 +77,7 @@ class State {
 
 /** `others`: values that come in from outside, all of them in the end. */
 export const interpret = (program: Program, others: ReadonlyArray<number>): World => {
-  const world: World = { workflows: new Map(), committed: [], ran: new Set() }
+  const world: World = { workflows: new Map(), committed: [], ran: new Set(), undone: new Set() }
   workflow(world, "", program, false, others)
   return world
 }
@@ -74,17 +91,41 @@ const workflow = (
 ): Expected => {
   const state = new State(path)
   for (const value of others) state.send("other", value)
-  const result = sequence(world, state, scopeOf(path), program)
+  const result = lives(world, state, scopeOf(path), program)
   if (path === "") {
     // The last operation: everything from outside has come.
     state.send("end", 0)
     state.receive("end")
     state.steps.push("receive end")
   }
-  const { events, messages, steps, streams } = state
-  const expected = { result: failed ? [] : result, failed, steps: steps.toSorted(), events, streams, messages }
+  const { events, messages, streams, undo } = state
+  const rollbacks = failed ? undo.map(({ name }) => `rollback ${name}`) : []
+  const steps = [...state.steps, ...rollbacks].toSorted()
+  state.ends()
+  if (failed) { for (const { path } of undo) world.undone.add(path) }
+  const expected = {
+    result: failed ? [] : result,
+    failed,
+    steps,
+    lives: state.lives,
+    events,
+    streams,
+    messages
+  }
   world.workflows.set(path, expected)
   return expected
+}
+
+/** The main sequence: the result is that of the last life. */
+const lives = (world: World, state: State, path: string, program: Program): ReadonlyArray<string> => {
+  let results: Array<string> = []
+  for (const [index, op] of program.entries()) {
+    if (op._tag === "Again") {
+      results = []
+      state.ends()
+    } else results.push(operation(world, state, path, `${path}.${index}`, op))
+  }
+  return results
 }
 
 const sequence = (world: World, state: State, path: string, program: Program): ReadonlyArray<string> =>
@@ -98,6 +139,7 @@ const operation = (world: World, state: State, scope: string, path: string, op: 
     case "Step":
       world.ran.add(path)
       record(`step ${op.name}`)
+      if (op.undo) state.undo.push({ path, name: op.name })
       return `${op.name} done`
     case "FailingStep":
       world.ran.add(path)
@@ -110,6 +152,7 @@ const operation = (world: World, state: State, scope: string, path: string, op: 
     case "Transaction":
       world.committed.push(path)
       record(`transaction ${op.name}`)
+      if (op.undo) state.undo.push({ path, name: op.name })
       return `${op.name} committed`
     case "Child": {
       record("child Node")
@@ -184,6 +227,8 @@ const operation = (world: World, state: State, scope: string, path: string, op: 
       world.ran.add(path)
       record(op._tag === "Now" ? "now now" : "uuid randomUUID", "step keep")
       return "the same"
+    case "Again":
+      return "no life of its own"
   }
 }
 

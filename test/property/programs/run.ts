@@ -46,6 +46,7 @@ class Run {
   private readonly client: Context.Context<Needs>
   private readonly one: Case
   private readonly begun: Array<Begun> = []
+  private readonly undone: Array<Begun> = []
   /** The engine that is not lost yet. */
   private life = 0
   private steps = 0
@@ -71,7 +72,9 @@ class Run {
     )
     yield* this.open
     const driven = Effect.gen({ self: this }, function*() {
-      const handle = yield* this.node.start({ program, path: "", fails: false, others }, { workflowId: this.root })
+      const handle = yield* this.node.start({ program, path: "", fails: false, others, from: 0 }, {
+        workflowId: this.root
+      })
       for (const value of values(others)) {
         // Twice under one key: it comes once.
         const sent = messageOf("other").send(this.root, value, { idempotencyKey: `other ${value}` })
@@ -94,7 +97,11 @@ class Run {
   private readonly open = Effect.gen({ self: this }, function*() {
     const life = ++this.life
     this.steps = 0
-    const witness: Witness = { began: (path) => Effect.suspend(() => this.began(life, path)) }
+    const witness: Witness = {
+      began: (path) => Effect.suspend(() => this.began(this.begun, life, path)),
+      undoes: (path) => Effect.suspend(() => this.began(this.undone, life, path)),
+      woke: () => {}
+    }
     const live = this.node.toLayer((node) =>
       body(witness, this.node, this.root, node).pipe(
         // What a program does not handle is no part of it.
@@ -108,10 +115,10 @@ class Run {
     yield* Layer.buildWithScope(Layer.provide(engine, Layer.succeedContext(this.client)), this.scope)
   })
 
-  private began(life: number, path: string): Effect.Effect<void> {
+  private began(log: Array<Begun>, life: number, path: string): Effect.Effect<void> {
     // A process that is gone does nothing more.
     if (life !== this.life) return Effect.never
-    this.begun.push({ life, path })
+    log.push({ life, path })
     this.steps++
     if (this.pending === undefined || this.steps < this.pending.crash.step) return Effect.void
     const { crash, due } = this.pending
@@ -171,17 +178,17 @@ class Run {
   private readonly differences = Effect.fnUntraced({ self: this }, function*(this: Run, world: World) {
     return [
       ...yield* differences(this.client, this.node, this.root, world),
-      ...differ(
-        "steps that ran",
-        [...world.ran].toSorted(),
-        [...new Set(this.begun.map(({ path }) => path))].toSorted()
-      ),
+      ...differ("steps that ran", [...world.ran].toSorted(), pathsOf(this.begun)),
+      ...differ("steps that were rolled back", [...world.undone].toSorted(), pathsOf(this.undone)),
       ...ranAgain(this.begun, retried(this.one.program, "m"))
     ]
   })
 }
 
 export const values = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
+
+export const pathsOf = (begun: ReadonlyArray<Begun>): ReadonlyArray<string> =>
+  [...new Set(begun.map(({ path }) => path))].toSorted()
 
 /** How often a step may begin in one life: once, or as often as it is tried. */
 export const retried = (program: Program, scope: string): ReadonlyMap<string, number> =>
