@@ -47,6 +47,34 @@ onBothStores(live, (given) => {
       })
     }).pipe(Effect.scoped, Effect.runPromise))
 
+  it("history export writes one of many rows whole, and leaves no file that is not", async () => {
+    const { answer, cli, effect, kind } = given()
+    const file = join(folder, `many-${kind}.jsonl`)
+    await effect(Order.execute({ item: "pen" }, { workflowId: "many" }))
+    const steps = Array.from({ length: 3_000 }, (_, stepId) => stepId)
+    await effect(Effect.gen(function*() {
+      const { records: [first], ...rest } = yield* Client.exportHistory("many")
+      const records = steps.map((stepId) => ({ ...first!, stepId, seq: stepId + 1, asked: stepId }))
+      yield* Client.importHistory({ ...rest, records, workflow: { ...rest.workflow, workflowId: "many-2" } })
+    }))
+    expect(await answer("history", "export", "many-2", "nobody", "--output", file)).toMatchObject({ exitCode: 3 })
+    expect(existsSync(file)).toBe(false)
+    await cli("history", "export", "many-2", "many", "--output", file)
+    const text = readFileSync(file, "utf8")
+    expect(text).toBe(await cli("history", "export", "many-2", "many"))
+    const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line))
+    expect(lines.flatMap(({ step }) => step === undefined ? [] : [step.stepId])).toEqual([...steps, 0, 1])
+    expect(lines.flatMap(({ end, lines }) => end === undefined ? [] : [[end, lines]])).toEqual([
+      ["many-2", 3_001],
+      ["many", 3]
+    ])
+    await cli("workflow", "delete", "many-2", "--yes")
+    expect((await answer("history", "import", file)).out).toBe("Imported many-2.\n")
+    // Only who owns it is numbered anew.
+    const withoutEpoch = (text: string) => text.replace(/"epoch":\d+/, "")
+    expect(withoutEpoch(await cli("history", "export", "many-2", "many"))).toBe(withoutEpoch(text))
+  })
+
   it("history import overwrites nothing, and says what was there", async () => {
     const { answer, cli, effect, kind } = given()
     const file = join(folder, `taken-${kind}.jsonl`)

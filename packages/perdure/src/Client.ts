@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import { Engine } from "./Engine.ts"
 import type { EnqueueOptions } from "./EnqueueOptions.ts"
 import * as Archiving from "./internal/archiving.ts"
+import type { HistoryPart } from "./internal/archiving.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Bulk from "./internal/bulkManaging.ts"
 import type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
@@ -57,6 +58,7 @@ import * as WorkflowHandle from "./WorkflowHandle.ts"
 export * as queues from "./client/queues.ts"
 export * as schedules from "./client/schedules.ts"
 export * as versions from "./client/versions.ts"
+export type { HistoryPart } from "./internal/archiving.ts"
 export type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
 export type { RetainOptions } from "./internal/erasing.ts"
 export type { EventInfo } from "./internal/events.ts"
@@ -470,6 +472,14 @@ export const setAttributes = (
  */
 export const exportHistory = (workflowId: string): Effect.Effect<History, WorkflowError, Engine> =>
   ofOne("exportHistory", workflowId, Archiving.exportHistory)
+
+/**
+ * The same as a stream, in parts of which each is a page of rows at the most: the state first, then records with attempts,
+ * messages, values of events, entries of streams. For histories that are not to be held in memory. Fails besides with
+ * `InvalidArgument` when the workflow began anew meanwhile; what came until then is of no use.
+ */
+export const streamHistory = (workflowId: string): Stream.Stream<HistoryPart, WorkflowError, Engine> =>
+  Stream.unwrap(ofOne("streamHistory", workflowId, (core, id) => Effect.succeed(Archiving.streamHistory(core, id))))
 
 /**
  * Writes a history into this store, under its own id, to look at it, to fork from it, or to try code on it.

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { History, StoreService, WorkflowRow } from "perdure/Store"
+import type { ArchivedEvent, EventPlace, History, StoreService, WorkflowRow } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, attempt, deliver, entry, event, record, send, succeed } from "../builders.ts"
 import { claim as claimDue, historyOf, isDue, join, recorded, startOwned, submit } from "../verbs.ts"
@@ -44,7 +44,7 @@ const read = Effect.fnUntraced(function*(store: StoreService, workflowId: string
     records,
     attempts,
     messages: yield* store.messages(workflowId, { topic: null, limit: 100, consumed: true }),
-    events: yield* store.eventWrites(workflowId),
+    events: (yield* store.eventWrites(workflowId, { after: null, limit: 100 })).map(({ n: _, ...event }) => event),
     entries: entries.flat()
   } satisfies History
 })
@@ -84,6 +84,50 @@ export const archiving: Suite = (claim) => {
       const changed = { ...history, workflow: { ...history.workflow, name: "Other" }, records: [record(7)] }
       assert.isFalse(yield* given.store.putHistory(changed))
       assert.deepStrictEqual(yield* read(given.store, "w"), history)
+    }))
+
+  claim(
+    "one that could never have been is refused, not to be tried again, and nothing is written",
+    (given) =>
+      Effect.gen(function*() {
+        yield* made(given.store)
+        const history = yield* read(given.store, "w")
+        const { store } = yield* given.connect(yield* given.elsewhere)
+        const failed = yield* Effect.flip(
+          store.putHistory({ ...history, workflow: { ...history.workflow, completedAt: null } })
+        )
+        assert.isFalse(failed.isRetryable)
+        const twice = yield* Effect.flip(
+          store.putHistory({ ...history, messages: [...history.messages, ...history.messages] })
+        )
+        assert.isFalse(twice.isRetryable)
+        assert.isNull(yield* store.get("w"))
+        assert.isTrue(yield* store.putHistory(history))
+      })
+  )
+
+  claim("messages and values of events come in pages, none twice and none left out", (given) =>
+    Effect.gen(function*() {
+      yield* made(given.store)
+      const history = yield* read(given.store, "w")
+      const { store } = given
+      const seqs: Array<number> = []
+      for (let after = 0;;) {
+        const [message] = yield* store.messages("w", { topic: null, limit: 1, consumed: true, after })
+        if (message === undefined) break
+        seqs.push(after = message.seq)
+      }
+      assert.deepStrictEqual(seqs, history.messages.map(({ seq }) => seq))
+      const unread = yield* store.messages("w", { topic: "t", limit: 9, after: 1 })
+      assert.deepStrictEqual(unread, yield* store.messages("w", { topic: "t", limit: 9 }))
+      const values: Array<string> = []
+      for (let after: EventPlace | null = null;;) {
+        const [event]: ReadonlyArray<ArchivedEvent & EventPlace> = yield* store.eventWrites("w", { after, limit: 1 })
+        if (event === undefined) break
+        values.push(event.value)
+        after = event
+      }
+      assert.deepStrictEqual(values, ["1", "2", "3"])
     }))
 
   claim(

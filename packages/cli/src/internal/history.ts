@@ -7,11 +7,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as ExitCode from "../ExitCode.ts"
 import { onStore } from "./command.ts"
 import { CliFailure, Silent } from "./failing.ts"
-import { historiesIn, linesOf } from "./historyFile.ts"
+import { endOf, historiesIn, linesOf } from "./historyFile.ts"
 import { note, progress, show } from "./output.ts"
 import { stdin } from "./payload.ts"
 import { line } from "./printable.ts"
@@ -19,6 +20,30 @@ import { line } from "./printable.ts"
 /** A file that cannot be read or written. */
 const fileFailure = (error: PlatformError): CliFailure =>
   new CliFailure({ exitCode: ExitCode.misconfigured, message: `${error.message}. Check the path, and the rights.` })
+
+type Write = (lines: ReadonlyArray<string>) => Effect.Effect<void, CliFailure>
+
+/** Page by page: a history may be larger than the memory. */
+const exported = (id: string, write: Write, told: (lines: number) => Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    let count = 0
+    yield* Stream.runForEach(Client.streamHistory(id), (part) => {
+      const lines = linesOf(part)
+      count += lines.length
+      return lines.length === 0 ? Effect.void : Effect.andThen(write(lines), told(count))
+    })
+    yield* write([endOf(id, count)])
+  })
+
+/** Made, never overwritten; gone when it does not become whole. */
+const intoFile = <E, R>(path: string, all: (write: Write) => Effect.Effect<void, E, R>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const file = yield* Effect.mapError(files.open(path, { flag: "wx", mode: 0o600 }), fileFailure)
+    const encoder = new TextEncoder()
+    const write: Write = (lines) => Effect.mapError(file.writeAll(encoder.encode(`${lines.join("\n")}\n`)), fileFailure)
+    yield* Effect.onError(all(write), () => Effect.ignore(files.remove(path)))
+  }))
 
 const exporting = Command.make(
   "export",
@@ -32,20 +57,23 @@ const exporting = Command.make(
     )
   },
   Effect.fnUntraced(function*({ ids, output }) {
+    // Whether they are there is known before anything is written.
+    yield* Effect.forEach(ids, (id) => Client.get(id), { discard: true })
     const told = yield* progress
-    const lines: Array<string> = []
-    for (const [index, id] of ids.entries()) {
-      yield* told(`Exporting ${index + 1} of ${ids.length}`)
-      lines.push(...linesOf(yield* Client.exportHistory(id)))
+    const all = (write: Write) =>
+      Effect.forEach(
+        ids,
+        (id, index) => exported(id, write, (lines) => told(`Exporting ${index + 1} of ${ids.length}: ${lines} lines`)),
+        {
+          discard: true
+        }
+      )
+    if (Option.isNone(output)) {
+      yield* all((lines) => Console.log(lines.join("\n")))
+      return yield* told("")
     }
+    yield* intoFile(output.value, all)
     yield* told("")
-    if (Option.isNone(output)) return yield* Console.log(lines.join("\n"))
-    const files = yield* FileSystem.FileSystem
-    // Made, never overwritten.
-    yield* Effect.mapError(
-      files.writeFileString(output.value, `${lines.join("\n")}\n`, { flag: "wx", mode: 0o600 }),
-      fileFailure
-    )
     yield* show({ file: output.value, ids }, () => `Exported ${ids.map(line).join(", ")} to ${line(output.value)}.`)
   }, onStore)
 ).pipe(
@@ -53,25 +81,31 @@ const exporting = Command.make(
   Command.withExamples([{ command: "perdure history export order-42 --output order-42.jsonl" }])
 )
 
+/** They can be read twice: a file is, what comes in on stdin is kept. */
+const linesIn = (file: string) =>
+  file === "-"
+    ? Effect.map(stdin, (text): Stream.Stream<string, CliFailure> => Stream.fromIterable(text.split("\n")))
+    : Effect.map(FileSystem.FileSystem, (files) =>
+      files.stream(file).pipe(Stream.decodeText, Stream.splitLines, Stream.mapError(fileFailure)))
+
 const importing = Command.make(
   "import",
   { file: Argument.String("file").pipe(Argument.withDescription("What history export wrote; - reads it from stdin")) },
   Effect.fnUntraced(function*({ file }) {
-    const files = yield* FileSystem.FileSystem
-    const text = yield* file === "-" ? stdin : Effect.mapError(files.readFileString(file), fileFailure)
+    const lines = yield* linesIn(file)
     // All of it is understood before any of it is written.
-    const histories = yield* historiesIn(text)
+    const count = yield* Stream.runCount(historiesIn(lines))
     const told = yield* progress
     const imported: Array<string> = []
     const taken: Array<string> = []
-    for (const [index, history] of histories.entries()) {
-      yield* told(`Importing ${index + 1} of ${histories.length}`)
+    yield* Stream.runForEach(historiesIn(lines), (history) => {
       const { workflowId } = history.workflow
-      yield* Client.importHistory(history).pipe(
-        Effect.andThen(Effect.sync(() => imported.push(workflowId))),
-        Effect.catchReason("WorkflowError", "WorkflowConflict", () => Effect.sync(() => taken.push(workflowId)))
+      return told(`Importing ${imported.length + taken.length + 1} of ${count}`).pipe(
+        Effect.andThen(Client.importHistory(history)),
+        Effect.andThen(Effect.sync(() => void imported.push(workflowId))),
+        Effect.catchReason("WorkflowError", "WorkflowConflict", () => Effect.sync(() => void taken.push(workflowId)))
       )
-    }
+    })
     yield* told("")
     yield* show({ imported, taken }, () => imported.length === 0 ? "" : `Imported ${imported.map(line).join(", ")}.`)
     if (taken.length > 0) {

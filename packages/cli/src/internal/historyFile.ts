@@ -4,6 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type * as Client from "perdure/Client"
 import type { History } from "perdure/Store"
 import { WorkflowStatus } from "perdure/WorkflowStatus"
 import { type CliFailure, usage } from "./failing.ts"
@@ -141,17 +143,22 @@ type Line = typeof Line.Type
 // writing
 // -----------------------------------------------------------------------------
 
-export const linesOf = ({ attempts, entries, events, messages, records, workflow }: History): ReadonlyArray<string> => {
+/** The lines of some of a history, in the order in which parts come. */
+export const linesOf = (part: Client.HistoryPart): ReadonlyArray<string> => {
+  const { attempts = [], entries = [], events = [], messages = [], records = [], workflow } = part
   const rows: ReadonlyArray<Line> = [
-    { history: format, workflow },
+    ...(workflow === undefined ? [] : [{ history: format, workflow } as const]),
     ...records.map((step) => ({ step })),
     ...attempts.map((attempt) => ({ attempt })),
     ...messages.map((message) => ({ message })),
     ...events.map((event) => ({ event })),
     ...entries.map((entry) => ({ entry }))
   ]
-  return [...rows, { end: workflow.workflowId, lines: rows.length }].map(json)
+  return rows.map(json)
 }
+
+/** The last line of a history that has so many others. */
+export const endOf = (workflowId: string, lines: number): string => json({ end: workflowId, lines } satisfies Line)
 
 // -----------------------------------------------------------------------------
 // reading
@@ -171,41 +178,68 @@ const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Line))
 
 const remedy = "Export it again, whole, by a release that is not newer than this one."
 
-/** The histories of a file, each of them whole. */
-export const historiesIn = (file: string): Effect.Effect<ReadonlyArray<History>, CliFailure> =>
+/** The histories of a file, one after the other, each of them whole. Fails where the file goes wrong. */
+export const historiesIn = <R>(file: Stream.Stream<string, CliFailure, R>): Stream.Stream<History, CliFailure, R> =>
+  file.pipe(
+    Stream.concat(Stream.make(endOfFile)),
+    Stream.mapAccumEffect((): Reading => ({ line: 0, found: 0, open: undefined }), reading)
+  )
+
+/** No line has a break in it. */
+const endOfFile = "\n"
+
+interface Reading {
+  readonly line: number
+  readonly found: number
+  readonly open: Gathering | undefined
+}
+
+const reading = (before: Reading, written: string) =>
   Effect.gen(function*() {
-    const histories: Array<History> = []
-    let open: Gathering | undefined
-    for (const [index, written] of file.split("\n").entries()) {
-      if (written.trim() === "") continue
-      const line: Line = yield* Effect.mapError(
-        decode(written),
-        () => usage(`Line ${index + 1} is not of an exported history`, remedy)
-      )
-      if ("history" in line) {
-        if (open !== undefined) return yield* cut(open)
-        const { workflow } = line
-        open = { workflow, records: [], attempts: [], messages: [], events: [], entries: [], lines: 1 }
-        continue
-      }
-      if (open === undefined) return yield* usage(`Line ${index + 1} belongs to no history`, remedy)
-      if ("end" in line) {
-        if (line.end !== open.workflow.workflowId || line.lines !== open.lines) return yield* cut(open)
-        const { lines: _, ...history } = open
-        histories.push(history)
-        open = undefined
-        continue
-      }
-      open.lines += 1
-      if ("step" in line) open.records.push(line.step)
-      else if ("attempt" in line) open.attempts.push(line.attempt)
-      else if ("message" in line) open.messages.push(line.message)
-      else if ("event" in line) open.events.push(line.event)
-      else open.entries.push(line.entry)
+    const { found, open } = before
+    const at = { ...before, line: before.line + 1 }
+    if (written === endOfFile) {
+      if (open !== undefined) return yield* cut(open)
+      return found > 0 ? step(at) : yield* usage("There is no history in the file", remedy)
     }
-    if (open !== undefined) return yield* cut(open)
-    return histories.length > 0 ? histories : yield* usage("There is no history in the file", remedy)
+    if (written.trim() === "") return step(at)
+    const line: Line = yield* Effect.mapError(
+      decode(written),
+      () => usage(`Line ${at.line} is not of an exported history`, remedy)
+    )
+    if ("history" in line) {
+      return open === undefined ? step({ ...at, open: begun(line.workflow) }) : yield* cut(open)
+    }
+    if (open === undefined) return yield* usage(`Line ${at.line} belongs to no history`, remedy)
+    if (!("end" in line)) {
+      add(open, line)
+      return step(at)
+    }
+    if (line.end !== open.workflow.workflowId || line.lines !== open.lines) return yield* cut(open)
+    const { lines: _, ...history } = open
+    return step({ ...at, found: found + 1, open: undefined }, history)
   })
+
+const step = (reading: Reading, ...histories: ReadonlyArray<History>) => [reading, histories] as const
+
+const begun = (workflow: History["workflow"]): Gathering => ({
+  workflow,
+  records: [],
+  attempts: [],
+  messages: [],
+  events: [],
+  entries: [],
+  lines: 1
+})
+
+const add = (open: Gathering, line: Exclude<Line, { readonly history: 1 } | { readonly end: string }>): void => {
+  open.lines += 1
+  if ("step" in line) open.records.push(line.step)
+  else if ("attempt" in line) open.attempts.push(line.attempt)
+  else if ("message" in line) open.messages.push(line.message)
+  else if ("event" in line) open.events.push(line.event)
+  else open.entries.push(line.entry)
+}
 
 const cut = ({ workflow }: Gathering): CliFailure =>
   usage(`The history of ${JSON.stringify(workflow.workflowId)} is not whole: lines are missing`, remedy)

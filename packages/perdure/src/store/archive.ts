@@ -8,6 +8,13 @@ export interface ArchivedEvent extends EventWrite {
   readonly at: number
 }
 
+/** Where it stands among what events were set to. */
+export interface EventPlace {
+  readonly key: string
+  /** The order among those of its key. */
+  readonly n: number
+}
+
 export interface ArchivedEntry extends StreamEntry {
   readonly key: string
 }
@@ -25,8 +32,11 @@ export interface History {
 }
 
 export interface ArchiveStore {
-  /** What the events of a workflow were set to, in that order, as far as a fork needs it. */
-  readonly eventWrites: (workflowId: string) => Effect.Effect<ReadonlyArray<ArchivedEvent>, StoreError>
+  /** What the events of a workflow were set to, as far as a fork needs it: by key, each in the order in which it was set. */
+  readonly eventWrites: (
+    workflowId: string,
+    page: { readonly after: EventPlace | null; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<ArchivedEvent & EventPlace>, StoreError>
 
   /**
    * Writes a history in one commit. False: the id is taken, and nothing was written. Its phase is `done`, or `run` with the

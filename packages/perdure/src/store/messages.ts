@@ -141,14 +141,22 @@ export interface StreamAnswer {
 // service
 // -----------------------------------------------------------------------------
 
+/** Which messages, and how many at the most. */
+export interface MessageOptions {
+  readonly topic: string | null
+  readonly limit: number
+  readonly consumed?: boolean
+  readonly after?: number
+}
+
 export interface MessageStore {
   /**
    * Messages of the workflow that are not consumed, oldest first; of one topic, or of all. `consumed`: also those that
-   * were.
+   * were. `after`: only those with a greater `seq`.
    */
   readonly messages: (
     workflowId: string,
-    options: { readonly topic: string | null; readonly limit: number; readonly consumed?: boolean }
+    options: MessageOptions
   ) => Effect.Effect<ReadonlyArray<MessageRow>, StoreError>
 
   /** How much has come in for these workflows; those that are done or unknown are left out. One statement for all. */

@@ -2,13 +2,14 @@
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import type { ArchivedEvent, ArchiveStore, History, StoreError } from "perdure/Store"
+import type { ArchivedEvent, ArchiveStore, EventPlace, History, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
-import { isSqlError, toStoreError } from "./errors.ts"
+import { classify, isSqlError, misconfiguration, toStoreError } from "./errors.ts"
 
 const eventsStatement = (s: string): string => `
-  SELECT json_build_object('key', e.key, 'stepId', e.step_id, 'value', e.value, 'codec', e.codec, 'at', e.at)::text
-  FROM ${s}.event e WHERE e.workflow_id = $1::text ORDER BY e.key, e.n`
+  SELECT json_build_object('key', e.key, 'n', e.n, 'stepId', e.step_id, 'value', e.value, 'codec', e.codec, 'at', e.at)::text
+  FROM ${s}.event e WHERE e.workflow_id = $1::text AND (e.key, e.n) > ($2::text, $3::bigint)
+  ORDER BY e.key, e.n LIMIT $4::integer`
 
 const workflowStatement = (s: string): string => `
   INSERT INTO ${s}.workflow (workflow_id, token, name, version, status, epoch, payload, codec, output, reason, parent_id,
@@ -75,6 +76,12 @@ const blockedStatement = (s: string): string => `
     coalesce((SELECT max(m.seq) FROM ${s}.message m WHERE m.workflow_id = w.workflow_id), 0)
   FROM ${s}.workflow w WHERE w.workflow_id = $1::text`
 
+/** A row that the tables refuse is refused again: whoever made it wrote what no release does. */
+const failureOf = (error: SqlError): StoreError =>
+  classify(error) === "value"
+    ? misconfiguration(`${toStoreError(error).message}; a row of the history is not one that this release writes`)
+    : toStoreError(error)
+
 /** Rows of one statement. */
 const batch = 1000
 
@@ -128,15 +135,17 @@ export const make = (database: Database): ArchiveStore => {
           Effect.ignore(connection.query("ROLLBACK", [], false))))
     ).pipe(
       Effect.mapError((error) =>
-        isSqlError(error) ? toStoreError(error) : error
+        isSqlError(error) ? failureOf(error) : error
       )
     )
 
   return {
-    eventWrites: (workflowId) =>
-      Effect.map(database.query(eventsStatement(s), [workflowId]), (rows) =>
+    eventWrites: (workflowId, { after, limit }) =>
+      Effect.map(
+        database.query(eventsStatement(s), [workflowId, after?.key ?? "", String(after?.n ?? 0), String(limit)]),
         // built by the statement above
-        rows.map(([json]) => JSON.parse(json as string) as ArchivedEvent)),
+        (rows) => rows.map(([json]) => JSON.parse(json as string) as ArchivedEvent & EventPlace)
+      ),
     putHistory
   }
 }

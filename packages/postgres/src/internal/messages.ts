@@ -1,6 +1,6 @@
 /** What others read of a workflow: its messages, its inbox, and what it waits for. */
 import * as Effect from "effect/Effect"
-import type { MessageRow, StoreError, StoreService } from "perdure/Store"
+import type { MessageOptions, MessageRow, StoreError, StoreService } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import { awaitedStatement, inboxesStatement, messagesStatement } from "./sql/reads.ts"
@@ -14,14 +14,18 @@ export const make = (database: Database): Pick<StoreService, "messages" | "inbox
 
   const messages = (
     workflowId: string,
-    options: { readonly topic: string | null; readonly limit: number; readonly consumed?: boolean }
+    options: MessageOptions
   ): Effect.Effect<ReadonlyArray<MessageRow>, StoreError> =>
     Effect.map(
-      database.query(messagesStatement(s, options.topic !== null, options.consumed === true), [
-        workflowId,
-        String(Math.max(0, Math.trunc(options.limit))),
-        ...(options.topic === null ? [] : [options.topic])
-      ]),
+      database.query(
+        messagesStatement(s, options.consumed === true, options.topic !== null, options.after !== undefined),
+        [
+          workflowId,
+          String(Math.max(0, Math.trunc(options.limit))),
+          ...(options.topic === null ? [] : [options.topic]),
+          ...(options.after === undefined ? [] : [String(options.after)])
+        ]
+      ),
       // built by the statement in the shape of the contract
       (rows) => rows.map(([json]) => JSON.parse(json as string) as MessageRow)
     )

@@ -1,5 +1,5 @@
 /** Whole histories, read for an export and written by an import. */
-import type { ArchivedEvent, ArchiveStore, History } from "perdure/Store"
+import type { ArchivedEvent, ArchiveStore, EventPlace, History } from "perdure/Store"
 import * as Attribute from "./attribute.ts"
 import type { Connections } from "./connections.ts"
 import type { Database } from "./database.ts"
@@ -7,6 +7,7 @@ import * as Ownership from "./ownership.ts"
 
 interface EventColumns {
   readonly key: string
+  readonly ordinal: number
   readonly step_id: number
   readonly value: string
   readonly codec: string
@@ -14,11 +15,19 @@ interface EventColumns {
 }
 
 /** Of each step the value that it set last. */
-const eventWrites = (database: Database, workflowId: string): ReadonlyArray<ArchivedEvent> =>
+const eventWrites = (
+  database: Database,
+  workflowId: string,
+  { after, limit }: Parameters<ArchiveStore["eventWrites"]>[1]
+): ReadonlyArray<ArchivedEvent & EventPlace> =>
   database.all<EventColumns>(
-    "SELECT key, step_id, value, codec, at FROM perdure_event WHERE workflow_id = ? ORDER BY key, ordinal",
-    workflowId
-  ).map(({ step_id: stepId, ...event }) => ({ ...event, stepId }))
+    `SELECT key, ordinal, step_id, value, codec, at FROM perdure_event
+     WHERE workflow_id = ? AND (key, ordinal) > (?, ?) ORDER BY key, ordinal LIMIT ?`,
+    workflowId,
+    after?.key ?? "",
+    after?.n ?? 0,
+    limit
+  ).map(({ ordinal: n, step_id: stepId, ...event }) => ({ ...event, stepId, n }))
 
 /** False: the id is taken. */
 const put = (database: Database, history: History): boolean => {
@@ -178,7 +187,7 @@ const restBlocked = (
 }
 
 export const archive = (connections: Connections): ArchiveStore => ({
-  eventWrites: (workflowId) =>
-    connections.read("read what events were set to", (database) => eventWrites(database, workflowId)),
+  eventWrites: (workflowId, page) =>
+    connections.read("read what events were set to", (database) => eventWrites(database, workflowId, page)),
   putHistory: (history) => connections.write("import a history", (database) => put(database, history))
 })

@@ -1,5 +1,5 @@
 /** Messages: in one line per destination, each there once, consumed by the step that its owner names. */
-import type { Consume, MessageRow, Send, SendRefusal } from "perdure/Store"
+import type { Consume, MessageOptions, MessageRow, Send, SendRefusal } from "perdure/Store"
 import type { Bind, Database } from "./database.ts"
 import { Unstorable } from "./database.ts"
 import * as Mailbox from "./mailbox.ts"
@@ -87,7 +87,7 @@ interface Columns extends Content {
 export const messages = (
   database: Database,
   workflowId: string,
-  options: { readonly topic: string | null; readonly limit: number; readonly consumed?: boolean }
+  options: MessageOptions
 ): ReadonlyArray<MessageRow> => {
   const params: Array<Bind> = [workflowId]
   const conditions = ["workflow_id = ?"]
@@ -95,6 +95,10 @@ export const messages = (
   if (options.topic !== null) {
     conditions.push("topic = ?")
     params.push(options.topic)
+  }
+  if (options.after !== undefined) {
+    conditions.push("seq > ?")
+    params.push(options.after)
   }
   // The planner, which knows no sizes, would read the consumed ones too: there may be many, and few that are not.
   const index = options.consumed === true ? "" : "INDEXED BY perdure_message_unread"

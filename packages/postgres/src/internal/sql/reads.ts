@@ -1,11 +1,13 @@
 /** What others read of a workflow's messages, events and streams: one statement each, whatever the number asked. */
 
 /** Of the workflow `$1` at most `$2`; of the topic `$3`, or of any; also those that are consumed, or not. */
-export const messagesStatement = (s: string, topic: boolean, consumed: boolean): string => `
+export const messagesStatement = (s: string, consumed: boolean, topic: boolean, after: boolean): string => `
   SELECT json_build_object('seq', m.seq, 'messageId', m.message_id, 'topic', m.topic, 'payload', m.payload,
     'codec', m.codec, 'senderId', m.sender_id, 'sentAt', m.sent_at, 'consumedBy', m.consumed_by)::text
   FROM ${s}.message m
-  WHERE m.workflow_id = $1::text${topic ? " AND m.topic = $3::text" : ""}${consumed ? "" : " AND m.consumed_by IS NULL"}
+  WHERE m.workflow_id = $1::text${consumed ? "" : " AND m.consumed_by IS NULL"}${
+  topic ? " AND m.topic = $3::text" : ""
+}${after ? ` AND m.seq > $${topic ? 4 : 3}::bigint` : ""}
   ORDER BY m.seq LIMIT $2::integer`
 
 export const inboxesStatement = (s: string): string => `
