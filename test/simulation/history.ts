@@ -2,7 +2,11 @@
 import type { Advance, Claimed, Heartbeat, Outcome, StoreService } from "perdure/Store"
 import { precedes } from "../property/programs/program.ts"
 import type { Begun } from "../property/programs/run.ts"
+import type { Plan } from "./plan.ts"
 import { patienceMs } from "./settings.ts"
+
+/** Of the queue. */
+export type Limits = Pick<Plan, "concurrency" | "executorConcurrency">
 
 /** A call to the store. */
 export interface Call {
@@ -35,6 +39,11 @@ export class History {
   readonly begun: Array<Begun> = []
   private readonly rollbacks: Array<{ readonly workflowId: string; readonly of: string; readonly path: string }> = []
   readonly wrong: Array<string> = []
+  /** Of workflows in the queue: who took them, and whether they are in memory there. */
+  private readonly placed = new Map<string, { readonly incarnation: string; inMemory: boolean }>()
+  /** Of incarnations, as the store has it. */
+  private readonly leased = new Map<string, number>()
+  private readonly limits: Limits
   private readonly counts: Map<string, number>
   private readonly known = new Map<string, Map<string, Known>>()
   private readonly leases = new Map<string, number>()
@@ -53,8 +62,9 @@ export class History {
   private readonly lives = new Map<string, number>()
 
   /** `counts`: of all simulations. */
-  constructor(counts: Map<string, number>) {
+  constructor(counts: Map<string, number>, limits: Limits = { concurrency: null, executorConcurrency: null }) {
     this.counts = counts
+    this.limits = limits
   }
 
   happened(what: string): void {
@@ -74,7 +84,20 @@ export class History {
         }
         return
       }
+      case "join": {
+        const [{ incarnation }, leaseMs] = args as Args<"join">
+        this.leased.set(incarnation, Date.now() + leaseMs)
+        return
+      }
+      case "leave":
+        for (const [id, { inMemory, incarnation }] of this.placed) {
+          if (inMemory && incarnation === args[0]) this.placed.delete(id)
+        }
+        return
+      case "claim":
+        return this.placedBy((args as Args<"claim">)[0].incarnation, (answer as Answered<"claim">).claimed)
       case "heartbeat":
+        if ((answer as Heartbeat).alive) this.leased.set(...leaseOf(args as Args<"heartbeat">))
         // Told by the store; whether it is heard is another matter.
         for (const { epoch, workflowId } of (answer as Heartbeat).revoked) this.stopped(caller, workflowId, epoch)
         return
@@ -96,7 +119,29 @@ export class History {
     }
   }
 
-  private advanced({ epoch, records, workflowId }: Advance): void {
+  private placedBy(incarnation: string, claimed: ReadonlyArray<Claimed>): void {
+    // What is cancelled has left its queue, and only its rollbacks run.
+    const queued = claimed.filter(({ row }) => row.queue !== null && row.phase === "run")
+    for (const { row } of queued) this.placed.set(row.workflowId, { incarnation, inMemory: true })
+    if (queued.length === 0) return
+    this.happened("a claim of a queue")
+    // Whose lease is over may have been swept away.
+    const placed = [...this.placed].filter(([, { inMemory, incarnation }]) =>
+      !inMemory || Date.now() < (this.leased.get(incarnation) ?? 0)
+    )
+    const here = placed.filter(([, one]) => one.inMemory && one.incarnation === incarnation)
+    if (placed.length > (this.limits.concurrency ?? Infinity)) {
+      this.wrong.push(`${placed.map(([id]) => id).join(", ")} have places in the queue`)
+    }
+    if (here.length > (this.limits.executorConcurrency ?? Infinity)) {
+      this.wrong.push(`${here.map(([id]) => id).join(", ")} of the queue are in one executor`)
+    }
+  }
+
+  private advanced({ end, epoch, records, workflowId }: Advance): void {
+    const place = this.placed.get(workflowId)
+    if (end?._tag === "Suspend" && place !== undefined) place.inMemory = false
+    else if (end !== null) this.placed.delete(workflowId)
     for (const { kind, name, stepId } of records) {
       const key = `${workflowId} ${epoch} ${stepId}`
       const path = this.paths.get(key)
@@ -111,6 +156,7 @@ export class History {
 
   private isCut(workflowId: string, what: string): void {
     this.happened(what)
+    this.placed.delete(workflowId)
     this.cancelled.add(workflowId)
     this.everCut.add(workflowId)
   }
@@ -273,6 +319,8 @@ export class History {
     if (Date.now() < due) this.wrong.push(`${path} woke ${due - Date.now()} ms early`)
   }
 }
+
+const leaseOf = ([incarnation, leaseMs]: Args<"heartbeat">): [string, number] => [incarnation, Date.now() + leaseMs]
 
 // What the contract says of a method, by whose name it is looked up.
 type Args<K extends keyof StoreService> = StoreService[K] extends (...args: infer A) => unknown ? A : never

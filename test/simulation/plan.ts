@@ -1,6 +1,6 @@
 /** What a simulation does, as data: a program, who runs it, and what goes wrong at which call to the store. */
 import * as fc from "fast-check"
-import { aCase, type Program } from "../property/programs/program.ts"
+import { aCase, aProgram, type Program } from "../property/programs/program.ts"
 
 /** What goes wrong with a call. */
 export const faults = [
@@ -55,6 +55,10 @@ export interface Plan {
   readonly program: Program
   /** Messages from outside. */
   readonly others: number
+  /** Programs that wait in a queue beside it, and the limits of that. */
+  readonly queued: ReadonlyArray<Program>
+  readonly concurrency: number | null
+  readonly executorConcurrency: number | null
   /** Of the first workflow: until when it must have ended. */
   readonly timeoutMs: number | null
   readonly executors: number
@@ -90,8 +94,19 @@ const aFault = fc.oneof(
 export const aPlan: fc.Arbitrary<Plan> = fc.record({
   work: aCase.map(({ others, program }) => ({ others, program })),
   timeoutMs: fc.constantFrom(null, null, null, null, null, 3, 40, 400, 4_000, 40_000),
+  queue: fc.oneof(
+    { weight: 2, arbitrary: fc.constant({ queued: [], concurrency: null, executorConcurrency: null }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        queued: fc.array(aProgram, { minLength: 1, maxLength: 4 }),
+        concurrency: fc.constantFrom(null, 1, 2),
+        executorConcurrency: fc.constantFrom(null, 1)
+      })
+    }
+  ),
   executors: fc.integer({ min: 1, max: 2 }),
   faults: fc.array(aFault, { maxLength: 10, size: "max" }),
   hints: fc.constantFrom(100, 50, 0),
   chance: fc.nat()
-}).map(({ work, ...rest }) => ({ ...work, ...rest }))
+}).map(({ queue, work, ...rest }) => ({ ...work, ...queue, ...rest }))

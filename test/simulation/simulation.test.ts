@@ -28,7 +28,8 @@ const followed = [
   "a workflow cancelled",
   "a workflow out of time",
   "a workflow resumed",
-  "a rollback"
+  "a rollback",
+  "a claim of a queue"
 ]
 
 describe(`simulations, seed ${seed}`, () => {

@@ -13,8 +13,10 @@ import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
 import { Store, type StoreError } from "perdure/Store"
 import * as WorkflowContext from "perdure/WorkflowContext"
+import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { body, Broken, messageOf, nodeOf, type Witness } from "../property/programs/body.ts"
 import { differBut, differences, isWithin } from "../property/programs/differences.ts"
+import type { Program } from "../property/programs/program.ts"
 import { interpret } from "../property/programs/reference.ts"
 import { makeLedger, pathsOf, ranAgain, retried, values } from "../property/programs/run.ts"
 import { History } from "./history.ts"
@@ -28,7 +30,7 @@ const limitMs = 900_000
 
 /** What went otherwise than it must; empty: nothing. `counts`: of what happened, to be added to. */
 export const simulate = async (plan: Plan, counts: Map<string, number>): Promise<ReadonlyArray<string>> => {
-  const history = new History(counts)
+  const history = new History(counts, plan)
   const { exit, rejections } = await onMachine(
     plan.chance,
     limitMs + 60_000,
@@ -47,7 +49,18 @@ export const simulate = async (plan: Plan, counts: Map<string, number>): Promise
 
 type Needs = Store | SqlClient
 
-const root = "program"
+const first = "program"
+
+/** A program that is run, by the id of its workflow. */
+interface Work {
+  readonly root: string
+  readonly program: Program
+  readonly others: number
+  readonly queued: boolean
+}
+
+/** Whose workflow, or child, it is. */
+const rootOf = (workflowId: string): string => workflowId.split("/")[0]!
 
 class Process implements Caller {
   readonly name: string
@@ -80,6 +93,8 @@ class Simulation {
   private readonly history: History
   private readonly faults: Faults
   private readonly node = nodeOf("Node")
+  private readonly queue: WorkflowQueue.WorkflowQueue
+  private readonly works: ReadonlyArray<Work>
   private processes = 0
   /** Acts that go on. */
   private acting = 0
@@ -89,10 +104,19 @@ class Simulation {
     this.plan = plan
     this.history = history
     this.faults = new Faults(plan)
+    const { concurrency, executorConcurrency, others, program, queued } = plan
+    this.queue = WorkflowQueue.make("queue", {
+      concurrency: concurrency ?? undefined,
+      executorConcurrency: executorConcurrency ?? undefined
+    })
+    this.works = [
+      ...queued.map((program, index) => ({ root: `queued ${index}`, program, others: 0, queued: true })),
+      { root: first, program, others, queued: false }
+    ]
   }
 
   readonly run = Effect.gen({ self: this }, function*() {
-    const { executors, others, program, timeoutMs } = this.plan
+    const { executors } = this.plan
     const database = yield* Layer.build(
       Layer.fresh(SqliteStore.layer({ filename: ":memory:", synchronous: "NORMAL" }))
     )
@@ -107,11 +131,9 @@ class Simulation {
       Effect.runFork(Effect.forkIn(Effect.provideContext(done, operator), all))
     }
     const driven = Effect.gen({ self: this }, function*() {
-      const payload = { program, path: "", fails: false, others, from: 0 }
-      const timeout = timeoutMs === null ? {} : { timeout: timeoutMs }
-      const handle = yield* again(this.node.start(payload, { workflowId: root, ...timeout }))
+      const handles = yield* Effect.forEach(this.works, (work) => again(this.begins(work)))
       yield* this.sends
-      yield* Effect.exit(handle.result)
+      for (const handle of handles) yield* Effect.exit(handle.result)
       yield* this.quiet(database)
       for (let act = this.faults.takeAct(); act !== undefined; act = this.faults.takeAct()) {
         this.act(act)
@@ -129,14 +151,28 @@ class Simulation {
     Effect.provideService(References.MinimumLogLevel, "Error")
   )
 
-  /** To the first workflow, all that it waits for, in order; where it has ended: to nobody. */
-  private readonly sends = Effect.gen({ self: this }, function*() {
-    for (const value of values(this.plan.others)) {
-      yield* again(messageOf("other").send(root, value, { idempotencyKey: `other ${value}` }))
-    }
-    yield* again(messageOf("end").send(root, 0, { idempotencyKey: "end" }))
-  }).pipe(
-    Effect.catchIf(({ reason }) => reason._tag === "MessageUndeliverable" && reason.why === "ended", () => Effect.void)
+  private begins({ others, program, queued, root }: Work) {
+    const payload = { program, path: "", fails: false, others, from: 0 }
+    const { timeoutMs } = this.plan
+    return queued
+      ? this.queue.enqueue(this.node, payload, { workflowId: root })
+      : this.node.start(payload, { workflowId: root, ...timeoutMs === null ? {} : { timeout: timeoutMs } })
+  }
+
+  /** To each all that it waits for, in order; where it has ended: to nobody. */
+  private readonly sends = Effect.suspend(() =>
+    Effect.forEach(this.works, ({ others, root }) =>
+      Effect.gen(function*() {
+        for (const value of values(others)) {
+          yield* again(messageOf("other").send(root, value, { idempotencyKey: `other ${value}` }))
+        }
+        yield* again(messageOf("end").send(root, 0, { idempotencyKey: "end" }))
+      }).pipe(
+        Effect.catchIf(
+          ({ reason }) => reason._tag === "MessageUndeliverable" && reason.why === "ended",
+          () => Effect.void
+        )
+      ), { discard: true })
   )
 
   private acts(database: Context.Context<Needs>, act: Act) {
@@ -160,7 +196,7 @@ class Simulation {
   }
 
   private rows(database: Context.Context<Needs>) {
-    return Context.get(database, Store).list({ idPrefix: root, order: "asc", limit: 1_000, values: false })
+    return Context.get(database, Store).list({ order: "asc", limit: 1_000, values: false })
   }
 
   /** Everything is done, and nobody does anything. */
@@ -204,7 +240,8 @@ class Simulation {
         // A process that is gone does nothing more.
         if (process.gone) return Effect.never
         const { name: caller } = process
-        const ended = this.history.began({ caller, path, stepId: step!.stepId, workflowId: workflowId!, undoes })
+        const of = pathIn(rootOf(workflowId!), path)
+        const ended = this.history.began({ caller, path: of, stepId: step!.stepId, workflowId: workflowId!, undoes })
         return Effect.ensuring(Effect.sleep(stepMs()), Effect.sync(ended))
       })
     const witness: Witness = {
@@ -213,10 +250,11 @@ class Simulation {
       woke: (path, due) => this.history.woke(path, due)
     }
     return this.node.toLayer((node) =>
-      body(witness, this.node, root, node).pipe(
-        // What a program does not handle is no part of it.
-        Effect.catch((error) => error instanceof Broken ? Effect.fail(error) : Effect.die(error))
-      )
+      Effect.flatMap(WorkflowContext.current, ({ workflowId }) => body(witness, this.node, rootOf(workflowId!), node))
+        .pipe(
+          // What a program does not handle is no part of it.
+          Effect.catch((error) => error instanceof Broken ? Effect.fail(error) : Effect.die(error))
+        )
     )
   }
 
@@ -248,26 +286,33 @@ class Simulation {
 
   private wrong(database: Context.Context<Needs>) {
     return Effect.gen({ self: this }, function*() {
-      const { others, program } = this.plan
-      const { begun } = this.history
-      const world = interpret(program, values(others))
       const looking = yield* Layer.build(
         Layer.provide(Layer.fresh(Engine.layerClient()), Layer.succeedContext(database))
       )
       const mayBeCut = (id: string) => this.history.mayBeCut(id)
       const rows = yield* this.rows(database)
-      const cut = rows.map(({ workflowId }) => workflowId).filter(mayBeCut)
-        .map((id) => id === root ? "" : id.slice(root.length + 1))
       const expired = rows.filter(({ reason }) => reason?.includes(`"by":"timeout"`))
       return [
-        ...yield* Effect.provideContext(differences(database, this.node, root, world, mayBeCut), looking),
-        ...differBut(
-          "steps that ran",
-          world.ran,
-          pathsOf(begun),
-          (path) => cut.some((one) => isWithin(one, path))
-        ),
-        ...ranAgain(begun, retried(program, "m")),
+        ...(yield* Effect.forEach(this.works, ({ others, program, root }) => {
+          const world = interpret(program, values(others))
+          const cut = rows.map(({ workflowId }) => workflowId).filter((id) => rootOf(id) === root && mayBeCut(id))
+            .map((id) => id === root ? "" : id.slice(root.length + 1))
+          const begun = this.history.begun.filter(({ path }) => path.startsWith(pathIn(root, "")))
+            .map(({ path, ...rest }) => ({ ...rest, path: path.slice(pathIn(root, "").length) }))
+          return differences(database, this.node, root, world, mayBeCut).pipe(
+            Effect.provideContext(looking),
+            Effect.map((wrong) => [
+              ...wrong,
+              ...differBut(
+                "steps that ran",
+                world.ran,
+                pathsOf(begun),
+                (path) => cut.some((one) => isWithin(one, path))
+              ),
+              ...ranAgain(begun, retried(program, "m"))
+            ])
+          )
+        })).flat(),
         ...expired.flatMap(({ completedAt, deadlineAt, workflowId }) =>
           completedAt! < deadlineAt! ? [`"${workflowId}" was out of time too early`] : []
         )
@@ -282,6 +327,9 @@ class Simulation {
     )
   }
 }
+
+/** Of an operation, among those of all programs. */
+const pathIn = (root: string, path: string): string => `${root}:${path}`
 
 /** As a process that is started again until it comes up. */
 const untilBuilt = <A, E>(layer: Layer.Layer<A, E>, scope: Scope.Scope): Effect.Effect<Context.Context<A>> =>

@@ -106,7 +106,7 @@ const leaf: fc.Arbitrary<Op> = fc.oneof(
   fc.constant({ _tag: "Again" as const })
 )
 
-const { program } = fc.letrec<{ program: Program; op: Op }>((tie) => ({
+export const { program: aProgram } = fc.letrec<{ program: Program; op: Op }>((tie) => ({
   program: fc.array(tie("op"), { minLength: 1, maxLength: 6, depthIdentifier: "programs" }),
   op: fc.oneof(
     { depthIdentifier: "programs", depthSize: "small", maxDepth: 3 },
@@ -161,7 +161,7 @@ const crash: fc.Arbitrary<Crash> = fc.record({
 })
 
 export const aCase: fc.Arbitrary<Case> = fc.record({
-  program: fc.array(program, { minLength: 1, maxLength: 3 }).map((parts) => parts.flat()),
+  program: fc.array(aProgram, { minLength: 1, maxLength: 3 }).map((parts) => parts.flat()),
   others: fc.nat({ max: 4 }),
   crashes: fc.array(crash, { maxLength: 3 })
 })
