@@ -5,7 +5,7 @@
  * enqueue, results are awaited; for a web tier or a script.
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -297,6 +297,11 @@ const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never
     )
     yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
     // Of two kinds of waiters, one must not keep the others from theirs.
-    const poll = Effect.flatMap(Effect.exit(core.waiters.poll), (exit) => Effect.andThen(core.watching.poll, exit))
+    const all = Effect.flatMap(Effect.exit(core.waiters.poll), (exit) => Effect.andThen(core.watching.poll, exit))
+    // Many who wait cost much: whoever writes all the time shall not have them looked for all the time.
+    const poll = Effect.flatMap(
+      Effect.timed(all),
+      ([took]) => Effect.sleep(Math.min(core.settings.pollMs, 4 * Duration.toMillis(took)))
+    )
     yield* Effect.forkScoped(loop("poll", polls, core.settings.pollMs, poll))
   })

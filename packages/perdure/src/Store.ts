@@ -514,9 +514,9 @@ export interface ListFilter {
 
 /** Tells somebody to look at once instead of at the next poll. May be lost, doubled or late: never relied on. */
 export type Hint =
-  /** A workflow of this name became due; `"*"`: of any name, or anything else may have changed. */
+  /** A workflow of this name became due; `"*"`: of any name, or what somebody owns was taken from him. */
   | { readonly _tag: "Due"; readonly name: string }
-  /** This workflow is done (phase `done`). */
+  /** This workflow is done (phase `done`); `"*"`: any may be, or may have told something. */
   | { readonly _tag: "Done"; readonly workflowId: string }
   /** This incarnation lost workflows, `"*"`: some did: heartbeat now. */
   | { readonly _tag: "Revoked"; readonly incarnation: string }

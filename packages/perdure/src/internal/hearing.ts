@@ -19,19 +19,16 @@ export const hear = (core: Core, hint: Hint): void => {
   for (const hearer of core.hearers) hearer(hint)
   switch (hint._tag) {
     case "Done":
-      return core.waiters.lookAt(hint.workflowId)
+      // The store cannot say more than that somebody wrote something.
+      return hint.workflowId === "*" ? core.pollNow() : core.waiters.lookAt(hint.workflowId)
     case "Inbox":
     case "Event":
     case "Stream":
       return core.watching.hear(hint)
     case "Due":
-      if (hint.name === "*" || executor?.registered(hint.name) !== undefined) executor?.claimNow()
-      // The store cannot say more than that somebody wrote something.
-      if (hint.name === "*") {
-        executor?.lookAtRunning()
-        core.pollNow()
-      }
-      return
+      if (hint.name === "*") executor?.lookAtRunning()
+      else if (executor?.registered(hint.name) === undefined) return
+      return executor?.claimNow()
     case "Queue":
       return executor?.placeIsFree(hint.queue)
     case "Schedule":

@@ -32,32 +32,47 @@ export const make = (database: Database, intervalMs: number): Pick<StoreService,
 
 /**
  * `PRAGMA data_version` changes on a connection when another one has committed (not when it did itself), and costs two
- * microseconds. Which rows changed is not known: the name "*" says that anything may have, and costs whoever hears it far
- * more. So while others commit without a pause it is said less and less often, down to a tenth.
+ * microseconds. Which rows changed is not known: "*" says that anything may have. Who waits is told each time. To look for
+ * work means to take turns with others who write, so while they commit without a pause that is said less and less often,
+ * down to a tenth.
  */
 const commits = (database: Database, intervalMs: number): Stream.Stream<Hint, StoreError> =>
   // Nobody else can reach a memory database.
   database.native.location() === null ? Stream.never : Stream.suspend(() => {
     const version = () => database.prepare("PRAGMA data_version").get()!.data_version as number
     let seen: number | undefined
+    /** There was a commit since the last look for work. */
+    let isDue = false
     let gapMs = intervalMs
-    const changed: Effect.Effect<Hint, StoreError> = Effect.callback((resume) => {
+    let dueAt = -Infinity
+    const told = (): ReadonlyArray<Hint> => {
+      const before = seen
+      seen = version()
+      const changed = before !== undefined && before !== seen
+      isDue ||= changed
+      const now = performance.now()
+      if (now < dueAt) return changed ? [ended] : []
+      gapMs = isDue ? Math.min(intervalMs * 10, gapMs * 2) : intervalMs
+      if (!isDue) return []
+      isDue = false
+      dueAt = now + gapMs
+      return changed ? [ended, due] : [due]
+    }
+    const next: Effect.Effect<ReadonlyArray<Hint>, StoreError> = Effect.callback((resume) => {
       const look = () => {
         try {
-          const before = seen
-          seen = version()
-          if (before !== undefined && before !== seen) {
-            gapMs = Math.min(intervalMs * 10, gapMs * 2)
-            return resume(Effect.succeed({ _tag: "Due", name: "*" }))
-          }
-          gapMs = intervalMs
+          const hints = told()
+          if (hints.length > 0) return resume(Effect.succeed(hints))
         } catch (error) {
           if (!isBusy(error)) return resume(Effect.fail(storeError(error, "watch for changes")))
         }
-        timer = setTimeout(look, gapMs)
+        timer = setTimeout(look, intervalMs)
       }
-      let timer = setTimeout(look, seen === undefined ? 0 : gapMs)
+      let timer = setTimeout(look, seen === undefined ? 0 : intervalMs)
       return Effect.sync(() => clearTimeout(timer))
     })
-    return Stream.fromEffectRepeat(changed)
+    return Stream.flattenIterable(Stream.fromEffectRepeat(next))
   })
+
+const ended: Hint = { _tag: "Done", workflowId: "*" }
+const due: Hint = { _tag: "Due", name: "*" }
