@@ -1,6 +1,7 @@
 /** The journal against a database that says nothing. Hunts for a write that waits for its answer for ever. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import { advance, record } from "../../../test/conformance/builders.ts"
 import { Journal } from "../src/internal/journal.ts"
 import type { Answer, Operation, StoreService } from "../src/Store.ts"
@@ -26,4 +27,26 @@ it.live("a write that is neither answered nor refused is given up and submitted 
     )
     assert.deepStrictEqual(answers, [answer])
     assert.deepStrictEqual(written, [[operation], [operation]])
+  }))
+
+it.live("what somebody holds for long is told of, once for all that wait, and written when it is free", () =>
+  Effect.gen(function*() {
+    const said: Array<string> = []
+    const logger = Logger.make(({ message }) => void said.push(String(message)))
+    let free = false
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.sync(() => batch.map((): Answer => free ? { _tag: "Recorded", children: [] } : { _tag: "Busy" }))
+    } as unknown as StoreService
+    const options = { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 50 }
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const journal = new Journal(store, options, (effect) => void run(Effect.provide(effect, Logger.layer([logger]))))
+    for (const id of ["v", "w"]) journal.submit(advance(id, 1, { records: [record(0)] }), () => {})
+    yield* Effect.repeat(Effect.sleep(20), { until: () => said.length > 0 })
+    yield* Effect.sleep(500)
+    assert.strictEqual(said.length, 1, said.join("\n"))
+    assert.match(said[0]!, /cannot write "[vw]"( and 1 more)?, and goes on trying/)
+    free = true
+    yield* journal.drained
   }))

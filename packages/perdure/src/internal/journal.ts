@@ -52,6 +52,7 @@ export class Journal {
   private ready: Array<Line> = []
   private underWay = 0
   private free = 0
+  private complainAt = -Infinity
   private scheduled = false
   private flushing = false
   private idle: Array<() => void> = []
@@ -244,8 +245,22 @@ export class Journal {
     line.state = "held"
     const delay = Math.min(200, 5 * 2 ** Math.min(line.refusals++, 6))
     setTimeout(() => this.enqueue(line), delay)
+    if (isStuck(line) && performance.now() >= this.complainAt) this.complain(line)
+  }
+
+  /** Who waits for a row wants to know why. Said when it has lasted, and every minute, for all that wait. */
+  private complain({ key }: Line): void {
+    this.complainAt = performance.now() + 60_000
+    const others = [...this.lines.values()].filter(isStuck).length - 1
+    this.run(Effect.logWarning(
+      `The journal cannot write "${key}"${others > 0 ? ` and ${others} more` : ""}, and goes on trying: ` +
+        "somebody holds rows in the database. Look there for a transaction that is open for long"
+    ))
   }
 }
+
+/** Refused for about five seconds. */
+const isStuck = ({ refusals }: Line): boolean => refusals >= 30
 
 /** How many of the waiting operations make one: advances that only add, up to one that ends or may be refused. */
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
