@@ -25,6 +25,7 @@ import { migrate } from "./internal/migrate.ts"
 import { json, line, lines } from "./internal/printable.ts"
 import { queue } from "./internal/queue.ts"
 import { schedule } from "./internal/schedule.ts"
+import { sentence } from "./internal/sentence.ts"
 import * as Telling from "./internal/telling.ts"
 import * as WorkflowActing from "./internal/workflowActing.ts"
 import * as WorkflowLooking from "./internal/workflowLooking.ts"
@@ -103,10 +104,11 @@ const problemOf = (cause: Cause.Cause<unknown>): Problem => {
   }
   if (error instanceof StoreError) {
     const { reason } = error
-    const remedy = reason._tag === "StoreUnavailable"
-      ? ". Check the address, and that the database runs there; then try again."
-      : ""
-    return { exitCode: ExitCode.ofStore(error), message: `${reason.message}${remedy}`, tag: reason._tag }
+    // What a person has to do may end in a command, which is copied without a full stop.
+    const message = reason._tag === "StoreUnavailable"
+      ? `${sentence(reason.message)} Check the address, and that the database runs there; then try again.`
+      : reason.message
+    return { exitCode: ExitCode.ofStore(error), message, tag: reason._tag }
   }
   if (error instanceof Silent) return { exitCode: error.exitCode }
   if (error instanceof CliFailure) return { exitCode: error.exitCode, message: error.message, tag: "Refused" }

@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Client from "perdure/Client"
+import { StoreFailed } from "perdure/WorkflowError"
 import { expect, it } from "vitest"
 import { findingsOf } from "../src/internal/findings.ts"
+import { sentence } from "../src/internal/sentence.ts"
 import { eventually, onBothStores } from "./given.ts"
 import { live, mails, Nap, Order } from "./shop.ts"
 
@@ -64,6 +66,22 @@ const executor = {
   served: [],
   queues: null
 } as const
+
+it("a text that has its end already gets no full stop besides", () => {
+  expect(["it is gone", "it is gone.", "was it dropped?", "wait…", ""].map(sentence)).toEqual([
+    "it is gone.",
+    "it is gone.",
+    "was it dropped?",
+    "wait…",
+    "."
+  ])
+  const failed = (detail: string) => new StoreFailed({ detail, retryable: false }).message
+  expect([failed("no such table"), failed("was it dropped?"), failed("It is gone.")]).toEqual([
+    "The store failed: no such table. This needs a person.",
+    "The store failed: was it dropped? This needs a person.",
+    "The store failed: It is gone. This needs a person."
+  ])
+})
 
 it("a clock that is off, a dead lease, strays, dead letters and damage are findings", () => {
   expect(findingsOf(well)).toEqual([])

@@ -492,7 +492,8 @@ export class StoreFailed extends Schema.TaggedError<StoreFailed>()("StoreFailed"
   retryable: Schema.Boolean
 }) {
   override get message(): string {
-    return `The store failed: ${this.detail}. ` +
+    // What a database says may end by itself.
+    return `The store failed: ${/[.?!]$/.test(this.detail) ? this.detail : `${this.detail}.`} ` +
       (this.retryable ? "Try again; with the same workflow id nothing is started twice." : "This needs a person.")
   }
   get isRetryable(): boolean {

@@ -53,6 +53,65 @@ export const inspecting: Suite = (claim) => {
   )
 
   claim(
+    "a key, a check or a NOT NULL that is gone, another or one too many is told",
+    ({ sql, store, target }) =>
+      Effect.gen(function*() {
+        const remade = Effect.fnUntraced(function*(from: string | RegExp, to: string) {
+          const [row] = yield* sql<{ sql: string }>`SELECT sql FROM sqlite_schema WHERE name = 'perdure_attempt'`
+          yield* run(sql, "DROP TABLE perdure_attempt")
+          yield* run(sql, row!.sql.replace(from, to))
+          const problems = yield* store.schemaProblems
+          yield* run(sql, "DROP TABLE perdure_attempt")
+          yield* run(sql, row!.sql)
+          return problems.map(({ detail }) => detail)
+        })
+        if (target.kind === "sqlite") {
+          const without = "it was made by other SQL, without"
+          assert.deepStrictEqual(yield* remade(/,\s+PRIMARY KEY[^)]+\)(\s+\) STRICT), WITHOUT ROWID/, "$1"), [
+            `${without} "PRIMARY KEY (workflow_id, step_id, attempt)"`
+          ])
+          assert.deepStrictEqual(yield* remade("retry_at    INTEGER NOT NULL", "retry_at    INTEGER"), [
+            `${without} "retry_at INTEGER NOT NULL"`
+          ])
+          assert.deepStrictEqual(yield* remade("CHECK (attempt >= 0)", "CHECK (attempt >= 5)"), [
+            `${without} "attempt INTEGER NOT NULL CHECK (attempt >= 0)"`
+          ])
+          return assert.deepStrictEqual(yield* store.schemaProblems, [])
+        }
+        const s = `"${target.schema}"`
+        for (
+          const change of [
+            `ALTER TABLE ${s}.attempt DROP CONSTRAINT attempt_pkey`,
+            `ALTER TABLE ${s}.attempt DROP CONSTRAINT attempt_attempt_check, ADD CHECK (attempt >= 5)`,
+            `ALTER TABLE ${s}.step ALTER COLUMN value DROP NOT NULL`,
+            `ALTER TABLE ${s}.mailbox ALTER COLUMN waits SET NOT NULL, ADD COLUMN theirs text NOT NULL`,
+            `ALTER TABLE ${s}.message ADD FOREIGN KEY (workflow_id) REFERENCES ${s}.workflow`,
+            `ALTER TABLE ${s}.executor DROP CONSTRAINT executor_state_check,
+               ADD CHECK (state IN ('alive', 'leaving', 'dead')) NOT VALID`,
+            `DROP INDEX ${s}.message_id`,
+            `CREATE INDEX message_id ON ${s}.message (workflow_id, message_id)`,
+            `CREATE TABLE ${s}.theirs (id text PRIMARY KEY REFERENCES ${s}.workflow)`
+          ]
+        ) yield* run(sql, change)
+        assert.deepStrictEqual(
+          (yield* store.schemaProblems).map(({ detail, object }) => `${object}: ${detail}`).sort(),
+          [
+            "index message_id: it is not unique",
+            "table attempt: it has the constraint CHECK of attempt with 5, which no release makes",
+            "table attempt: it lacks the constraint CHECK of attempt with 0",
+            "table attempt: it lacks the constraint PRIMARY KEY (workflow_id, step_id, attempt)",
+            "table executor: its rows were never checked for the constraint CHECK of state with 'alive', 'dead', 'leaving'",
+            "table mailbox: it has the constraint NOT NULL of waits, which no release makes",
+            `table message: it has the constraint FOREIGN KEY (workflow_id) REFERENCES ${
+              s.slice(1, -1)
+            }.workflow(workflow_id), which no release makes`,
+            "table step: it lacks the constraint NOT NULL of value"
+          ]
+        )
+      })
+  )
+
+  claim(
     "a function that was changed, a column of another type, an index that is not used and a trigger that is off are told",
     ({ sql, store, target }) =>
       Effect.gen(function*() {

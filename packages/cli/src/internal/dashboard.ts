@@ -13,6 +13,7 @@ import * as ExitCode from "../ExitCode.ts"
 import { onStore } from "./command.ts"
 import { CliFailure } from "./failing.ts"
 import { note, show } from "./output.ts"
+import { sentence } from "./sentence.ts"
 
 /** Loaded when it is asked for: no other command needs what serves HTTP. */
 const modules = Effect.promise(async () => ({
@@ -65,9 +66,8 @@ export const dashboard = Command.make(
         Effect.fail(
           new CliFailure({
             exitCode: ExitCode.unavailable,
-            message: `Port ${port} cannot be listened on: ${
-              String(error.cause)
-            }. Choose another with --port, or 0 for a free one.`
+            message: sentence(`Port ${port} cannot be listened on: ${String(error.cause)}`) +
+              " Choose another with --port, or 0 for a free one."
           })
         ))
     )

@@ -10,6 +10,7 @@ import { Silent } from "./failing.ts"
 import { checks, type Facts, type Finding, findingsOf } from "./findings.ts"
 import { progress, type Reader, show } from "./output.ts"
 import { line } from "./printable.ts"
+import { sentence } from "./sentence.ts"
 
 /** So many strays, and so many stopped workflows of a kind, are named. */
 const limit = 100
@@ -75,7 +76,7 @@ const report = (findings: ReadonlyArray<Finding>, { colors }: Reader): string =>
     const verdict = found.length === 0 ? paint("ok", "green", colors) : paint(`${found.length} found`, "red", colors)
     return [
       `${check.padEnd(10)} ${verdict}`,
-      ...found.map(({ problem, remedy }) => `  ${line(problem)}.\n    ${paint(line(remedy), "dim", colors)}`)
+      ...found.map(({ problem, remedy }) => `  ${sentence(line(problem))}\n    ${paint(line(remedy), "dim", colors)}`)
     ].join("\n")
   }).join("\n")
 

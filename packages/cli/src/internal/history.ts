@@ -16,10 +16,14 @@ import { endOf, historiesIn, linesOf } from "./historyFile.ts"
 import { note, progress, show } from "./output.ts"
 import { stdin } from "./payload.ts"
 import { line } from "./printable.ts"
+import { sentence } from "./sentence.ts"
 
 /** A file that cannot be read or written. */
 const fileFailure = (error: PlatformError): CliFailure =>
-  new CliFailure({ exitCode: ExitCode.misconfigured, message: `${error.message}. Check the path, and the rights.` })
+  new CliFailure({
+    exitCode: ExitCode.misconfigured,
+    message: `${sentence(error.message)} Check the path, and the rights.`
+  })
 
 type Write = (lines: ReadonlyArray<string>) => Effect.Effect<void, CliFailure>
 

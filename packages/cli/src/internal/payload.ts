@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import type { Json } from "perdure/Json"
 import * as ExitCode from "../ExitCode.ts"
 import { CliFailure, usage } from "./failing.ts"
+import { sentence } from "./sentence.ts"
 
 /** Parses JSON text; `-` is what comes in on stdin. */
 export const jsonOf = (what: string, given: string) =>
@@ -21,5 +22,5 @@ export const jsonOf = (what: string, given: string) =>
 
 /** All that comes in. */
 export const stdin = Effect.flatMap(Stdio.Stdio, ({ stdin }) => Stream.mkString(Stream.decodeText(stdin))).pipe(
-  Effect.mapError((error) => new CliFailure({ exitCode: ExitCode.misconfigured, message: `${error.message}.` }))
+  Effect.mapError((error) => new CliFailure({ exitCode: ExitCode.misconfigured, message: sentence(error.message) }))
 )

@@ -17,7 +17,7 @@ export const fields = {
 }
 
 const text = (self: { readonly problem: string; readonly detail: string; readonly remedy: string }): string =>
-  `${self.problem}: ${self.detail}. ${self.remedy}`
+  `${self.problem}: ${/[.?!]$/.test(self.detail) ? self.detail : `${self.detail}.`} ${self.remedy}`
 
 /** Status 400: the request makes no sense. Nothing was done. */
 export class InvalidRequest

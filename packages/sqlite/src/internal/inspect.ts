@@ -26,14 +26,34 @@ const fresh = (): ReadonlyArray<ObjectColumns> => {
   }
 }
 
-/** SQLite keeps the text that an object was made by, so it tells of every change. */
+/** Columns and constraints stand on lines of their own. */
+const linesOf = (sql: string): ReadonlyArray<string> =>
+  sql.split("\n").map((line) => line.replace(/--.*/, "").replace(/\s+/g, " ").replace(/, ?$/, "").trim())
+
+/** Only the first: the rest of a text that somebody laid out anew says nothing. */
+const differenceOf = (should: string, is: string): string => {
+  const expected = linesOf(should)
+  const found = linesOf(is)
+  const lacking = expected.find((line) => !found.includes(line))
+  const more = found.find((line) => !expected.includes(line))
+  const how = lacking !== undefined
+    ? `, without ${JSON.stringify(lacking)}`
+    : more !== undefined
+    ? `, with ${JSON.stringify(more)}`
+    : ""
+  return `it was made by other SQL${how}`
+}
+
+/**
+ * SQLite keeps the text that an object was made by, so it tells of every change: of columns, keys, checks, and whatever else.
+ */
 export const schemaProblems = (database: Database): ReadonlyArray<SchemaProblem> => {
   const is = new Map(database.all<ObjectColumns>(objects).map(({ name, sql }) => [name, sql]))
   const problems = fresh().flatMap(({ name, sql, type }): ReadonlyArray<SchemaProblem> => {
     const object = `${type} ${name}`
     const found = is.get(name)
     if (found === undefined) return [{ object, problem: "missing", detail: "it is not there" }]
-    return found === sql ? [] : [{ object, problem: "changed", detail: "it was made by other SQL" }]
+    return found === sql ? [] : [{ object, problem: "changed", detail: differenceOf(sql, found) }]
   })
   const checked = database.all<{ readonly quick_check: string }>("PRAGMA quick_check(10)")
   return [

@@ -1,6 +1,6 @@
 /** What a check-up reads. */
 
-/** Everything of the schema, by kind and name; of functions their body, of columns their type. */
+/** Everything of the schema, by kind and name; of functions their body, of columns their type, of indexes how they are. */
 export const catalogStatement = `
   SELECT 'table', c.relname, '' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p')
@@ -10,7 +10,8 @@ export const catalogStatement = `
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
   UNION ALL
-  SELECT 'index', c.relname, CASE WHEN i.indisvalid AND i.indisready THEN '' ELSE 'invalid' END
+  SELECT 'index', c.relname,
+    CASE WHEN NOT i.indisvalid OR NOT i.indisready THEN 'invalid' WHEN i.indisunique THEN 'unique' ELSE '' END
   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text
@@ -21,6 +22,24 @@ export const catalogStatement = `
   UNION ALL
   SELECT 'function', p.proname, p.prosrc
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1::text`
+
+/** What rows must be, one JSON text each. Not null is a constraint of its own only since PostgreSQL 18. */
+export const constraintsStatement = `
+  SELECT json_build_object('table', c.relname, 'type', k.contype, 'definition', pg_catalog.pg_get_constraintdef(k.oid),
+    'valid', k.convalidated, 'columns', coalesce((
+      SELECT json_agg(a.attname ORDER BY u.n)
+      FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, n)
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
+    ), '[]'))::text
+  FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1::text AND k.contype IN ('p', 'c', 'u', 'f', 'x')
+  UNION ALL
+  SELECT json_build_object('table', c.relname, 'type', 'n', 'definition', '', 'valid', true,
+    'columns', json_build_array(a.attname))::text
+  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull`
 
 /**
  * One statement, so one snapshot: what a workflow is done by takes all its rows with it in one commit. The one part that
