@@ -18,7 +18,8 @@ const roles: Readonly<Record<string, () => Promise<{ readonly play: Role }>>> = 
   crashing: () => import("./roles/crashing.ts"),
   executor: () => import("./roles/executor.ts"),
   holder: () => import("./roles/holder.ts"),
-  shop: () => import("./roles/shop.ts")
+  shop: () => import("./roles/shop.ts"),
+  soak: () => import("./roles/soak.ts")
 }
 
 const [, , role, config] = process.argv as [string, string, string, string]
