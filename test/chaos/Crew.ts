@@ -6,7 +6,7 @@ import { eventually } from "../crash/harness/eventually.ts"
 import type { Lab } from "../crash/harness/Lab.ts"
 import type { Message, Program } from "../crash/harness/Program.ts"
 import * as SideEffects from "../crash/harness/sideEffects.ts"
-import type { Stop } from "./figures.ts"
+import type { Stop, Up } from "./figures.ts"
 import { Proxy } from "./proxy.ts"
 
 export const places = [0, 1, 2] as const
@@ -28,6 +28,8 @@ export interface Crew {
   readonly done: Map<string, number>
   /** When they were frozen, and when they died. */
   readonly stops: Array<Stop>
+  /** When each was ready. */
+  readonly ups: Array<Up>
   /** What the engines have counted, by process id: the last that each has told. */
   readonly counters: Map<number, Message>
 }
@@ -62,6 +64,7 @@ const start = Effect.fnUntraced(function*(crew: Crew, place: number) {
     )
     if (program.ended !== undefined) continue
     crew.running[place] = program
+    crew.ups.push({ pid: program.pid, at: SideEffects.now() })
     return
   }
 })
@@ -89,6 +92,7 @@ export const make = Effect.fnUntraced(function*(lab: Lab, seed: string, proxied:
     ever: [],
     lapsed: new Set(),
     stops: [],
+    ups: [],
     done: new Map(),
     counters: new Map()
   }
@@ -118,6 +122,14 @@ export const replaced = (crew: Crew, place: number, program: Program): Effect.Ef
     "another executor to take the place",
     Effect.sync(() => crew.running[place] !== program),
     { state: () => program.state }
+  ))
+
+/** Until there is one at each place. */
+export const whole = (crew: Crew): Effect.Effect<void> =>
+  Effect.asVoid(eventually(
+    "an executor to be at each place",
+    Effect.sync(() => crew.running.every(({ ended }) => ended === undefined)),
+    { state: () => crew.running.map((program) => program.state) }
   ))
 
 /** It does nothing from here until there. */

@@ -16,6 +16,7 @@ import type { Store } from "perdure/Store"
 import { eventually } from "../crash/harness/eventually.ts"
 import { freeze } from "../crash/harness/freeze.ts"
 import * as Lab from "../crash/harness/Lab.ts"
+import { listed } from "../crash/harness/listed.ts"
 import { now, type SideEffect } from "../crash/harness/sideEffects.ts"
 import { freshDatabaseOn } from "../postgres/database.ts"
 import { startPostgres } from "../postgres/server.ts"
@@ -125,6 +126,27 @@ const toConnections = {
   restart: 1
 }
 
+/** When nobody kills any more one stays frozen, nobody is notified of anything, and all that was begun ends. */
+const calmDown = Effect.fnUntraced(function*(crew: Crew.Crew, works: ReadonlyArray<Work>) {
+  const killers = works.filter(({ theme }) => theme.deadLetters !== undefined).flatMap(({ acts }) => acts)
+  yield* eventually(
+    "what kills by itself to be given up",
+    Effect.sync(() => killers.every((act) => act.pollUnsafe() !== undefined)),
+    { state: () => crew.running.map((program) => program.state) }
+  )
+  yield* Crew.whole(crew)
+  for (const proxy of crew.proxies) proxy.notifies = false
+  for (const program of crew.running) yield* program.ask({ do: "hush" })
+  for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
+  const frozen = crew.running[0]!
+  crew.lapsed.add(frozen.pid)
+  const from = yield* freeze(frozen)
+  yield* allEnd(works, crew)
+  Crew.stopped(crew, frozen, from, now())
+  frozen.signal("SIGCONT")
+  for (const place of Crew.places) yield* Crew.tally(crew, place)
+})
+
 /** Begins everything, lets it happen, waits until all has ended, and looks at what there is. */
 const survive = (
   lab: Lab.Lab,
@@ -138,45 +160,25 @@ const survive = (
     const until = Date.now() + forMs
     const works = yield* Effect.forEach(themes, (theme) => work(theme, until), { concurrency: "unbounded" })
     yield* Fiber.join(raging)
-    // What kills by itself has done so.
-    const killers = works.filter(({ theme }) => theme.deadLetters !== undefined)
-    yield* Effect.forEach(killers.flatMap(({ acts }) => acts), Fiber.join, { discard: true })
-    // From here on nothing happens any more, except that one stays frozen and nobody is notified of anything.
-    for (const proxy of crew.proxies) proxy.notifies = false
-    for (const program of crew.running) yield* program.ask({ do: "hush" })
-    for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
-    const frozen = crew.running[0]!
-    crew.lapsed.add(frozen.pid)
-    const from = yield* freeze(frozen)
-    yield* allEnd(works, crew)
-    Crew.stopped(crew, frozen, from, now())
-    frozen.signal("SIGCONT")
-    for (const place of Crew.places) yield* Crew.tally(crew, place)
+    yield* calmDown(crew, works)
 
     const sideEffects = lab.sideEffects()
-    const { lapsed, stops } = crew
-    const seen = (acts: Work["acts"]) => ({ acts: acts.length, sideEffects, lapsed, stops })
+    const { lapsed, stops, ups } = crew
+    const seen = (acts: Work["acts"]) => ({ acts: acts.length, sideEffects, lapsed, stops, ups })
     const has = yield* happened(crew, sideEffects)
-    const figures = yield* Effect.forEach(
-      works,
-      ({ acts, theme }): ReturnType<NonNullable<Theme["figures"]>> => theme.figures?.(seen(acts)) ?? Effect.succeed({})
-    )
-    console.log(JSON.stringify({
-      seed,
-      kind: lab.place.kind,
-      workflows: yield* Client.count(),
-      ...has,
-      ...Object.fromEntries(Crew.counted(crew)),
-      "worst, milliseconds": Figures.worstOfEach(figures)
-    }))
+    const counts = { ...has, ...Object.fromEntries(Crew.counted(crew)) }
+    console.log(JSON.stringify({ seed, kind: lab.place.kind, workflows: yield* Client.count(), ...counts }))
     for (const { acts, theme } of works) {
       assert.deepStrictEqual(yield* theme.check(seen(acts)), [], `${theme.name}, seed ${seed}`)
     }
-    const ill = (yield* Client.list({ status: ["ERROR", "DEAD_LETTER"] })).workflows.filter(({ name, status }) =>
+    const ill = (yield* listed({ status: ["ERROR", "DEAD_LETTER"] })).filter(({ name, status }) =>
       status !== "DEAD_LETTER" || !themes.some(({ deadLetters }) => deadLetters?.includes(name))
     )
     assert.deepStrictEqual(ill.map(({ failure, reason, workflowId }) => [workflowId, failure, reason]), [])
     assert.deepStrictEqual(Crew.unwell(crew), [])
+    const figures: Array<Readonly<Record<string, number>>> = []
+    for (const { acts, theme } of works) if (theme.figures !== undefined) figures.push(yield* theme.figures(seen(acts)))
+    console.log(JSON.stringify({ seed, kind: lab.place.kind, "worst, milliseconds": Figures.worstOfEach(figures) }))
     // Else the run has shown nothing.
     assert.deepStrictEqual(often(perMinute, forMs, has), [])
   })

@@ -1,10 +1,13 @@
 /** A figure that is too small is worse than none. */
 import { assert, it } from "@effect/vitest"
 import type { SideEffect } from "../crash/harness/sideEffects.ts"
-import { overlap, ranElsewhere, recovery, replayed, worst, worstOfEach } from "./figures.ts"
+import { overlap, ranElsewhere, recoveries, replayed, type Stop, undisturbed, worst, worstOfEach } from "./figures.ts"
 
 const did = (step: string, pid: number, at: number, workflowId = "w"): SideEffect => ({ workflowId, step, pid, at })
 const dead = (pid: number, from: number) => ({ pid, from, to: Infinity })
+
+const recovery = (sideEffects: ReadonlyArray<SideEffect>, stops: ReadonlyArray<Stop>) =>
+  worst(recoveries(sideEffects, stops).map(({ from, to }) => to - from))
 
 it("the recovery is from the death of the owner to the next run elsewhere, and the worst one counts", () => {
   const ran = [did("a", 1, 0), did("a", 2, 900), did("a", 1, 0, "v"), did("a", 3, 500, "v")]
@@ -21,6 +24,18 @@ it("a step that runs again where it ran, or elsewhere without a stop, has not be
   assert.strictEqual(recovery([did("a", 1, 0), did("a", 1, 900)], [dead(1, 100)]), 0)
   assert.strictEqual(recovery([did("a", 1, 0), did("a", 2, 900)], [dead(3, 100)]), 0)
   assert.strictEqual(recovery([did("a", 1, 0), did("a", 2, 900)], [dead(1, 1000)]), 0)
+})
+
+it("a recovery is disturbed where others stop, and where nobody is up", () => {
+  const stretch = { pid: 1, from: 100, to: 1100 }
+  const up = { pid: 2, at: 0 }
+  const frozen = { pid: 2, from: 50, to: 400 }
+  assert.strictEqual(undisturbed(stretch, [up], [dead(1, 100)]), 1000)
+  assert.strictEqual(undisturbed(stretch, [], [dead(1, 100)]), 0)
+  assert.strictEqual(undisturbed(stretch, [{ pid: 2, at: 300 }], [dead(1, 100)]), 800)
+  assert.strictEqual(undisturbed(stretch, [up], [dead(1, 100), frozen]), 700)
+  assert.strictEqual(undisturbed(stretch, [up, { pid: 3, at: 0 }], [dead(1, 100), frozen, dead(3, 500)]), 600)
+  assert.strictEqual(undisturbed(stretch, [up], [dead(1, 100), dead(2, 300), { pid: 3, from: 900, to: 950 }]), 200)
 })
 
 it("bodies overlap from the beginning of the second to the end of the first", () => {

@@ -8,6 +8,15 @@ export interface Stop {
   readonly to: number
 }
 
+/** A process could take over from here on. */
+export interface Up {
+  readonly pid: number
+  readonly at: number
+}
+
+/** Of a process, from here until there. */
+export type Stretch = Stop
+
 export const worst = (figures: Iterable<number>): number => {
   let most = 0
   for (const figure of figures) most = Math.max(most, figure)
@@ -42,18 +51,57 @@ const byStep = (sideEffects: ReadonlyArray<SideEffect>) =>
 /**
  * From the death or the freeze of an owner to the next run of its step elsewhere. A step that runs again was not recorded
  * when its process stopped, so that its workflow was that one's; where it had been lost before, for another reason, the
- * figure is too small.
+ * stretch is too short.
  */
-export const recovery = (sideEffects: ReadonlyArray<SideEffect>, stops: ReadonlyArray<Stop>): number => {
-  const figures: Array<number> = []
+export const recoveries = (
+  sideEffects: ReadonlyArray<SideEffect>,
+  stops: ReadonlyArray<Stop>
+): ReadonlyArray<Stretch> => {
+  const stretches: Array<Stretch> = []
   for (const runs of byStep(sideEffects)) {
     for (const [index, { at, pid }] of runs.entries()) {
       const next = runs.slice(index + 1).find((run) => run.pid !== pid)
       const stop = stops.filter((stop) => stop.pid === pid && stop.from >= at).sort((a, b) => a.from - b.from)[0]
-      if (next !== undefined && stop !== undefined && stop.from <= next.at) figures.push(next.at - stop.from)
+      if (next === undefined || stop === undefined || stop.from > next.at) continue
+      stretches.push({ pid, from: stop.from, to: next.at })
     }
   }
-  return worst(figures)
+  return stretches
+}
+
+/** The longest part of a stretch in which no process stopped, and one at least was up all the time. */
+export const undisturbed = (
+  { from, to }: Stretch,
+  ups: ReadonlyArray<Up>,
+  stops: ReadonlyArray<Stop>
+): number => {
+  const cuts = [from, ...stops.map((stop) => stop.from).filter((at) => at > from && at < to).sort((a, b) => a - b), to]
+  return worst(
+    cuts.slice(1).map((end, index) => {
+      const begin = cuts[index]!
+      // Until the next cut whoever is up stays so.
+      const upFrom = ups.map(({ at, pid }) =>
+        worst([
+          begin,
+          at,
+          ...stops.filter((stop) => stop.pid === pid && stop.from <= begin && stop.to > begin).map((stop) => stop.to)
+        ])
+      )
+      return end - Math.min(end, ...upFrom)
+    })
+  )
+}
+
+/** The worst recovery, and of all the worst part that the engines had no excuse for. */
+export const recovery = (
+  sideEffects: ReadonlyArray<SideEffect>,
+  { stops, ups }: { readonly stops: ReadonlyArray<Stop>; readonly ups: ReadonlyArray<Up> }
+): Readonly<Record<string, number>> => {
+  const all = recoveries(sideEffects, stops)
+  return {
+    "recovery of a step": worst(all.map(({ from, to }) => to - from)),
+    "of a recovery, while one was up and none stopped": worst(all.map((one) => undisturbed(one, ups, stops)))
+  }
 }
 
 /**

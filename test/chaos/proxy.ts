@@ -199,7 +199,8 @@ export class Proxy {
   }
 
   private happen(what: AtMessage, connection: Connection): void {
-    if (what === "cut") this.break(connection, "server")
-    else what()
+    if (what !== "cut") what()
+    // Whoever was killed, nobody is left at a connection on which nothing passes.
+    this.break(connection, what === "cut" ? "server" : "client")
   }
 }

@@ -5,7 +5,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Engine } from "perdure"
 import type { SideEffect } from "../../crash/harness/sideEffects.ts"
 import type { World } from "../../crash/workflows/World.ts"
-import type { Stop } from "../figures.ts"
+import type { Stop, Up } from "../figures.ts"
 
 export type Outside = Engine.Engine | SqlClient
 
@@ -34,6 +34,7 @@ export interface Seen {
   /** Process ids of executors that were without a lease at some time. */
   readonly lapsed: ReadonlySet<number>
   readonly stops: ReadonlyArray<Stop>
+  readonly ups: ReadonlyArray<Up>
 }
 
 /** What is wrong with any of them. */

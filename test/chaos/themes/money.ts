@@ -89,8 +89,6 @@ export const money = (): Theme => ({
         ...tooLate(late.flat(), lapsed)
       ]
     }),
-  figures: ({ sideEffects, stops }) =>
-    Effect.succeed({
-      "recovery of a step": recovery(sideEffects.filter(({ workflowId }) => workflowId.startsWith("transfer-")), stops)
-    })
+  figures: (seen) =>
+    Effect.succeed(recovery(seen.sideEffects.filter(({ workflowId }) => workflowId.startsWith("transfer-")), seen))
 })

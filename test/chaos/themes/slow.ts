@@ -48,8 +48,9 @@ export const slow = (): Theme => ({
           ...(wokenAt < dueAt ? [`${slowOf(index)} woke ${dueAt - wokenAt} ms before it was time`] : [])
         ]
       })),
-  figures: ({ acts, sideEffects, stops }) =>
+  figures: (seen) =>
     Effect.gen(function*() {
+      const { acts, sideEffects, stops } = seen
       const late = yield* Effect.forEach(upTo(acts), (index) =>
         Effect.map(dueOf(slowOf(index)), ({ dueAt }) =>
           sideEffects.find(({ step, workflowId }) =>
@@ -59,7 +60,7 @@ export const slow = (): Theme => ({
         step === begin
       )
       return {
-        "recovery of a step": recovery(begun, stops),
+        ...recovery(begun, seen),
         "overlap of a step with its next run": overlap(sideEffects, stops, [begin, end]),
         "lateness of a sleep": worst(late)
       }
