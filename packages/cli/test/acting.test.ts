@@ -144,7 +144,7 @@ onBothStores(live, (given) => {
     await effect(Order.start({ item: "none" }, { workflowId: "result-2" }))
     const failed = await answer("workflow", "result", "result-2", "--timeout", "1m")
     expect(failed).toMatchObject({ exitCode: 1, out: "" })
-    expect(failed.err).toContain("OutOfStock")
+    expect(failed.err).toMatch(/^perdure: The workflow "Order" with the id "result-2" failed with OutOfStock\.\n$/)
     await effect(Nap.start(undefined, { workflowId: "result-3" }))
     expect(await answer("workflow", "result", "result-3", "--timeout", "200ms")).toMatchObject({ exitCode: 7, out: "" })
   })
@@ -159,8 +159,8 @@ onBothStores(live, (given) => {
     await effect(Flaky.execute(undefined, { workflowId: "steps-2" }))
     const time = String.raw`(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
     const [, first, second, last, ...more] = (await cli("workflow", "steps", "steps-2")).trimEnd().split("\n")
-    expect(first).toMatch(new RegExp(`^ +0 +attempt 1 +failed +${time} +\\S+ +next due ${time}: OutOfStock`))
-    expect(second).toMatch(new RegExp(`^ +0 +attempt 2 +failed +${time} +next due ${time}: OutOfStock`))
+    expect(first).toMatch(new RegExp(`^ +0 +attempt 1 +failed +${time} +\\S+ +OutOfStock.*; next due ${time}$`))
+    expect(second).toMatch(new RegExp(`^ +0 +attempt 2 +failed +${time} +OutOfStock.*; next due ${time}$`))
     expect([last, more]).toEqual([expect.stringMatching(new RegExp(`^ +0 +call +step +success +3 +${time} `)), []])
     const [step] = (await json("workflow", "steps", "steps-2")).steps
     expect(step.failedAttempts).toEqual([1, 2].map(() => ({

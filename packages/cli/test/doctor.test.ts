@@ -104,6 +104,23 @@ it("a clock that is off, a dead lease, strays, dead letters and damage are findi
     "4 workflows blocked: code and history disagree (\"a\", \"b\", \"c\", ...)",
     "1 dead letter: their executors died again and again (\"e\")"
   ])
+  const paused = (waiting: number) => {
+    const why = {
+      _tag: "Queued",
+      queue: "mails",
+      before: 0,
+      running: 0,
+      waiting,
+      holds: ["paused"],
+      servedBy: []
+    } as const
+    const head = { workflowId: "w", status: "ENQUEUED", why, since: undefined, deadline: undefined, text: "" } as const
+    return problems({ ...well, heads: [{ queue: { name: "mails" }, head }] })
+  }
+  expect([paused(1), paused(2)]).toEqual([
+    ["The queue \"mails\" is paused, and 1 workflow waits in it"],
+    ["The queue \"mails\" is paused, and 2 workflows wait in it"]
+  ])
   expect(problems({ ...well, unread: ["executors"] })).toEqual([
     "The executors could not be read, so nothing is said of them"
   ])

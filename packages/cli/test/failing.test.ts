@@ -112,6 +112,11 @@ describe("the schema", () => {
         out: expect.stringMatching(/^Migrated the schema to version \d+\.\n$/)
       })
       expect(await run(["migrate", "up", "--store", address, "--json"])).toMatchObject({ exitCode: 0 })
+      expect(await run(["migrate", "print", "--store", address])).toMatchObject({
+        exitCode: 0,
+        out: "",
+        err: expect.stringContaining("there is nothing to do")
+      })
       const { exitCode, out } = await run(["migrate", "status", "--store", address, "--json"])
       const state = JSON.parse(out)
       expect([exitCode, state.current, state.installed]).toEqual([0, true, state.known])

@@ -85,8 +85,8 @@ export class WorkflowFailed extends Schema.TaggedError<WorkflowFailed>()("Workfl
     }[this.kind]
     const where = this.stepFailed === undefined ? "" : ` in step ${quote(this.stepFailed.step)}`
     const what = this.stepFailed === undefined ? this.cause.tag : this.stepFailed.tag
-    return `The workflow ${quote(this.name)} with the id ${quote(this.workflowId)} ${how} ${what}${where}: ` +
-      this.cause.message
+    return `The workflow ${quote(this.name)} with the id ${quote(this.workflowId)} ${how} ${what}${where}` +
+      (this.cause.message === "" ? "." : `: ${this.cause.message}`)
   }
   get isRetryable(): boolean {
     return false

@@ -192,7 +192,9 @@ const headFindings = ({ heads }: Facts): ReadonlyArray<Finding> =>
     return head.why._tag === "Queued" && head.why.holds.includes("paused")
       ? [{
         check: "queues",
-        problem: `The queue ${quote(queue.name)} is paused, and ${count(head.why.waiting, "workflow")} wait in it`,
+        problem: `The queue ${quote(queue.name)} is paused, and ${count(head.why.waiting, "workflow")} ${
+          head.why.waiting === 1 ? "waits" : "wait"
+        } in it`,
         remedy: `If that is not meant: perdure queue resume ${queue.name}`
       }]
       : []

@@ -9,7 +9,7 @@ import type { SchemaState } from "perdure/Store"
 import * as ExitCode from "../ExitCode.ts"
 import { Silent } from "./failing.ts"
 import { Json } from "./globals.ts"
-import { show } from "./output.ts"
+import { note, show } from "./output.ts"
 import { json } from "./printable.ts"
 import * as Store from "./store.ts"
 
@@ -57,11 +57,14 @@ const print = Command.make(
   },
   Effect.fnUntraced(function*({ from }) {
     const place = yield* Store.place
-    const installed = Option.isSome(from)
-      ? (from.value === 0 ? null : from.value)
-      : (yield* place.schemaState).installed
-    const sql = place.sql(installed)
-    yield* Console.log((yield* Json) ? json({ sql }) : sql.trimEnd())
+    const { installed, known } = Option.isSome(from)
+      ? { installed: from.value === 0 ? null : from.value, known: undefined }
+      : yield* place.schemaState
+    // A transaction of nothing would look as if something were to be done.
+    const sql = installed === known ? "" : place.sql(installed)
+    if (yield* Json) return yield* Console.log(json({ sql }))
+    if (sql === "") return yield* note(`The schema is at version ${installed}; there is nothing to do.`)
+    yield* Console.log(sql.trimEnd())
   })
 ).pipe(
   Command.withDescription("Print the SQL that migrate up would run, for who runs it by hand"),

@@ -116,7 +116,10 @@ const backfill = Command.make(
     const { started, workflowIds } = yield* Client.schedules.backfill(name, { from, to })
     yield* show(
       { started, workflowIds },
-      () => `Started ${started} of ${workflowIds.length} ticks; the others were there.`
+      () =>
+        `Started ${started} of ${workflowIds.length} ticks${
+          started < workflowIds.length ? "; the others were there" : ""
+        }.`
     )
   }, onStore)
 ).pipe(

@@ -163,7 +163,7 @@ const attemptRow = (
   "",
   clock(at, now),
   index === 0 ? between(step.startedAt, at) : "",
-  `next due ${clock(retryAt, now)}: ${failureOf(failure)}`
+  `${failureOf(failure)}; next due ${clock(retryAt, now)}`
 ]
 
 const stepsTable = (steps: ReadonlyArray<Client.StepInfo>, reader: Reader): string =>
