@@ -9,11 +9,11 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { it } from "vitest"
 import { limitMs, report, seed } from "./holds.ts"
-import { type Action, type Ending, executors, ids, Model } from "./store/model.ts"
+import { type Action, type Ending, executors, ids, Model, type Place } from "./store/model.ts"
 import { Real } from "./store/real.ts"
 import { onStores } from "./stores.ts"
 
-const runs = Number(process.env["PERDURE_COMMANDS"] ?? 40)
+const runs = Number(process.env["PERDURE_COMMANDS"] ?? 30)
 
 class Does implements fc.AsyncCommand<Model, Real> {
   private readonly action: Action
@@ -34,6 +34,15 @@ class Does implements fc.AsyncCommand<Model, Real> {
     const workflow = model.workflows.get(action.id)
     if (workflow === undefined || workflow.executor === null) return false
     if (action._tag === "Advance" && action.end._tag === "Suspend" && action.end.awaits?.id === action.id) return false
+    // A child is started by a record, and nobody is its own.
+    if (action._tag === "Advance" && action.child !== null && (action.records === 0 || action.child.id === action.id)) {
+      return false
+    }
+    if (action._tag === "Advance" && action.child !== null && action.end._tag === "Suspend") {
+      // Refused for two reasons: which one is told is not said.
+      const { first } = model.workflows.get(action.child.id) ?? { first: action.child.payload }
+      if (action.end.awaits !== null && first !== action.child.payload) return false
+    }
     return action._tag === "Renew" || action.records > 0 || (workflow.owner !== null && !action.late)
   }
 
@@ -43,6 +52,7 @@ class Does implements fc.AsyncCommand<Model, Real> {
     for (const id of ids) {
       assert.deepStrictEqual(await Effect.runPromise(real.view(id, this.turn + 1)), model.view(id), `workflow ${id}`)
     }
+    assert.deepStrictEqual(await Effect.runPromise(real.queue(this.turn + 1)), model.queue, "the queue")
   }
 
   toString(): string {
@@ -53,6 +63,11 @@ class Does implements fc.AsyncCommand<Model, Real> {
 const id = fc.constantFrom(...ids)
 const by = fc.nat({ max: executors - 1 })
 const payload = fc.constantFrom(1 as const, 2 as const)
+const priority = fc.constantFrom(0, 0, 1, 2)
+const place: fc.Arbitrary<Place> = fc.oneof(
+  fc.constant({ _tag: "Large" as const }),
+  fc.record({ _tag: fc.constant("Queue" as const), priority })
+)
 const late = fc.constantFrom(false, false, false, true)
 
 const end: fc.Arbitrary<Ending> = fc.oneof(
@@ -66,7 +81,10 @@ const end: fc.Arbitrary<Ending> = fc.oneof(
 )
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Start" as const), id, payload, owner: fc.option(by) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ _tag: fc.constant("Start" as const), id, payload, owner: fc.option(by, { freq: 2 }), place })
+  },
   { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Claim" as const), by }) },
   {
     weight: 8,
@@ -75,6 +93,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       id,
       late,
       records: fc.nat({ max: 2 }),
+      child: fc.option(
+        fc.record({ id, payload, place: fc.option(place), detached: fc.constantFrom(false, false, true) }),
+        {
+          freq: 2
+        }
+      ),
       rollback: fc.constantFrom(false, false, true),
       event: fc.option(fc.nat({ max: 2 })),
       consumes: fc.boolean(),
@@ -88,11 +112,17 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ _tag: fc.constantFrom("Cancel" as const, "Resume", "Resume", "Delete"), id }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Renew" as const), id, late, payload }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constantFrom("Lapse" as const, "Leave", "Beat"), by }) },
-  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Clock" as const) }) }
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Clock" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ _tag: fc.constant("Limit" as const), concurrency: fc.constantFrom(null, 1, 1, 2) })
+  },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Pause" as const), paused: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Priority" as const), id, priority }) }
 )
 
 const commands = fc.commands([fc.tuple(action, fc.nat({ max: 1 })).map(([action, turn]) => new Does(action, turn))], {
-  maxCommands: 60,
+  maxCommands: 100,
   size: "max"
 })
 

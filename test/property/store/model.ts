@@ -1,13 +1,14 @@
 /**
- * A store in memory: what the contract says of starts, claims, advances, messages, events, waits, cancels, resumes, renewals,
- * losses and deletions, as plainly as it can be said. It shares nothing with the stores that are held to it.
+ * A store in memory: what the contract says of starts, claims, advances, children, messages, events, waits, cancels, resumes,
+ * renewals, losses, deletions, and a queue, as plainly as it can be said. It shares nothing with the stores that are held to
+ * it.
  *
  * Times are a counter that only its clock moves; a lease ends only where the test lets it.
  */
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 
 export const executors = 2
-export const ids = ["a", "b", "c", "d"] as const
+export const ids = ["a", "b", "c"] as const
 export type Id = (typeof ids)[number]
 
 /** How often an executor may be lost without a new record between. */
@@ -25,8 +26,25 @@ export type Ending =
     readonly seen: boolean
   }
 
+/** Where one that nobody runs at once waits: at large, or in the queue, with a priority (0: none). */
+export type Place = { readonly _tag: "Large" } | { readonly _tag: "Queue"; readonly priority: number }
+
+export interface Child {
+  readonly id: Id
+  readonly payload: 1 | 2
+  /** Null: run by the parent's owner. */
+  readonly place: Place | null
+  readonly detached: boolean
+}
+
 export type Action =
-  | { readonly _tag: "Start"; readonly id: Id; readonly payload: 1 | 2; readonly owner: number | null }
+  | {
+    readonly _tag: "Start"
+    readonly id: Id
+    readonly payload: 1 | 2
+    readonly owner: number | null
+    readonly place: Place
+  }
   | { readonly _tag: "Claim"; readonly by: number }
   | {
     readonly _tag: "Advance"
@@ -34,6 +52,8 @@ export type Action =
     /** With the epoch before the present one. */
     readonly late: boolean
     readonly records: number
+    /** Started by what it records. */
+    readonly child: Child | null
     readonly rollback: boolean
     readonly event: number | null
     readonly consumes: boolean
@@ -44,6 +64,17 @@ export type Action =
   | { readonly _tag: "Renew"; readonly id: Id; readonly late: boolean; readonly payload: 1 | 2 }
   | { readonly _tag: "Lapse" | "Leave" | "Beat"; readonly by: number }
   | { readonly _tag: "Clock" }
+  | { readonly _tag: "Limit"; readonly concurrency: number | null }
+  | { readonly _tag: "Pause"; readonly paused: boolean }
+  | { readonly _tag: "Priority"; readonly id: Id; readonly priority: number }
+
+/** What everybody can see of the queue. */
+export interface QueueView {
+  readonly concurrency: number | null
+  readonly paused: boolean
+  readonly waiting: number
+  readonly running: number
+}
 
 /** What everybody can see of a workflow. */
 export interface View {
@@ -57,6 +88,7 @@ export interface View {
   readonly unread: ReadonlyArray<string>
   readonly event: number | null
   readonly steps: ReadonlyArray<number>
+  readonly parent: Id | null
 }
 
 interface Workflow {
@@ -83,11 +115,26 @@ interface Workflow {
   inbox: number
   messages: Map<number, { readonly payload: number; read: boolean }>
   event: number | null
+  readonly parent: Id | null
+  readonly detached: boolean
+  /** Of one that was enqueued. */
+  priority: number | null
+  /** In the queue: when it came, and whether it was let in. */
+  place: { readonly came: number; readonly in: boolean } | null
 }
 
 export class Model {
   readonly workflows = new Map<Id, Workflow>()
   private now = 0
+  private concurrency: number | null = 1
+  private paused = false
+  private places = 0
+
+  get queue(): QueueView {
+    const places = [...this.workflows.values()].flatMap(({ place }) => place ?? [])
+    const running = places.filter((place) => place.in).length
+    return { concurrency: this.concurrency, paused: this.paused, waiting: places.length - running, running }
+  }
 
   view(id: Id): View | null {
     const w = this.workflows.get(id)
@@ -107,7 +154,8 @@ export class Model {
       due,
       unread: [...w.messages].filter(([, message]) => !message.read).map(([message]) => `m${message}`),
       event: w.event,
-      steps: w.steps
+      steps: w.steps,
+      parent: w.parent
     }
   }
 
@@ -137,13 +185,26 @@ export class Model {
         return this.knows(action.by)
       case "Clock":
         return void (this.now += sleepMs + 1)
+      case "Limit":
+        return void (this.concurrency = action.concurrency)
+      case "Pause":
+        return void (this.paused = action.paused)
+      case "Priority":
+        return this.prioritize(action)
     }
   }
 
-  private start({ id, owner, payload }: Extract<Action, { _tag: "Start" }>) {
+  private start(
+    { id, owner, payload, place }: Omit<Extract<Action, { _tag: "Start" }>, "_tag">,
+    of: { readonly parent: Id | null; readonly detached: boolean } = { parent: null, detached: false }
+  ) {
     const before = this.workflows.get(id)
     if (before !== undefined) return before.first === payload ? "same" : "other"
+    const queued = owner === null && place._tag === "Queue"
     this.workflows.set(id, {
+      ...of,
+      priority: queued ? place.priority : null,
+      place: queued ? { came: ++this.places, in: false } : null,
       status: owner === null ? "ENQUEUED" : "PENDING",
       phase: "run",
       first: payload,
@@ -156,7 +217,7 @@ export class Model {
       executor: owner,
       owner,
       rest: owner === null ? "due" : null,
-      wakeAt: owner === null ? this.now : null,
+      wakeAt: owner === null && !queued ? this.now : null,
       awaits: null,
       rollback: false,
       undoing: false,
@@ -170,24 +231,66 @@ export class Model {
 
   private claim(by: number) {
     const taken: Array<Id> = []
-    for (const id of ids) {
-      if (this.view(id)?.due !== "now") continue
+    for (const id of [...ids.filter((id) => this.view(id)?.due === "now"), ...this.admitted()]) {
       const w = this.workflows.get(id)!
+      if (w.place !== null) w.place = { ...w.place, in: true }
       Object.assign(w, { owner: by, executor: by, rest: null, wakeAt: null, awaits: null })
       w.undoing = w.phase === "compensate"
       if (w.phase === "run") w.status = "PENDING"
       taken.push(id)
     }
-    return taken
+    return taken.sort()
   }
 
-  private advance({ consumes, end, event, id, late, records, rollback }: Extract<Action, { _tag: "Advance" }>) {
+  /** By priority, those without one last; then first come, first served. */
+  private admitted(): ReadonlyArray<Id> {
+    const room = this.paused ? 0 : (this.concurrency ?? Infinity) - this.queue.running
+    return [...this.workflows].flatMap(([id, { place, priority }]) =>
+      place === null || place.in ? [] : [{ id, came: place.came, priority: priority! }]
+    ).sort((a, b) => b.priority - a.priority || a.came - b.came)
+      .slice(0, Math.max(0, room))
+      .map(({ id }) => id)
+  }
+
+  private prioritize({ id, priority }: Extract<Action, { _tag: "Priority" }>) {
+    const w = this.workflows.get(id)
+    if (w === undefined) return "unknown"
+    if (w.place === null || w.place.in) return "started"
+    w.priority = priority
+    return "changed"
+  }
+
+  /** Due at once; of the queue, it waits there again, in its old place. */
+  private putBack(w: Workflow): void {
+    Object.assign(w, { owner: null, rest: "due", wakeAt: w.place === null ? this.now : null })
+    if (w.place === null) return
+    w.place = { ...w.place, in: false }
+    w.status = "ENQUEUED"
+  }
+
+  /** Due at once; of the queue, it waits there as if it had come now. */
+  private goesOn(w: Workflow): void {
+    const queued = w.priority !== null
+    const status = queued ? "ENQUEUED" : "PENDING"
+    Object.assign(w, { status, rest: "due", wakeAt: queued ? null : this.now, losses: 0, heldBy: null })
+    if (queued) w.place = { came: ++this.places, in: false }
+  }
+
+  private advance({ child, consumes, end, event, id, late, records, rollback }: Extract<Action, { _tag: "Advance" }>) {
     const w = this.workflows.get(id)!
     if (w.owner === null || late) return "fenced"
-    if (end._tag === "Suspend") {
-      if (!end.seen && w.inbox > 0) return "stirred"
-      if (end.awaits !== null && this.isOver(end.awaits)) return "stirred"
+    if (end._tag === "Suspend" && !end.seen && w.inbox > 0) return "stirred"
+    const known = child === null ? undefined : this.workflows.get(child.id)
+    if (known !== undefined && known.first !== child!.payload) return "childconflict"
+    // A child that is started here is there.
+    const starts = child !== null && known === undefined ? child.id : null
+    if (end._tag === "Suspend" && end.awaits !== null && end.awaits.id !== starts && this.isOver(end.awaits)) {
+      return "stirred"
     }
+    const started = child === null ? null : this.start(
+      { ...child, place: child.place ?? { _tag: "Large" }, owner: child.place === null ? w.owner : null },
+      { parent: id, detached: child.detached }
+    )
     for (let i = 0; i < records; i++) w.steps.push(w.nextStep++)
     if (records > 0) {
       w.losses = 0
@@ -209,12 +312,13 @@ export class Model {
         break
       case "Block":
         if (w.phase === "run") w.status = "BLOCKED"
+        w.place = null
         Object.assign(w, { owner: null, rest: "blocked", wakeAt: null })
         break
       case "Release":
-        Object.assign(w, { owner: null, rest: "due", wakeAt: this.now })
+        this.putBack(w)
     }
-    return "recorded"
+    return started === null ? "recorded" : `recorded, its child ${started}`
   }
 
   private isOver({ id, on }: { readonly id: Id; readonly on: "end" | "event" }): boolean {
@@ -237,6 +341,7 @@ export class Model {
 
   private finish(id: Id, w: Workflow, status: WorkflowStatus): void {
     Object.assign(w, { status, phase: "done", owner: null, rest: null, wakeAt: null, awaits: null, heldBy: null })
+    w.place = null
     this.tell((awaits) => awaits.id === id)
   }
 
@@ -253,6 +358,21 @@ export class Model {
   }
 
   private cancel(id: Id) {
+    const result = this.cancelOne(id)
+    for (const one of this.descendants(id)) this.cancelOne(one)
+    return result
+  }
+
+  /** Children that are not detached, and theirs; those that are done have some, too. */
+  private descendants(id: Id): ReadonlyArray<Id> {
+    const found = new Set<Id>([id])
+    for (const parent of found) {
+      for (const [one, w] of this.workflows) if (w.parent === parent && !w.detached) found.add(one)
+    }
+    return [...found].slice(1)
+  }
+
+  private cancelOne(id: Id) {
     const w = this.workflows.get(id)
     if (w === undefined) return "unknown"
     if (w.phase !== "run") return "done"
@@ -261,7 +381,7 @@ export class Model {
       return "cancelled"
     }
     Object.assign(w, { status: "CANCELLED", phase: "compensate", heldBy: w.owner, owner: null, rest: "due" })
-    Object.assign(w, { wakeAt: this.now, awaits: null, undoing: false })
+    Object.assign(w, { wakeAt: this.now, awaits: null, undoing: false, place: null })
     return "cancelled"
   }
 
@@ -269,12 +389,13 @@ export class Model {
     const w = this.workflows.get(id)
     if (w === undefined) return "unknown"
     if (w.rest === "blocked") {
-      if (w.phase === "run") w.status = "PENDING"
-      Object.assign(w, { rest: "due", wakeAt: this.now, losses: 0 })
+      if (w.phase === "run") this.goesOn(w)
+      else Object.assign(w, { rest: "due", wakeAt: this.now, losses: 0 })
       return "resumed"
     }
     if ((w.status !== "CANCELLED" && w.status !== "DEAD_LETTER") || (w.phase !== "done" && w.undoing)) return "refused"
-    Object.assign(w, { status: "PENDING", phase: "run", rest: "due", wakeAt: this.now, losses: 0, heldBy: null })
+    w.phase = "run"
+    this.goesOn(w)
     return "resumed"
   }
 
@@ -303,7 +424,7 @@ export class Model {
       lost++
       w.losses++
       if (w.phase === "run" && w.losses > maxLosses) this.finish(id, w, "DEAD_LETTER")
-      else Object.assign(w, { owner: null, rest: "due", wakeAt: this.now })
+      else this.putBack(w)
     }
     return lost
   }
@@ -311,7 +432,7 @@ export class Model {
   private leave(by: number): void {
     this.knows(by)
     for (const w of this.workflows.values()) {
-      if (w.owner === by) Object.assign(w, { owner: null, rest: "due", wakeAt: this.now })
+      if (w.owner === by) this.putBack(w)
     }
   }
 

@@ -1,6 +1,6 @@
 /** The same actions on a store, through its contract, as two processes that take turns. */
 import * as Effect from "effect/Effect"
-import type { Operation, StoreService } from "perdure/Store"
+import type { Operation, QueueLimits, Start, StoreService } from "perdure/Store"
 import {
   advance,
   block,
@@ -17,11 +17,30 @@ import {
 } from "../../conformance/builders.ts"
 import { suspend } from "../../conformance/builders.ts"
 import { historyOf, submit, sweep } from "../../conformance/verbs.ts"
-import { type Action, type Ending, executors, type Id, maxLosses, type Model, sleepMs, type View } from "./model.ts"
+import {
+  type Action,
+  type Ending,
+  executors,
+  type Id,
+  maxLosses,
+  type Model,
+  type Place,
+  type QueueView,
+  sleepMs,
+  type View
+} from "./model.ts"
 
 /** A lease that no moved clock ends, and one that the next move ends. */
 const longMs = 1e12
 const shortMs = 1_000
+
+const unlimited: QueueLimits = {
+  concurrency: null,
+  executorConcurrency: null,
+  rateLimit: null,
+  partitioned: null,
+  ageingMs: null
+}
 
 let runs = 0
 
@@ -37,7 +56,10 @@ export class Real {
   }
 
   readonly begin = Effect.suspend(() =>
-    Effect.forEach(Array.from({ length: executors }, (_, by) => by), (by) => this.join(by), { discard: true })
+    Effect.andThen(
+      this.clients[0]!.registerQueue(this.prefix, { ...unlimited, concurrency: 1 }),
+      Effect.forEach(Array.from({ length: executors }, (_, by) => by), (by) => this.join(by), { discard: true })
+    )
   )
 
   private readonly join = (by: number) =>
@@ -53,6 +75,10 @@ export class Real {
 
   private idOf(id: Id): string {
     return `${this.prefix}-${id}`
+  }
+
+  private shortOf(workflowId: string): Id {
+    return workflowId.slice(this.prefix.length + 1) as Id
   }
 
   /** What the action came to. `model`: as it was before, for what its caller knows. */
@@ -105,19 +131,44 @@ export class Real {
         )
       case "Clock":
         return store.adjustClock(sleepMs + 1)
+      case "Limit": {
+        const limits = { ...unlimited, concurrency: action.concurrency }
+        return Effect.asVoid(store.setQueue(this.prefix, { limits }))
+      }
+      case "Pause":
+        return Effect.asVoid(store.setQueue(this.prefix, { paused: action.paused }))
+      case "Priority":
+        return store.setPriority(this.idOf(action.id), action.priority)
     }
   }
 
-  private start(store: StoreService, { id, owner, payload }: Extract<Action, { _tag: "Start" }>) {
-    const epoch = ++this.count * 1_000
-    const asked = start({
+  readonly queue = (turn: number): Effect.Effect<QueueView, unknown> =>
+    Effect.map(
+      this.clients[turn % this.clients.length]!.queues([this.prefix]),
+      ([row]) => {
+        const { limits: { concurrency }, paused, running, waiting } = row!
+        return { concurrency, paused, waiting, running }
+      }
+    )
+
+  /** A start, in an epoch that no other has had. */
+  private asked(id: Id, payload: number, owner: number | null, place: Place): Start {
+    return start({
       workflowId: this.idOf(id),
       name: this.prefix,
       payload: String(payload),
       owner: owner === null ? null : this.incarnations[owner]!,
-      epoch,
-      maxRecoveryAttempts: maxLosses
+      epoch: ++this.count * 1_000,
+      maxRecoveryAttempts: maxLosses,
+      queue: owner !== null || place._tag === "Large"
+        ? null
+        : { queue: this.prefix, priority: place.priority, partitionKey: null, deduplicationId: null, debounce: null }
     })
+  }
+
+  private start(store: StoreService, { id, owner, payload, place }: Extract<Action, { _tag: "Start" }>) {
+    const asked = this.asked(id, payload, owner, place)
+    const { epoch } = asked
     return Effect.map(submit(store, asked), (answer) => {
       if (answer._tag === "Exists") return answer.same ? "same" : "other"
       if (answer._tag === "Started") this.epochs.set(id, epoch)
@@ -131,7 +182,7 @@ export class Real {
       this.clients[by]!.claim({ incarnation: this.incarnations[by]!, served, queues: null, limit: 100 }),
       ({ claimed }) =>
         claimed.map(({ row }) => {
-          const id = row.workflowId.slice(this.prefix.length + 1) as Id
+          const id = this.shortOf(row.workflowId)
           this.epochs.set(id, row.epoch)
           return id
         }).sort()
@@ -143,8 +194,14 @@ export class Real {
   }
 
   private advance(store: StoreService, action: Extract<Action, { _tag: "Advance" }>, model: Model) {
-    const { consumes, end, event: value, id, late, records, rollback } = action
-    const { inbox, nextStep, phase, steps } = model.workflows.get(id)!
+    const { child, consumes, end, event: value, id, late, records, rollback } = action
+    const { executor, inbox, nextStep, phase, steps } = model.workflows.get(id)!
+    const born = child === null ? [] : [{
+      ...this.asked(child.id, child.payload, child.place === null ? executor : null, child.place ?? { _tag: "Large" }),
+      parentId: this.idOf(id),
+      parentStepId: nextStep,
+      detached: child.detached
+    }]
     // The numbers are the store's: a wake may count.
     const numbers = Effect.all([
       Effect.map(store.inboxes([this.idOf(id)]), (counts) => counts.get(this.idOf(id)) ?? 0),
@@ -155,13 +212,21 @@ export class Real {
         records: Array.from({ length: records }, (_, i) =>
           // A value of its own: nothing that was refused is taken for what comes after it.
           record(nextStep + i, { seq: steps.length + i + 1, value: String(++this.count), rollback })),
+        children: born,
         events: records > 0 && value !== null ? [event("e", String(value), nextStep)] : [],
         consumes: records > 0 && consumes && seq !== undefined ? [{ seq, stepId: nextStep }] : [],
         end: this.endOf(end, phase, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
       })
     return Effect.map(
       Effect.flatMap(numbers, (numbers) => submit(store, operation(numbers))),
-      (answer) => answer._tag.toLowerCase()
+      (answer) => {
+        const [first] = answer._tag === "Recorded" ? answer.children : []
+        if (first === undefined) return answer._tag.toLowerCase()
+        if (first._tag === "Started") this.epochs.set(child!.id, born[0]!.epoch)
+        return `recorded, its child ${
+          first._tag === "Started" ? "started" : first._tag === "Exists" && first.same ? "same" : "other"
+        }`
+      }
     )
   }
 
@@ -214,7 +279,8 @@ export class Real {
         due: row.wakeAt === null || row.phase === "done" ? "no" : row.wakeAt <= now ? "now" : "later",
         unread: unread.map(({ messageId }) => messageId),
         event: events.length === 0 ? null : Number(events[0]!.value),
-        steps: history.map(({ stepId }) => stepId)
+        steps: history.map(({ stepId }) => stepId),
+        parent: row.parentId === null ? null : this.shortOf(row.parentId)
       }
     })
   }
