@@ -116,7 +116,7 @@ export const { program: aProgram } = fc.letrec<{ program: Program; op: Op }>((ti
       arbitrary: fc.record({
         _tag: fc.constant("Child" as const),
         program: tie("program"),
-        meanwhile: fc.option(tie("program"), { freq: 1 }),
+        meanwhile: fc.option(tie("program"), { freq: 2 }),
         fails: fc.boolean(),
         reads: fc.boolean()
       })
