@@ -130,6 +130,7 @@ onPages("overview, queues, schedules, executors, versions", (claim) => {
     await create.click()
     await dialog.getByRole("alert").waitFor()
     await dialog.getByLabel("Cron").fill("0 8 * * mon")
+    await dialog.getByText("At 08:00, only on Monday").waitFor()
     await dialog.getByLabel("Time zone").fill("Europe/Berlin")
     await dialog.getByLabel("While the one before goes on").selectOption("skip")
     await create.click()

@@ -4,9 +4,9 @@ import { useQuery } from "@tanstack/react-query"
 import { everyInWords, inWords } from "../text/cron.ts"
 import { Text } from "./Text.tsx"
 
-export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
-  const { cron = "", intervalMs, timeZone } = schedule
-  const words = useQuery({
+/** A cron in plain words; undefined: it is none, or they are still being loaded. */
+export const useCronInWords = (cron: string): string | undefined =>
+  useQuery({
     queryKey: ["cron", cron],
     queryFn: () => inWords(cron),
     enabled: cron !== "",
@@ -14,6 +14,10 @@ export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
     retry: false,
     refetchInterval: false
   }).data
+
+export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
+  const { cron = "", intervalMs, timeZone } = schedule
+  const words = useCronInWords(cron)
   if (intervalMs !== undefined) return <span>{everyInWords(intervalMs)}</span>
   return (
     <span>

@@ -7,6 +7,7 @@ import { definitions, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
+import { useCronInWords } from "../../components/Rule.tsx"
 import { useWorkflowInput } from "../../components/WorkflowInput.tsx"
 
 const kinds = { cron: "At times (cron)", interval: "At intervals" } as const
@@ -33,6 +34,7 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
   const [overlap, setOverlap] = useState<keyof typeof overlaps>("allow")
   const navigate = useNavigate()
   const input = useWorkflowInput(workflow)
+  const words = useCronInWords(cron.trim())
   const every = Number(seconds)
   const isDue = kind === "cron" ? cron.trim() !== "" : Number.isSafeInteger(every) && every >= 1
   const ready = name !== "" && isDue && input.ready
@@ -68,7 +70,13 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
       {kind === "cron"
         ? (
           <>
-            <TextField label="Cron" hint="As in 30 9 * * mon-fri" value={cron} set={setCron} maxLength={200} />
+            <TextField
+              label="Cron"
+              hint={words ?? "As in 30 9 * * mon-fri"}
+              value={cron}
+              set={setCron}
+              maxLength={200}
+            />
             <TextField
               label="Time zone"
               hint="As in Europe/Berlin"
