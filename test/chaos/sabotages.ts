@@ -183,5 +183,19 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     by:
       "      Effect.catch((error) => Effect.succeed(entries.map(() => ({ _tag: \"Rejected\", detail: String(error) }) as Answer))),\n      Effect.catchCause",
     test: simulated
+  },
+  {
+    name: "rollbacks run in the order of their steps",
+    file: `${core}/execution.ts`,
+    replace: ".sort((a, b) => b.record.seq - a.record.seq)",
+    by: ".sort((a, b) => a.record.seq - b.record.seq)",
+    test: simulated
+  },
+  {
+    name: "what was taken away while its claim was on the way begins",
+    file: `${core}/executions.ts`,
+    replace: "    if ((this.over.get(owned.workflowId) ?? -1) >= owned.epoch) return\n",
+    by: "",
+    test: ["test/engine/ownership.test.ts", "is on the way"]
   }
 ]
