@@ -91,10 +91,9 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "what dead executors leave is looked for only at the start",
     file: `${core}/executor.ts`,
-    replace:
-      "      if (this.stopping) return Effect.void\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
+    replace: "          Effect.andThen(this.core.store.sweep(sweepBatch))\n",
     by:
-      "      if (this.stopping || (this as any).swept) return Effect.void\n      ;(this as any).swept = true\n      return Effect.flatMap(\n        Effect.andThen(this.serving.tell",
+      "          Effect.andThen((this as any).swept\n            ? Effect.succeed({ released: 0, deadLettered: [], expired: [], more: false })\n            : this.core.store.sweep(sweepBatch)),\n          Effect.tap(() => Effect.sync(() => void ((this as any).swept = true)))\n",
     test: onPostgres
   },
   {
