@@ -15,6 +15,7 @@ import { toStoreError } from "./errors.ts"
 
 /** PostgreSQL takes payloads below 8000 bytes. */
 const payloadBytes = 7_900
+const patience = "10 seconds"
 /** Beyond this many waiting hints, new ones are dropped. */
 const capacity = 20_000
 
@@ -153,7 +154,8 @@ export const make = Effect.fnUntraced(function*(
           pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [
             channel,
             encode([head, ...rest], self)
-          ])
+            // Whoever is silent for so long is gone, and heartbeats need the connection.
+          ]).pipe(Effect.timeout(patience))
       )
     ),
     Effect.ignore,
