@@ -395,7 +395,8 @@ export const cancelAll = (
     (core, ids) =>
       Effect.map(
         Managing.cancelEach(core, ids, options),
-        (answers) => answers.filter(({ result }) => result === "cancelled").length
+        // Of those that were asked for: children that go along are none of them.
+        (answers) => answers.slice(0, ids.length).filter(({ result }) => result === "cancelled").length
       )
   )
 

@@ -712,7 +712,8 @@ export interface StoreService
   /**
    * Sets `CANCELLED` and raises the epoch at once. With `children`, also every child that is not detached, however deep.
    * One with rollbacks is then due: when its owner's lease ends, or as soon as a living owner has learned of it by a
-   * heartbeat (at the latest by the one after), so that no rollback overlaps a step that is being interrupted.
+   * heartbeat (at the latest by the one after), so that no rollback overlaps a step that is being interrupted. Returns an
+   * answer for each id, in their order, and then one for each other workflow that was cancelled as a descendant.
    */
   readonly cancel: (
     workflowIds: ReadonlyArray<string>,

@@ -138,7 +138,12 @@ export const cancelling: Suite = (claim) => {
         yield* born("p-0", childOf("p-0", 0, { owner }))
         yield* born("p-0-0", childOf("p-0-0", 0))
         yield* born("p-1", childOf("p-1", 0))
-        yield* cancel(store, ["p"])
+        const [answer, ...others] = yield* cancel(store, ["p"])
+        assert.deepStrictEqual(answer, { workflowId: "p", result: "cancelled", phase: "done" })
+        assert.deepStrictEqual(
+          others.toSorted((a, b) => a.workflowId < b.workflowId ? -1 : 1),
+          ["p-0", "p-0-0", "p-0-0-0", "p-2"].map((workflowId) => ({ workflowId, result: "cancelled", phase: "done" }))
+        )
         const reasonOf = (id: string) => Effect.map(store.get(id), (row) => [row!.status, row!.reason])
         assert.deepStrictEqual(yield* reasonOf("p"), ["CANCELLED", cancelled("user")])
         for (const id of ["p-0", "p-2", "p-0-0", "p-0-0-0"]) {

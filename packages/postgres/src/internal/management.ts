@@ -18,20 +18,28 @@ export const make = (database: Database) => {
     Effect.map(
       retryLocks(database.run(
         `SELECT id_, result_, phase_, status_ FROM ${s}.cancel_1($1::integer, $2::text[], $3::text, $4::text, `
-          + "$5::boolean) WHERE asked_",
+          + "$5::boolean) ORDER BY id_",
         [lockMs, workflowIds, options.reason, options.childReason, options.children]
       )),
-      (rows) =>
-        inOrder(workflowIds, rows, (workflowId, [, result, phase, status]): CancelAnswer => {
-          switch (result) {
-            case "cancelled":
-              return { workflowId, result, phase: phase as Phase }
-            case "done":
-              return { workflowId, result, status: status as WorkflowStatus }
-            default:
-              return { workflowId, result: "unknown" }
+      (rows) => {
+        const asked = new Set(workflowIds)
+        // A row of one that was not asked for is of a descendant that this has cancelled.
+        const descendants = rows.map(([id]) => id as string).filter((id) => !asked.has(id))
+        return inOrder(
+          [...workflowIds, ...descendants],
+          rows,
+          (workflowId, [, result, phase, status]): CancelAnswer => {
+            switch (result) {
+              case "cancelled":
+                return { workflowId, result, phase: phase as Phase }
+              case "done":
+                return { workflowId, result, status: status as WorkflowStatus }
+              default:
+                return { workflowId, result: "unknown" }
+            }
           }
-        })
+        )
+      }
     )
 
   const resume = (workflowIds: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError> =>

@@ -6,7 +6,7 @@ import { createFunction, readCommitted } from "./function.ts"
  * workflow between. One level after the other: a parent's row is locked before its children are looked for, so none
  * can be added meanwhile, for a child is only ever inserted under its parent's fence.
  *
- * Returns a row per workflow that was cancelled (`asked_` false: as a child), and one per asked id that was not.
+ * Returns a row per workflow that was cancelled, children included, and one per asked id that was not.
  *
  * Invariant: a cancelled workflow's epoch is raised in the same commit, so its owner can write nothing more. With a
  * successful step that declared a rollback it goes on, unowned and due, in phase `compensate`; else it is done.
@@ -20,7 +20,7 @@ export const cancel = (s: string): string =>
   createFunction({
     name: `${s}.cancel_1`,
     parameters: ["p_lock_ms integer", "p_ids text[]", "p_reason text", "p_child_reason text", "p_children boolean"],
-    returns: "TABLE (id_ text, asked_ boolean, result_ text, phase_ text, status_ text)",
+    returns: "TABLE (id_ text, result_ text, phase_ text, status_ text)",
     volatility: "VOLATILE",
     body: `
 #variable_conflict use_column
@@ -132,11 +132,11 @@ ${finish(s, "v_done", "'CANCELLED'", "v_reason", "o.epoch + 1")}
   END LOOP;
 
   RETURN QUERY
-    SELECT k.id, k.id = ANY (p_ids), 'cancelled', 'compensate', 'CANCELLED' FROM unnest(v_all_going) k(id)
+    SELECT k.id, 'cancelled', 'compensate', 'CANCELLED' FROM unnest(v_all_going) k(id)
     UNION ALL
-    SELECT k.id, k.id = ANY (p_ids), 'cancelled', 'done', 'CANCELLED' FROM unnest(v_all_done) k(id);
+    SELECT k.id, 'cancelled', 'done', 'CANCELLED' FROM unnest(v_all_done) k(id);
   RETURN QUERY
-    SELECT k.id, true, CASE WHEN w.status IS NULL THEN 'unknown' ELSE 'done' END, NULL::text, w.status::text
+    SELECT k.id, CASE WHEN w.status IS NULL THEN 'unknown' ELSE 'done' END, NULL::text, w.status::text
     FROM (SELECT DISTINCT p.id FROM unnest(p_ids) p(id)) k
     LEFT JOIN LATERAL (SELECT w.status FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w ON true
     WHERE k.id <> ALL (v_all_going) AND k.id <> ALL (v_all_done);
