@@ -35,6 +35,17 @@ const cases: ReadonlyArray<Case> = [
     given: { concurrency: taken, executorConcurrency: taken, rateLimit },
     item: ["w", { priority: 9 }, { name: "Aside" }]
   },
+  {
+    name: "within a rate that it uses up, with what nobody here serves before it",
+    given: { rateLimit },
+    item: ["w", { priority: 9 }, { name: "Aside" }]
+  },
+  {
+    name: "within a rate of a partitioned queue that it uses up, with very many keys that nobody here serves",
+    given: { rateLimit, partitioned: perKey() },
+    item: ["w", { partitionKey: "key" }, { name: "Aside" }],
+    key: "'key' || n"
+  },
   { name: "without limits, of very many that wait", given: {}, item: ["w"], itself: true },
   {
     name: "within limits, of very many that wait",
@@ -87,9 +98,10 @@ const setUp = Effect.gen(function*() {
   yield* store.join({ incarnation: "i", executorId: "i", version: "1" }, 36_000_000)
   const claim = Effect.gen(function*() {
     yield* connection.query("BEGIN")
+    // One more than it gets, so that it also looks when the rest may start.
     const { rows } = yield* connection.query(
       `SELECT claimed_->'row'->>'workflowId' AS id
-       FROM ${schema}.claim_1('i', '{Order,Never}', '{1,1}', NULL, ${taken}) WHERE claimed_ IS NOT NULL`
+       FROM ${schema}.claim_1('i', '{Order,Never}', '{1,1}', NULL, ${taken + 1}) WHERE claimed_ IS NOT NULL`
     )
     const read = yield* connection.query(
       `SELECT coalesce(sum(idx_tup_fetch), 0)::float8 AS fetched,

@@ -38,6 +38,29 @@ export const rates: Suite = (claim) => {
       })
   )
 
+  claim("the claim that uses a rate up tells when the rest may start", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store, { rateLimit: rate(2) })
+      yield* enqueue(store, rounds(3).map((index) => queued(`${index}`)))
+      const { claimed, nextDueAt } = yield* claimQueued(store, "i")
+      const { startedAt } = (yield* store.get("0"))!
+      assert.deepStrictEqual([claimed.length, nextDueAt], [2, startedAt! + periodMs])
+      yield* store.adjustClock(nextDueAt! - (yield* store.now))
+      const last = yield* claimQueued(store, "i")
+      assert.deepStrictEqual([last.claimed.length, last.nextDueAt], [1, null])
+    }))
+
+  claim(
+    "the claim that uses the rate of a partitioned queue up tells when the rest may start",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { rateLimit: rate(1), partitioned: perKey() })
+        yield* enqueue(store, [queued("x", { partitionKey: "x" }), queued("y", { partitionKey: "y" })])
+        const { nextDueAt } = yield* claimQueued(store, "i")
+        assert.strictEqual(nextDueAt, (yield* store.get("x"))!.startedAt! + periodMs)
+      })
+  )
+
   claim(
     "what wakes has started before: it counts no more, and waits for no window",
     ({ store }) =>

@@ -155,6 +155,7 @@ DECLARE
   v_rate jsonb;
   v_keyed jsonb;
   v_budget bigint := p_limit;
+  v_room bigint;
   v_ids text[];
   v_keys text[];
   v_taken text[];
@@ -179,12 +180,10 @@ ${withinExecutor(s)}
   END IF;
 
   IF v_budget > 0 AND v_paused IS NOT TRUE THEN
+    v_room := v_budget;
     IF v_rate IS NOT NULL THEN
-      SELECT least(v_budget, r.left_), r.next_ INTO v_budget, v_next
+      SELECT least(v_budget, r.left_) INTO v_budget
       FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, v_budget, v_now) r;
-      IF v_budget = 0 AND NOT ${waits(s)} THEN
-        v_next := NULL;
-      END IF;
     END IF;
     IF v_budget > 0 AND v_keyed IS NULL THEN${pickWaiting(s)}
     ELSIF v_budget > 0 THEN
@@ -221,6 +220,11 @@ ${own(s, "p_executor", "p_version")}
     IF v_keyed IS NOT NULL THEN
       PERFORM ${s}.partition_1(p_queue, v_keys, v_keyed, v_now);
     END IF;
+  END IF;
+  -- also where what was just taken used the rate up: nobody else tells when the rest may start
+  IF v_rate IS NOT NULL AND v_room > coalesce(cardinality(v_ids), 0) AND ${waits(s)} THEN
+    SELECT r.next_ INTO v_next
+    FROM ${s}.rate_left_1(p_queue, '', (v_rate ->> 'limit')::bigint, (v_rate ->> 'periodMs')::bigint, 1, v_now) r;
   END IF;
   IF v_keyed ->> 'rateLimit' IS NOT NULL THEN
     SELECT least(v_next, min(b.at)) INTO v_next
