@@ -429,7 +429,9 @@ class Run {
       const { reason } = result.failure
       if (reason._tag !== "DuplicateEnqueued") return Effect.die(result.failure)
       const { deduplicationId, workflowId: holder } = reason
-      return Effect.succeed([{ _tag: "Duplicate", queue, deduplicationId, holder }])
+      // The holder may be another of a bulk that was refused: then it was never there.
+      const told: What = { _tag: "Duplicate", queue, deduplicationId, holder }
+      return Effect.succeed(this.tasks.get(holder)!.state === "asked for" ? [] : [told])
     }
     if (result.success !== id) {
       return Effect.succeed([

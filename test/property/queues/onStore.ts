@@ -195,17 +195,20 @@ class Run {
     const asked = bulk
       ? Effect.map(
         write(store, [{ _tag: "StartMany", starts, refuseDuplicates: onDuplicate === "fail" }]),
-        ([answer]): ReadonlyArray<Answer> =>
+        ([answer]): ReadonlyArray<readonly [Start, Answer]> =>
           answer!._tag === "StartedMany"
-            ? answer!.starts
+            ? starts.map((start, index) => [start, answer!.starts[index]!])
             : answer!._tag === "StartRefused"
-            ? [answer!.answer]
-            : [answer!]
+            ? refused(starts, answer!)
+            : [[starts[0]!, answer!]]
       )
-      : write(store, starts)
+      : Effect.map(
+        write(store, starts),
+        (answers): ReadonlyArray<readonly [Start, Answer]> => starts.map((start, index) => [start, answers[index]!])
+      )
     return this.history.call(asked, (answers) =>
       Effect.map(
-        Effect.forEach(answers, (answer, index) => this.answered(store, starts[index]!, answer, index, bulk)),
+        Effect.forEach(answers, ([start, answer], index) => this.answered(store, start, answer, index, bulk)),
         (whats) => whats.flat()
       ))
   }
@@ -370,3 +373,12 @@ class Run {
     )
   }
 }
+
+/** The start that refused the others. A holder that is one of them is none: it was never there. */
+const refused = (
+  starts: ReadonlyArray<Start>,
+  { answer, index }: Extract<Answer, { _tag: "StartRefused" }>
+): ReadonlyArray<readonly [Start, Answer]> =>
+  answer._tag === "Duplicate" && starts.some(({ workflowId }) => workflowId === answer.workflowId)
+    ? []
+    : [[starts[index]!, answer]]

@@ -50,7 +50,7 @@ export const names = ["first", "second"] as const
 
 const maybe = (to: number) => fc.option(fc.integer({ min: 1, max: to }))
 const rate = (limit: number, periodMs: number) =>
-  fc.option(fc.record({ limit: fc.integer({ min: 1, max: limit }), periodMs: fc.constant(periodMs) }), { freq: 1 })
+  fc.option(fc.record({ limit: fc.integer({ min: 1, max: limit }), periodMs: fc.constant(periodMs) }), { freq: 2 })
 
 const least = (limit: number | null, ...bounds: ReadonlyArray<number | null>): number | null =>
   limit === null ? null : Math.min(limit, ...bounds.map((bound) => bound ?? Infinity))
@@ -83,7 +83,7 @@ const limits = (partitioned: boolean): fc.Arbitrary<QueueLimits> =>
         rateLimit: rate(2, 5_000)
       })
       : fc.constant(null),
-    ageingMs: fc.option(fc.constantFrom(500, 2_000), { freq: 1 })
+    ageingMs: fc.option(fc.constantFrom(500, 2_000), { freq: 2 })
   }).map(sensible)
 
 const priority = fc.constantFrom(0, 0, 1, 2, 3, 2_147_483_647)
@@ -94,7 +94,7 @@ const item: fc.Arbitrary<Item> = fc.record({
   name: fc.constantFrom(0, 0, 1),
   partition: fc.nat({ max: 2 }),
   priority,
-  deduplication: fc.option(fc.nat({ max: 2 }), { freq: 1 }),
+  deduplication: fc.option(fc.nat({ max: 2 }), { freq: 2 }),
   delayMs: fc.constantFrom(0, 0, 0, 1_000, 3_000)
 })
 

@@ -232,12 +232,14 @@ type RateOf = (limits: QueueLimits) => QueueLimits["rateLimit"]
 const ofQueue: RateOf = (limits) => limits.rateLimit
 const ofPartition: RateOf = (limits) => limits.partitioned?.rateLimit ?? null
 
-/** The claims of admissions that the rate limit counts, up to this one. */
-const counted = (known: Known, rateOf: RateOf, queue: string, key: string | undefined, until: Claim) =>
+/** The claims of admissions that the rate limit counts, up to this one: certainly, or (`maybe`) also those of a change of it. */
+const counted = (known: Known, rateOf: RateOf, queue: string, key: string | undefined, until: Claim, maybe = false) =>
   known.claims
-    .filter((claim) =>
-      claim.to <= until.to && known.limits(queue, made(claim)).every((limits) => rateOf(limits) !== null)
-    )
+    .filter((claim) => {
+      const rates = known.limits(queue, made(claim)).map(rateOf)
+      return claim.to <= until.to &&
+        (maybe ? rates.some((rate) => rate !== null) : rates.every((rate) => rate !== null))
+    })
     .flatMap((claim) =>
       claim.took.filter((id) => {
         const birth = known.births.get(id)!
@@ -445,12 +447,13 @@ const canTake = (known: Known, claim: Claim, { states, without }: After, birth: 
   return !rates || freeAt(known, claim, limits, birth, without) <= claim.at
 }
 
-/** From when on the rate limits let one more start. */
+/** From when on, at the latest, the rate limits let one more start. */
 const freeAt = (known: Known, claim: Claim, limits: QueueLimits, birth: Birth, without?: string): number => {
   const of = (rateOf: RateOf, key: string | undefined): number => {
     const rate = rateOf(limits)
     if (rate === null) return 0
-    const starts = counted(known, rateOf, birth.queue, key, claim).map(({ until }) => until).toSorted((a, b) => a - b)
+    const starts = counted(known, rateOf, birth.queue, key, claim, true).map(({ until }) => until)
+      .toSorted((a, b) => a - b)
     // One start less, the newest, where one was not taken.
     const gone = without !== undefined && (key === undefined || known.births.get(without)!.partitionKey === key)
     const left = gone ? starts.slice(0, -1) : starts
