@@ -98,6 +98,34 @@ export const rates: Suite = (claim) => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x2", "x3"])
     }))
 
+  claim("a key whose window is over while its queue is full is no time to come", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store, { concurrency: 1, partitioned: perKey({ rateLimit: rate(1) }) })
+      yield* enqueue(store, [queued("x0", { partitionKey: "x" }), queued("x1", { partitionKey: "x" })])
+      yield* enqueue(store, [queued("y", { partitionKey: "y" })])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0"])
+      yield* finish(store, "i", ["x0"])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["y"])
+      yield* store.adjustClock(periodMs)
+      const { claimed, nextDueAt } = yield* claimQueued(store, "i")
+      assert.deepStrictEqual([claimed, nextDueAt], [[], null])
+      yield* finish(store, "i", ["y"])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
+    }))
+
+  claim("a key whose window is over waits for that of its queue", ({ store }) =>
+    Effect.gen(function*() {
+      const own = { limit: 1, periodMs: periodMs / 2 }
+      yield* withQueue(store, { rateLimit: rate(1), partitioned: perKey({ rateLimit: own }) })
+      yield* enqueue(store, [queued("x0", { partitionKey: "x" }), queued("x1", { partitionKey: "x" })])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0"])
+      const { startedAt } = (yield* store.get("x0"))!
+      yield* finish(store, "i", ["x0"])
+      yield* store.adjustClock(own.periodMs)
+      const { claimed, nextDueAt } = yield* claimQueued(store, "i")
+      assert.deepStrictEqual([claimed, nextDueAt], [[], startedAt! + periodMs])
+    }))
+
   claim(
     "a rate and a concurrency both hold, and the queue's rate holds over all keys",
     ({ store }) =>

@@ -121,7 +121,10 @@ const doing: fc.Arbitrary<Doing> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ _tag: fc.constantFrom("Wake" as const, "Wake", "Cancel", "Resume"), pick }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Priority" as const), pick, priority }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Pause" as const), queue, paused: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Clock" as const), ms: fc.constantFrom(700, 2_500, 11_000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ _tag: fc.constant("Clock" as const), ms: fc.constantFrom(700, 2_500, 6_000, 11_000) })
+  },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constantFrom("Lapse" as const, "Leave") }) }
 )
 

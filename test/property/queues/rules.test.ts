@@ -309,6 +309,12 @@ describe("a history is bad", () => {
   )
 
   bad(
+    "when an executor is told to come at a time that is over",
+    history(limited(), claimed([], { ...all, at: 60, nextDueAt: 60 })),
+    /told at 60 to come at 60/
+  )
+
+  bad(
     "when one runs twice at once",
     history(limited(), enqueued("a"), claimed(["a"]), claimed(["a"], { executor: "j" }), ended("a")),
     /while it was in memory elsewhere/
@@ -382,6 +388,18 @@ describe("a history is good", () => {
       ended("e")
     )
   )
+
+  good("when a start overlapped the giving of a rate, which may count it", [
+    at(0, 1, limited()),
+    at(2, 3, enqueued("a")),
+    at(4, 5, enqueued("b")),
+    at(6, 9, claimed(["a"], { at: 50 })),
+    at(7, 8, limited({ rateLimit: { limit: 1, periodMs: 100 } })),
+    at(10, 11, claimed([], { ...all, at: 60, nextDueAt: 150 })),
+    at(12, 13, claimed(["b"], { at: 150 })),
+    at(14, 15, ended("a")),
+    at(16, 17, ended("b"))
+  ])
 
   good("when calls overlap, and what they did may have come in the order that is right", [
     at(0, 1, limited({ concurrency: 1 })),

@@ -14,7 +14,7 @@
  *   taken: outside of partitions, of a name that the executor serves. A claim that is alone also keeps the order between
  *   the first ones of partitions.
  * - **Use.** A claim that is alone, and takes less than it may, leaves nothing that it could take; and it tells when the
- *   first thing comes that only needs time.
+ *   first thing comes that only needs time, which is not over: else its executor would claim without end.
  * - **Once.** Nothing is taken that is in memory elsewhere or has ended; no write of an owner is refused for no reason.
  * - **Deduplication.** No two workflows with one id are active in a queue; who is named as its holder may have been.
  * - **End.** Everything that was accepted has ended as often as it began: once, and once more for each cancel undone.
@@ -391,6 +391,9 @@ const roomUsed = (known: Known, claim: Claim): ReadonlyArray<string> => {
     const at = nextByTime(known, claim, after)
     if (at !== undefined && (claim.nextDueAt === null || claim.nextDueAt > at)) {
       wrong.push(`${claim.executor} was told to come at ${claim.nextDueAt}, and not at ${at}`)
+    }
+    if (claim.nextDueAt !== null && claim.nextDueAt <= claim.at) {
+      wrong.push(`${claim.executor} was told at ${claim.at} to come at ${claim.nextDueAt}, though it left nothing`)
     }
   }
   for (const id of claim.took.filter((id) => known.admits(claim, id))) {

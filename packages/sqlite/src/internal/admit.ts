@@ -170,15 +170,13 @@ export const hasAny = (
   room(database, queue, incarnation, 1, now) > 0 && (
     first(database, queue.name, served, 1).length > 0
     || firstHead(database, queue, served, incarnation) !== undefined
-    || isFreed(database, queue.name, now)
+    || Partition.isFreed(database, queue.name, now)
   )
 
-const isFreed = (database: Database, queue: string, now: number): boolean => {
-  const at = Partition.nextFreeAt(database, queue)
-  return at !== null && at <= now
-}
-
-/** When a rate limit lets the next one start; null: none holds anything back. */
+/**
+ * When a rate limit lets the next one start; null: none holds anything back. Never a time that is over: a key that may go
+ * on, but has no place in its queue, waits for that place, or for the queue's own rate.
+ */
 export const nextFreeAt = (
   database: Database,
   queue: Queue.Queue,
@@ -190,8 +188,9 @@ export const nextFreeAt = (
   const own = rateLimit === null ? null : Rate.freeAt(database, queue.name, null, rateLimit, now)
   const waits = own !== null
     && (pairsIn(database, plain, queue.name, served).length > 0 ||
-      pairsIn(database, ready, queue.name, served).length > 0)
-  const ofPartition = Partition.nextFreeAt(database, queue.name)
+      pairsIn(database, ready, queue.name, served).length > 0 ||
+      Partition.isFreed(database, queue.name, now))
+  const ofPartition = Partition.nextFreeAt(database, queue.name, now)
   if (!waits) return ofPartition
   return ofPartition === null ? own : Math.min(own, ofPartition)
 }

@@ -83,9 +83,18 @@ export const lookAtFreed = (database: Database, queue: string, now: number): voi
   for (const { partition_key } of keys) look(database, queue, partition_key, now)
 }
 
-/** When the first of those that a rate limit holds back may start. */
-export const nextFreeAt = (database: Database, queue: string): number | null =>
+/** When the first of those that a rate limit still holds back may start. */
+export const nextFreeAt = (database: Database, queue: string, now: number): number | null =>
   database.get<{ at: number | null }>(
-    "SELECT min(free_at) AS at FROM perdure_partition WHERE queue = ? AND state = 'limited'",
-    queue
+    "SELECT min(free_at) AS at FROM perdure_partition WHERE queue = ? AND state = 'limited' AND free_at > ?",
+    queue,
+    now
   )!.at
+
+/** Whether a rate limit lets one go on that nobody has looked at since. */
+export const isFreed = (database: Database, queue: string, now: number): boolean =>
+  database.get(
+    "SELECT 1 FROM perdure_partition WHERE queue = ? AND state = 'limited' AND free_at <= ? LIMIT 1",
+    queue,
+    now
+  ) !== undefined
