@@ -401,6 +401,16 @@ describe("a history is good", () => {
     at(16, 17, ended("b"))
   ])
 
+  good("when what wakes under a rate is cancelled before its claim has answered", [
+    at(0, 1, limited({ rateLimit: { limit: 1, periodMs: 100 } })),
+    at(2, 3, enqueued("a")),
+    at(4, 5, claimed(["a"], { at: 50 })),
+    at(6, 7, { _tag: "Suspended", id: "a" }),
+    at(8, 9, { _tag: "Awoken", id: "a" }),
+    at(10, 12, claimed(["a"], { executor: "j", at: 60 })),
+    at(11, 13, ended("a", "cancelled"))
+  ])
+
   good("when calls overlap, and what they did may have come in the order that is right", [
     at(0, 1, limited({ concurrency: 1 })),
     at(2, 3, enqueued("a")),

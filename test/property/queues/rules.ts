@@ -54,6 +54,9 @@ const isLater = (a: Fact, b: Fact): boolean => {
   const stage = ({ _tag }: Fact) => _tag === "Enqueued" ? 0 : ["Resumed", "PutBack", "Lost"].includes(_tag) ? 1 : 2
   return stage(a) === stage(b) ? a.to > b.to : stage(a) > stage(b)
 }
+/** Of one workflow. What overlaps the claim that took it, and could only come after that: its end, and who took it next. */
+const follows = (f: Fact, claim: Claim): boolean =>
+  overlap(f, claim) && (f._tag === "Ended" || f._tag === "Parked" || (f._tag === "Claimed" && f.to > claim.to))
 const covers = (a: Span, b: Span): boolean => a.from <= b.from && b.to <= a.to
 
 const leavesQueue: ReadonlyArray<Kind> = ["Ended", "PutBack", "Lost", "Parked"]
@@ -111,7 +114,7 @@ class Known {
 
   /** Whether the claim admits it to its queue; else it was there, suspended. */
   admits(claim: Claim, id: string): boolean {
-    return this.last(id, (f) => f !== claim && f.from < claim.to)?._tag !== "Suspended"
+    return this.last(id, (f) => f !== claim && f.from < claim.to && !follows(f, claim))?._tag !== "Suspended"
   }
 
   /** The last of those facts that say where the workflow is. */
