@@ -8,7 +8,7 @@
  * - **Limits.** When a claim admits, those that certainly have a place in the queue, in its partition, or in the memory of
  *   that executor are no more than the limit allows, as it may have been at that time.
  * - **Rates.** In the period before each admission there were no more admissions than the limit, of those that were made
- *   while the queue had one. To wake, or to be admitted before there was a limit, is none.
+ *   while the queue had one, and has had one since. To wake, or to be admitted before there was a limit, is none.
  * - **Order.** Nothing is admitted while something of the same queue and partition certainly waited all the time that
  *   certainly comes before it (priority, then arrival; with ageing `arrival - priority * ageing`) and could have been
  *   taken: outside of partitions, of a name that the executor serves. A claim that is alone also keeps the order between
@@ -235,13 +235,18 @@ type RateOf = (limits: QueueLimits) => QueueLimits["rateLimit"]
 const ofQueue: RateOf = (limits) => limits.rateLimit
 const ofPartition: RateOf = (limits) => limits.partitioned?.rateLimit ?? null
 
-/** The claims of admissions that the rate limit counts, up to this one: certainly, or (`maybe`) also those of a change of it. */
+/**
+ * The claims of admissions that the rate limit counts, up to this one: certainly, or (`maybe`) those that it may count. A
+ * rate that was taken away meanwhile, and given back, may have forgotten them: PostgreSQL keeps starts for as long as the
+ * longest rate that the queue has at the time.
+ */
 const counted = (known: Known, rateOf: RateOf, queue: string, key: string | undefined, until: Claim, maybe = false) =>
   known.claims
     .filter((claim) => {
-      const rates = known.limits(queue, made(claim)).map(rateOf)
-      return claim.to <= until.to &&
-        (maybe ? rates.some((rate) => rate !== null) : rates.every((rate) => rate !== null))
+      const rates = (span: Span) => known.limits(queue, span).map(rateOf)
+      return claim.to <= until.to && (maybe
+        ? rates(made(claim)).some((rate) => rate !== null)
+        : rates({ ...made(claim), to: until.to }).every((rate) => rate !== null))
     })
     .flatMap((claim) =>
       claim.took.filter((id) => {
