@@ -29,8 +29,8 @@ const within = <A, E, R, E2>(
       ))
   )
 
-/** How long what nobody waits for any more may go on. */
-const abandonedMs = 60_000
+/** How long what nobody waits for any more may go on: longer than a connection takes to be made, or not to be. */
+const abandonedMs = 10_000
 
 /**
  * A database that neither answers nor closes the connection must not stop anybody: after so long the answer counts as
