@@ -61,7 +61,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: `          doubtful = true
           return again(50, tries)`,
     by: "          return refused(new Error(message))",
-    test: everything
+    test: ["test/engine/doubts.test.ts"]
   },
   {
     name: "a commit whose answer is lost counts as made",
@@ -102,7 +102,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),",
     by:
       "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs + Date.now() - Math.round(performance.timeOrigin + performance.now())),",
-    test: onPostgres
+    test: ["packages/perdure/test/executor.test.ts", "whatever the clock"]
   },
   {
     name: "a beat that was given up still acts on what it is told",

@@ -164,6 +164,31 @@ it.effect("a lease that is lost while nobody can join is counted as lost once", 
     assert.deepStrictEqual([joins, (yield* lost) - before], [6, 1])
   }))
 
+it.effect("a lease is asked for as long as it is, whatever the clock of the process says", () =>
+  Effect.gen(function*() {
+    const real = Date.now
+    yield* Effect.acquireRelease(
+      Effect.sync(() => (Date.now = () => real() + 600_000)),
+      () => Effect.sync(() => (Date.now = real))
+    )
+    const leases = new Set<number>()
+    let beats = 0
+    yield* loopOn({
+      claim: () => Effect.succeed(nothing),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([]),
+      join: (_, leaseMs) => Effect.sync(() => leases.add(leaseMs).size),
+      heartbeat: (_, leaseMs) =>
+        Effect.sync(() => {
+          beats++
+          leases.add(leaseMs)
+          return { now: 1, latestVersion: "", alive: true, revoked: [] }
+        })
+    })
+    yield* until(() => beats > 2)
+    assert.deepStrictEqual([...leases], [3_600_000])
+  }))
+
 it.effect("a beat that is answered after it was given up neither joins again nor stops what runs by then", () =>
   Effect.gen(function*() {
     const late = yield* Deferred.make<void>()

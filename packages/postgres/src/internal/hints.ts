@@ -6,16 +6,18 @@ import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createHash, randomUUID } from "node:crypto"
-import type { Hint, StoreService } from "perdure/Store"
+import { type Hint, StoreError, type StoreService, StoreUnavailable } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { toStoreError } from "./errors.ts"
 
 /** PostgreSQL takes payloads below 8000 bytes. */
 const payloadBytes = 7_900
 const patience = "10 seconds"
+/** How often it is made sure that notifications arrive. */
+const askEvery = "10 seconds"
 /** Beyond this many waiting hints, new ones are dropped. */
 const capacity = 20_000
 
@@ -78,10 +80,11 @@ const encode = (hints: Iterable<Hint>, self: string): Array<string> => {
   return payloads
 }
 
-/** What cannot be read (another release's) is skipped: hints are never relied on. */
-const decode = (payload: string, self: string): Array<Hint> => {
+/** What cannot be read (another release's) is skipped: hints are never relied on. `by`: null, whoever used SQL alone. */
+const decode = (payload: string): { readonly by: string | null; readonly hints: ReadonlyArray<Hint> } => {
   const lines = payload.split("\n")
-  return lines[0] === sender + self ? [] : lines.flatMap(hintOf)
+  const [first] = lines as [string]
+  return { by: first.startsWith(sender) ? first.slice(sender.length) : null, hints: lines.flatMap(hintOf) }
 }
 
 const hintOf = (line: string): ReadonlyArray<Hint> => {
@@ -113,6 +116,10 @@ const subjectOf = (text: string): { readonly workflowId: string; readonly key: s
   const tab = text.indexOf("\t")
   return { workflowId: text.slice(0, tab), key: text.slice(tab + 1) }
 }
+
+const silence = new StoreError({
+  reason: new StoreUnavailable({ message: "Notifications of this process do not come back: its connection is silent" })
+})
 
 type Hints = Pick<StoreService, "hint" | "hints">
 
@@ -163,19 +170,42 @@ export const make = Effect.fnUntraced(function*(
     Effect.forkScoped
   )
 
-  const elsewhere = Stream.unwrap(
-    PgConnection.make({ ...config, prepare: false }).pipe(
-      Effect.flatMap((connection) => connection.listen(channel)),
-      Effect.map((notifications) =>
-        Stream.fromQueue(notifications).pipe(
-          Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
-          Stream.map(({ payload }) => decode(payload, self)),
-          Stream.flattenIterable,
-          Stream.mapError(toStoreError)
-        )
-      ),
-      Effect.mapError(toStoreError)
+  /** Own notifications come back as well, which shows that any do. */
+  let heard = false
+  const listened = Effect.gen(function*() {
+    const connected = yield* Scope.make()
+    const listening = yield* Scope.make()
+    // The connection first: else UNLISTEN would be waited for, on a silent one without end.
+    yield* Effect.addFinalizer((exit) => Effect.andThen(Scope.close(connected, exit), Scope.close(listening, exit)))
+    const connection = yield* Scope.provide(PgConnection.make({ ...config, prepare: false }), connected)
+    return yield* Scope.provide(connection.listen(channel), listening)
+  })
+  // A connection on which nothing is said is forgotten by what is between, and neither end is told.
+  const alive = Effect.suspend(() => {
+    heard = false
+    return Effect.ignore(
+      Effect.timeout(pulse.query("SELECT pg_notify($1::text, $2::text)", [channel, sender + self]), patience)
     )
+  }).pipe(
+    Effect.andThen(Effect.sleep(askEvery)),
+    Effect.andThen(Effect.suspend(() => heard ? Effect.void : Effect.fail(silence))),
+    Effect.forever
+  )
+
+  const elsewhere = Stream.unwrap(
+    Effect.map(Effect.mapError(listened, toStoreError), (notifications) =>
+      Stream.fromQueue(notifications).pipe(
+        Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
+        Stream.map(({ payload }) => {
+          const { by, hints } = decode(payload)
+          if (by !== self) return hints
+          heard = true
+          return []
+        }),
+        Stream.flattenIterable,
+        Stream.mapError(toStoreError),
+        Stream.merge(Stream.fromEffectDrain(alive))
+      ))
   )
 
   return {
