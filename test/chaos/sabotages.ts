@@ -94,7 +94,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: "          Effect.andThen(this.core.store.sweep(sweepBatch))\n",
     by:
       "          Effect.andThen((this as any).swept\n            ? Effect.succeed({ released: 0, deadLettered: [], expired: [], more: false })\n            : this.core.store.sweep(sweepBatch)),\n          Effect.tap(() => Effect.sync(() => void ((this as any).swept = true)))\n",
-    test: onPostgres
+    test: ["test/crash/takeover.test.ts", "machines that is gone"]
   },
   {
     name: "leases are by the clock of the process",

@@ -39,7 +39,8 @@ const shownIn = (heading: string): ReadonlyArray<Shown> => {
 const plain = (text: string): string =>
   text
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
-    .replaceAll(/^(?:\[[\d:.]+\] )?([A-Z]+) \(#\d+\)/gm, "$1")
+    .replaceAll(/\b\d\d:\d\d:\d\d\.\d{3}\b/g, "TIME")
+    .replaceAll(/^(?:\[(?:[\d:.]+|TIME)\] )?([A-Z]+) \(#\d+\)/gm, "$1")
     .replaceAll(/\b(?:now|(?:\d+(?:\.\d+)?(?:ms|[dhms]))+ ago)\b/g, "AGO")
     .replaceAll(/\b(?:\d+(?:\.\d+)?(?:ms|[dhms]))+\b/g, "LONG")
     .replaceAll(/127\.0\.0\.1:\d+/g, "ADDRESS")
