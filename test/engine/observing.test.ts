@@ -7,10 +7,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
+import type { Hint } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { onBothStores } from "./harness.ts"
-import { reasonOf, suspends } from "./observing.ts"
+import { eventually, reasonOf, suspends } from "./observing.ts"
 
 const lines = WorkflowStream.make("lines", { value: Schema.String })
 const Quick = Workflow.make("Quick", { payload: Schema.Number, success: Schema.Number })
@@ -66,6 +67,32 @@ onBothStores("watching", (claim) => {
         { workflowId: "w", status: "SUCCESS", steps: 1, attempts: 0 }
       ])
       assert.isTrue(Option.isSome(yield* Fiber.join(heard)))
+    })
+  )
+
+  claim(
+    "changes tell of what the same engine does too: of ends, and of what workflows tell",
+    Effect.fnUntraced(function*(given) {
+      const engine = yield* given.engine(live)
+      const heard: Array<Hint> = []
+      yield* Effect.forkScoped(
+        engine.use(Stream.runForEach(Client.changes, (hint) => Effect.sync(() => void heard.push(hint))))
+      )
+      yield* Effect.yieldNow
+      yield* engine.use(Writing.start(undefined, { workflowId: "w" }))
+      yield* engine.use(Client.start("Quick", { payload: 1, workflowId: "v" }))
+      for (
+        const hint of [
+          { _tag: "Stream", workflowId: "w", key: "lines" },
+          { _tag: "Done", workflowId: "v" }
+        ] satisfies ReadonlyArray<Hint>
+      ) {
+        yield* eventually(
+          `the hint ${hint._tag}`,
+          Effect.sync(() => heard.some((one) => JSON.stringify(one) === JSON.stringify(hint))),
+          (is) => is
+        )
+      }
     })
   )
 

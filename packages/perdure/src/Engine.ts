@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import type { Core, EngineSettings } from "./internal/core.ts"
 import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops } from "./internal/executor.ts"
-import { hear } from "./internal/hearing.ts"
+import { hear, tell } from "./internal/hearing.ts"
 import { invalid } from "./internal/invalid.ts"
 import { Journal, untilItPasses } from "./internal/journal.ts"
 import { loop } from "./internal/loop.ts"
@@ -26,7 +26,7 @@ import { Scheduler } from "./internal/scheduler.ts"
 import { attemptSync } from "./internal/starting.ts"
 import { Waiters } from "./internal/waiters.ts"
 import { Watching } from "./internal/watching.ts"
-import { type Hint, Store, type StoreError } from "./Store.ts"
+import { Store, type StoreError } from "./Store.ts"
 import { fromStoreError, type WorkflowError } from "./WorkflowError.ts"
 import type { WorkflowQueue } from "./WorkflowQueue.ts"
 
@@ -202,10 +202,10 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       patienceMs: 30_000
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
-    const listener = globalThis.crypto.randomUUID()
+    let scheduler: Scheduler | undefined = undefined as Scheduler | undefined
     const watching: Watching = new Watching({
       store,
-      hint: (hints) => store.hint(hints, listener),
+      tell: (hints) => run(tell(core, hints)),
       now: () => clock.now(),
       fork: run,
       isRunning: (workflowId) => executor?.isRunning(workflowId),
@@ -219,10 +219,9 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       (workflowId) => watching.ended(workflowId)
     )
     const queues = new Queues(store, run)
-    const hearers = new Set<(hint: Hint) => void>()
     const polls = yield* signal
-    const pollNow = () => void Queue.offerUnsafe(polls, undefined)
-    const base = {
+    // They know each other: what is made below runs what the core starts.
+    const core: Core = {
       store,
       clock,
       journal,
@@ -232,30 +231,25 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       settings,
       context,
       fork,
-      listener,
-      hearers,
-      pollNow
+      listener: globalThis.crypto.randomUUID(),
+      hearers: new Set(),
+      pollNow: () => void Queue.offerUnsafe(polls, undefined),
+      get executor() {
+        return executor
+      },
+      schedulesNow: () => scheduler?.lookNow()
     }
 
     if (!runs) {
       const sentAt = performance.now()
       clock.sync(yield* Effect.mapError(store.now, fromStoreError), sentAt)
-      const core: Core = { ...base, executor: undefined, schedulesNow: () => {} }
       yield* listen(core, polls)
       yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
       return serviceOf(core)
     }
 
     const signals = { claims: yield* signal, beats: yield* signal, sweeps: yield* signal, schedules: yield* signal }
-    // The two know each other: the loops run what the core starts.
-    const core: Core = {
-      ...base,
-      get executor() {
-        return executor
-      },
-      schedulesNow: () => scheduler.lookNow()
-    }
-    const scheduler = new Scheduler(core, signals.schedules)
+    const schedules = scheduler = new Scheduler(core, signals.schedules)
     const loops = executor = new ExecutorLoops(core, signals)
     yield* Effect.mapError(loops.join, fromStoreError)
     for (const queue of options.queues ?? []) {
@@ -264,8 +258,8 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
     // In reverse: first the loops stop being needed, then the workflows are given back, then the journal is empty.
     yield* Effect.addFinalizer(() => Effect.timeoutOption(journal.drained, settings.shutdownMs))
     for (const body of loops.loops) yield* Effect.forkIn(body, scope)
-    yield* Effect.forkIn(loop("schedule", signals.schedules, settings.pollMs, scheduler.fireDue), scope)
-    yield* Effect.addFinalizer(() => scheduler.close)
+    yield* Effect.forkIn(loop("schedule", signals.schedules, settings.pollMs, schedules.fireDue), scope)
+    yield* Effect.addFinalizer(() => schedules.close)
     yield* Effect.addFinalizer(() => loops.shutdown)
     yield* listen(core, polls)
     return serviceOf(core)

@@ -63,7 +63,7 @@ const loopOn = Effect.fnUntraced(function*(answers: Answers) {
     },
     watching: new Watching({
       store,
-      hint: () => Effect.void,
+      tell: () => {},
       now: () => 0,
       fork,
       isRunning: () => false,
@@ -247,13 +247,7 @@ it.effect("a join that is answered after it was given up replaces no later one",
     assert.deepStrictEqual([executor.incarnation(), joined.length, (yield* lost) - before], [joined[2], 3, 1])
   }))
 
-interface Claim {
-  readonly now: number
-  readonly claimed: ReadonlyArray<Claimed>
-  readonly nextDueAt: number | null
-  readonly contended: boolean
-  readonly waiting: boolean
-}
+type Claim = Effect.Success<ReturnType<StoreService["claim"]>>
 
 const away = new StoreError({ reason: new StoreUnavailable({ message: "away" }) })
 

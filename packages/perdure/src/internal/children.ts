@@ -114,10 +114,8 @@ const cancelChild = (core: Core, workflowId: string): void => {
   core.fork(
     core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
       Effect.retry(untilItPasses),
-      Effect.tap(() => {
-        // Wherever it runs it ends at once; in a queue it leaves its place to the next.
-        return tell(core, [{ _tag: "Revoked", incarnation: "*" }])
-      }),
+      // Wherever it runs it ends at once; in a queue it leaves its place to the next.
+      Effect.andThen(tell(core, [{ _tag: "Revoked", incarnation: "*" }])),
       Effect.orDie
     )
   )

@@ -22,8 +22,8 @@ import { Looks, type Question } from "./looks.ts"
 /** What surrounds it. */
 export interface WatchingHost {
   readonly store: StoreService
-  /** Tells everybody but this engine. */
-  readonly hint: (hints: ReadonlyArray<Hint>) => Effect.Effect<void>
+  /** Tells this engine, and everybody else. */
+  readonly tell: (hints: ReadonlyArray<Hint>) => void
   readonly now: () => number
   readonly fork: (effect: Effect.Effect<void>) => void
   /** Whether the workflow is in memory here; undefined: nothing runs here. */
@@ -90,7 +90,7 @@ export class Watching {
     }
   }
 
-  /** Tells this process and the others what this one has written. */
+  /** What this process has written. */
   wrote(written: Written): void {
     const { workflowId } = written
     const hints = [
@@ -98,9 +98,7 @@ export class Watching {
       ...keysOf(written.events).map((key) => ({ _tag: "Event", workflowId, key } as const)),
       ...keysOf(written.entries).map((key) => ({ _tag: "Stream", workflowId, key } as const))
     ]
-    if (hints.length === 0) return
-    for (const hint of hints) this.hear(hint)
-    this.host.fork(this.host.hint(hints))
+    if (hints.length > 0) this.host.tell(hints)
   }
 
   /** The workflow has ended, or may have: what it has not told it never will. */
