@@ -19,9 +19,7 @@ import type { HistoryPart } from "./internal/archiving.ts"
 import * as Awaiting from "./internal/awaiting.ts"
 import * as Bulk from "./internal/bulkManaging.ts"
 import type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
-import * as Codec from "./internal/codec.ts"
 import type { Core } from "./internal/core.ts"
-import type { Definition } from "./internal/definition.ts"
 import * as Erasing from "./internal/erasing.ts"
 import type { RetainOptions } from "./internal/erasing.ts"
 import * as Events from "./internal/events.ts"
@@ -546,17 +544,7 @@ export const waitAll = (workflows: ReadonlyArray<Reference>): Effect.Effect<void
 // internal
 // -----------------------------------------------------------------------------
 
-const untyped: Definition = {
-  name: "workflow",
-  payload: Codec.make<any>(),
-  payloadSchema: undefined,
-  success: Codec.make<any>(),
-  successSchema: undefined,
-  error: undefined,
-  requiredRoles: [],
-  maxRecoveryAttempts: 0,
-  timeoutMs: undefined
-}
+const untyped = Naming.untyped("workflow")
 
 function managed<A>(
   operation: string,

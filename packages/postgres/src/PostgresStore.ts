@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function*(
   const write = yield* Analyze.after(database, analyzed === true, Write.make(database))
   const scope = yield* Effect.scope
   const posted = Effect.suspend(() => Effect.asVoid(Effect.forkIn(Effect.ignore(drain), scope)))
-  const hints = yield* pooler ? Hints.silent : Hints.make(pulse, config, posted)
+  const hints = yield* pooler ? Hints.local : Hints.make(pulse, config, posted)
   const drain = Outbox.make(database, write, hints.hint)
   const sweep = Recovery.make(database)
   const isOurs = Ours.make({ s, storeId: storeId as string, client })

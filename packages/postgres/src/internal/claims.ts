@@ -1,6 +1,6 @@
 /** Taking due workflows, and reading on in a long history. */
 import * as Effect from "effect/Effect"
-import type { AttemptRecord, Claimed, Served, StepRecord, StoreError } from "perdure/Store"
+import type { AttemptRecord, Claimed, StepRecord, StoreError, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { type StoredRow, workflowFrom } from "./rows.ts"
 
@@ -18,21 +18,7 @@ export const make = (database: Database) => {
     `SELECT o.workflow_id, o.epoch FROM ${s}.ownership o WHERE o.executor = $1::text ORDER BY o.workflow_id`
   const historySql = `SELECT ${s}.history_1($1::text, $2::integer)::text`
 
-  const claim = (options: {
-    readonly incarnation: string
-    readonly served: ReadonlyArray<Served>
-    readonly queues: ReadonlyArray<string> | null
-    readonly limit: number
-  }): Effect.Effect<
-    {
-      readonly now: number
-      readonly claimed: ReadonlyArray<Claimed>
-      readonly nextDueAt: number | null
-      readonly contended: boolean
-      readonly waiting: boolean
-    },
-    StoreError
-  > =>
+  const claim: StoreService["claim"] = (options) =>
     Effect.map(
       database.query(claimSql, [
         options.incarnation,

@@ -15,6 +15,7 @@ import { toStoreError } from "./errors.ts"
 
 /** PostgreSQL takes payloads below 8000 bytes. */
 const payloadBytes = 7_900
+/** Whoever is silent for so long is gone, and heartbeats need the connection. */
 const patience = "10 seconds"
 /** How often it is made sure that notifications arrive. */
 const askEvery = "10 seconds"
@@ -123,8 +124,8 @@ const silence = new StoreError({
 
 type Hints = Pick<StoreService, "hint" | "hints">
 
-/** Between the listeners of this process. */
-const local = Effect.gen(function*() {
+/** Between the listeners of this process. All that there is behind a transaction pooler: it has no channel. */
+export const local = Effect.gen(function*() {
   const told = yield* PubSub.dropping<{ readonly hints: ReadonlyArray<Hint>; readonly by: string }>(capacity)
   return {
     hint: (hints: ReadonlyArray<Hint>, by: string) => Effect.asVoid(PubSub.publish(told, { hints, by })),
@@ -136,9 +137,6 @@ const local = Effect.gen(function*() {
   }
 })
 
-/** Behind a transaction pooler there is no channel: other processes are told nothing, and tell nothing. */
-export const silent: Effect.Effect<Hints> = local
-
 export const make = Effect.fnUntraced(function*(
   pulse: Database,
   config: PgConnection.Config,
@@ -149,29 +147,21 @@ export const make = Effect.fnUntraced(function*(
   const self = randomUUID()
   const here = yield* local
   const queue = yield* Queue.dropping<Hint>(capacity)
+  const notify = (payloads: ReadonlyArray<string>) =>
+    pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [channel, payloads]).pipe(
+      Effect.timeout(patience),
+      Effect.ignore
+    )
 
   // one statement however many payloads; lost with the database, and never tried again
   yield* Queue.take(queue).pipe(
     // what is hinted in the same turn goes along
     Effect.tap(Effect.yieldNow),
-    Effect.flatMap((head) =>
-      Effect.flatMap(
-        Queue.clear(queue),
-        (rest) =>
-          pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [
-            channel,
-            encode([head, ...rest], self)
-            // Whoever is silent for so long is gone, and heartbeats need the connection.
-          ]).pipe(Effect.timeout(patience))
-      )
-    ),
-    Effect.ignore,
+    Effect.flatMap((head) => Effect.flatMap(Queue.clear(queue), (rest) => notify(encode([head, ...rest], self)))),
     Effect.forever,
     Effect.forkScoped
   )
 
-  /** Own notifications come back as well, which shows that any do. */
-  let heard = false
   const listened = Effect.gen(function*() {
     const connected = yield* Scope.make()
     const listening = yield* Scope.make()
@@ -180,21 +170,21 @@ export const make = Effect.fnUntraced(function*(
     const connection = yield* Scope.provide(PgConnection.make({ ...config, prepare: false }), connected)
     return yield* Scope.provide(connection.listen(channel), listening)
   })
-  // A connection on which nothing is said is forgotten by what is between, and neither end is told.
-  const alive = Effect.suspend(() => {
-    heard = false
-    return Effect.ignore(
-      Effect.timeout(pulse.query("SELECT pg_notify($1::text, $2::text)", [channel, sender + self]), patience)
-    )
-  }).pipe(
-    Effect.andThen(Effect.sleep(askEvery)),
-    Effect.andThen(Effect.suspend(() => heard ? Effect.void : Effect.fail(silence))),
-    Effect.forever
-  )
 
   const elsewhere = Stream.unwrap(
-    Effect.map(Effect.mapError(listened, toStoreError), (notifications) =>
-      Stream.fromQueue(notifications).pipe(
+    Effect.map(Effect.mapError(listened, toStoreError), (notifications) => {
+      // Own notifications come back as well, which shows that any do: a connection on which nothing is said is forgotten by
+      // what is between, and neither end is told.
+      let heard = false
+      const alive = Effect.suspend(() => {
+        heard = false
+        return notify([sender + self])
+      }).pipe(
+        Effect.andThen(Effect.sleep(askEvery)),
+        Effect.andThen(Effect.suspend(() => heard ? Effect.void : Effect.fail(silence))),
+        Effect.forever
+      )
+      return Stream.fromQueue(notifications).pipe(
         Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
         Stream.map(({ payload }) => {
           const { by, hints } = decode(payload)
@@ -205,7 +195,8 @@ export const make = Effect.fnUntraced(function*(
         Stream.flattenIterable,
         Stream.mapError(toStoreError),
         Stream.merge(Stream.fromEffectDrain(alive))
-      ))
+      )
+    })
   )
 
   return {

@@ -25,13 +25,8 @@ export interface ClaimOptions {
 export const look = (database: Database, options: ClaimOptions) => {
   const now = Clock.now(database)
   if (!isAlive(database, options.incarnation, now)) return { now, nextDueAt: null, isDue: false, waiting: false }
-  const nextDueAt = nextDue(database, options, now)
-  return {
-    now,
-    nextDueAt,
-    isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now),
-    waiting: waiting(database, options, now)
-  }
+  const { nextDueAt, waiting } = left(database, options, now)
+  return { now, nextDueAt, isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now), waiting }
 }
 
 export const claim = (database: Database, options: ClaimOptions) => {
@@ -57,19 +52,8 @@ export const claim = (database: Database, options: ClaimOptions) => {
       claimed.push(...admit(database, queue, { ...options, served }, most, now))
     }
   }
-  return {
-    now,
-    claimed,
-    nextDueAt: nextDue(database, options, now),
-    contended: false,
-    waiting: waiting(database, options, now)
-  }
+  return { now, claimed, contended: false, ...left(database, options, now) }
 }
-
-/** What is not started yet, or was and finds no place in this executor. */
-const waiting = (database: Database, { queues, served }: ClaimOptions, now: number): boolean =>
-  Due.waits(database, queues) ||
-  (queues ?? Due.queuesInUse(database)).some((queue) => Due.dueNow(database, queue, served, 1, now).length > 0)
 
 /** The named ones, or those with something in them. */
 const queuesOf = (database: Database, { queues }: ClaimOptions): ReadonlyArray<Queue.Queue> =>
@@ -164,10 +148,18 @@ const adopt = (database: Database, workflowId: string, incarnation: string): str
   return own
 }
 
-/** Of what is left. Not later than now when there is more than a claim took, or than it would find nothing. */
-const nextDue = (database: Database, options: ClaimOptions, now: number): number | null => {
+/**
+ * Of what is left. `nextDueAt`: not later than now when there is more than a claim took, or than it would find nothing.
+ * `waiting`: something is not started yet, or was and finds no place in this executor.
+ */
+const left = (
+  database: Database,
+  options: ClaimOptions,
+  now: number
+): { readonly nextDueAt: number | null; readonly waiting: boolean } => {
   const served = distinct(options.served)
   let next: number | null = null
+  let waiting = false
   const consider = (at: number | null) => {
     if (at !== null && (next === null || at < next)) next = at
   }
@@ -176,12 +168,14 @@ const nextDue = (database: Database, options: ClaimOptions, now: number): number
     consider(Delay.nextDue(database, pair))
   }
   for (const queue of queuesOf(database, options)) {
-    const awake = woken(database, queue, { ...options, served }, 1, now).length > 0
+    const isDue = Due.dueNow(database, queue.name, served, 1, now).length > 0
+    const awake = isDue && woken(database, queue, { ...options, served }, 1, now).length > 0
+    waiting ||= isDue || Due.waits(database, queue.name)
     for (const pair of served) consider(Due.nextDue(database, queue.name, pair, awake ? 0 : now + 1))
     if (Admit.hasAny(database, queue, served, options.incarnation, now)) consider(now)
     else consider(Admit.nextFreeAt(database, queue, served, now))
   }
-  return next
+  return { nextDueAt: next, waiting }
 }
 
 /** A pair given twice must not be claimed twice. */

@@ -39,14 +39,9 @@ export const nextDue = (database: Database, queue: string, { name, version }: Se
     from
   )!.at
 
-/** Whether anything waits in one of these queues (null: in any), whoever can run it and for whatever reason. */
-export const waits = (database: Database, queues: ReadonlyArray<string> | null): boolean =>
-  (queues ?? [null]).some((queue) =>
-    database.get(
-      `SELECT 1 FROM perdure_queue_item WHERE state = 'waiting' AND queue ${queue === null ? "> ''" : "= ?"} LIMIT 1`,
-      ...(queue === null ? [] : [queue])
-    ) !== undefined
-  )
+/** Whether anything waits in the queue, whoever can run it and for whatever reason. */
+export const waits = (database: Database, queue: string): boolean =>
+  database.get("SELECT 1 FROM perdure_queue_item WHERE state = 'waiting' AND queue = ? LIMIT 1", queue) !== undefined
 
 /** The queues in which something sleeps, or waits: found by their names, not by reading what is in them. */
 export const queuesInUse = (database: Database): ReadonlyArray<string> =>

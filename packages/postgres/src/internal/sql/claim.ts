@@ -56,6 +56,13 @@ export const own = (s: string, executor: string, version: string): string => `
         AND (w.status IN ('ENQUEUED', 'DELAYED') OR w.started_at IS NULL OR w.executor_id IS DISTINCT FROM ${executor}
           OR w.version = '');`
 
+/** Each queue of an array variable once, in an order of chance. */
+const shuffled = (queues: string): string => `
+    IF cardinality(${queues}) > 1 THEN
+      SELECT array_agg(q.queue ORDER BY random()) INTO ${queues}
+      FROM (SELECT DISTINCT q.queue FROM unnest(${queues}) q(queue)) q;
+    END IF;`
+
 /**
  * Takes due workflows: first what is due outside of queues, then what queues have admitted before, then what they admit
  * now. Queues come in an order of chance, so that none is always the last one when the limit binds.
@@ -108,12 +115,8 @@ ${own(s, "v_executor", "v_version")}
     AND (EXISTS (SELECT FROM ${s}.queue) OR EXISTS (SELECT FROM ${s}.queue_item)) THEN
     v_served := ${servedPairs};
 ${occupied(s)}
-    IF cardinality(v_queues) > 1 THEN
-      SELECT array_agg(q.queue ORDER BY random()) INTO v_queues FROM (SELECT DISTINCT q.queue FROM unnest(v_queues) q(queue)) q;
-    END IF;
-    IF cardinality(v_waking) > 1 THEN
-      SELECT array_agg(q.queue ORDER BY random()) INTO v_waking FROM (SELECT DISTINCT q.queue FROM unnest(v_waking) q(queue)) q;
-    END IF;
+${shuffled("v_queues")}
+${shuffled("v_waking")}
     IF v_executor IS NOT NULL THEN
       -- an executor that has no place for all that wakes is not told apart
       v_waiting := cardinality(v_waking) > 0;
@@ -164,10 +167,8 @@ ${occupied(s)}
     RETURN QUERY SELECT v_now, v_next, v_contended, v_waiting, NULL::json;
   ELSE
     RETURN QUERY
-      SELECT v_now, v_next, v_contended, v_waiting, json_build_object('row', ${
-      workflowRow(s)
-    }, 'inbox', coalesce(m.inbox, 0),
-        'page', ${s}.history_1(k.id, -1))
+      SELECT v_now, v_next, v_contended, v_waiting,
+        json_build_object('row', ${workflowRow(s)}, 'inbox', coalesce(m.inbox, 0), 'page', ${s}.history_1(k.id, -1))
       FROM unnest(v_all) WITH ORDINALITY k(id, n)
       CROSS JOIN LATERAL (SELECT * FROM ${s}.workflow w WHERE w.workflow_id = k.id OFFSET 0) w
       CROSS JOIN LATERAL (SELECT * FROM ${s}.ownership o WHERE o.workflow_id = k.id OFFSET 0) o
