@@ -2,6 +2,7 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { align } from "../src/app/text/align.ts"
+import { counted, inQueue, waiting } from "../src/app/text/counts.ts"
 import { inWords } from "../src/app/text/cron.ts"
 import { attributeText, filterOf, restricts, searchOf } from "../src/app/text/filters.ts"
 import { fieldOf, initial } from "../src/app/text/form.ts"
@@ -10,6 +11,15 @@ import { parseSearch, stringifySearch } from "../src/app/text/search.ts"
 import { duration, relative } from "../src/app/text/time.ts"
 import { axis } from "../src/app/text/timeline.ts"
 import { isPlain, partsOf, visible } from "../src/app/text/visible.ts"
+
+describe("numbers", () => {
+  it("say when more than that may be there", () => {
+    expect(counted({ count: 1234, more: false })).toBe("1,234")
+    expect(counted({ count: 0, more: true })).toBe("0+")
+    expect([0, 9999, 10_000].map(inQueue)).toEqual(["0", "9,999", "10,000+"])
+    expect([0, 1, 10_000].map(waiting)).toEqual(["0 wait", "1 waits", "10,000+ wait"])
+  })
+})
 
 describe("text of others", () => {
   it("shows what would hide or reorder it as escapes, and leaves the rest alone", () => {

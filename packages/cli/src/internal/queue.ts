@@ -33,6 +33,11 @@ const limitsText = ({ concurrency, executorConcurrency, rateLimit }: QueueLimits
     rateLimit === null ? "" : rateText(rateLimit)
   ].filter((part) => part !== "").join(", ")
 
+/** Beyond so many nothing is counted. */
+const most = 10_000
+
+const counted = (count: number): string => `${count}${count < most ? "" : "+"}`
+
 const tableOf = (queues: ReadonlyArray<QueueInfo>, reader: Reader): string =>
   queues.length === 0 ? "No queue is known." : render(
     [
@@ -47,9 +52,9 @@ const tableOf = (queues: ReadonlyArray<QueueInfo>, reader: Reader): string =>
     queues.map((queue) => [
       queue.name,
       queue.paused ? { text: "paused", color: "yellow" } : "open",
-      String(queue.waiting),
-      String(queue.delayed),
-      String(queue.running),
+      counted(queue.waiting),
+      counted(queue.delayed),
+      counted(queue.running),
       queue.oldest === undefined ? "" : relative(queue.oldest, reader.now),
       `${limitsText(queue.limits)}${queue.overridden ? " (by an operator)" : ""}`
     ]),

@@ -11,6 +11,7 @@ import { Loading, Problem } from "../components/States.tsx"
 import { labelOf, Status, statuses, toneOf } from "../components/Status.tsx"
 import { Text } from "../components/Text.tsx"
 import { Ago } from "../components/Time.tsx"
+import { counted, inQueue, waiting } from "../text/counts.ts"
 import { duration } from "../text/time.ts"
 
 const ranges = [
@@ -77,21 +78,21 @@ const Needs = () => {
       <h2 id="needs">Needs attention</h2>
       <ul>
         {nobody ? <li>No executor is alive: nothing runs until one starts.</li> : null}
-        {unserved.map(({ name, waiting }) => (
+        {unserved.map(({ name, waiting: count }) => (
           <li key={`unserved ${name}`}>
             No living executor serves the queue{" "}
             <Link to="/queues" search={{ name }}>
               <Text>{name}</Text>
-            </Link>, and {waiting} wait.
+            </Link>, and {waiting(count)}.
           </li>
         ))}
-        {paused.map(({ name, waiting }) => (
+        {paused.map(({ name, waiting: count }) => (
           <li key={`paused ${name}`}>
             The queue{" "}
             <Link to="/queues" search={{ name }}>
               <Text>{name}</Text>
             </Link>{" "}
-            is paused, {waiting} wait.
+            is paused, {waiting(count)}.
           </li>
         ))}
         {rows.map((row) => (
@@ -134,7 +135,7 @@ const Counts = () => {
               className={`card count ${toneOf(status)} ${found?.count === 0 ? "none" : ""}`}
             >
               <span className="count-number number">
-                {found === undefined ? "…" : `${found.count.toLocaleString("en")}${found.more ? "+" : ""}`}
+                {found === undefined ? "…" : counted(found)}
               </span>
               <span className="small">{labelOf(status)}</span>
             </Link>
@@ -253,9 +254,9 @@ const PressureRow = ({ queue }: { readonly queue: QueueInfo }) => (
       </Link>{" "}
       {queue.paused ? <span className="badge warn">paused</span> : null}
     </td>
-    <td className="number-cell number">{queue.waiting.toLocaleString("en")}</td>
+    <td className="number-cell number">{inQueue(queue.waiting)}</td>
     <td className="number-cell number">
-      {queue.running}
+      {inQueue(queue.running)}
       {queue.limits.concurrency === null ? "" : ` of ${queue.limits.concurrency}`}
     </td>
     <td className="number-cell number">

@@ -5,6 +5,7 @@ import { queue, queues } from "../api/queries.ts"
 import { Empty, Loading, Problem } from "../components/States.tsx"
 import { Text } from "../components/Text.tsx"
 import { Ago } from "../components/Time.tsx"
+import { inQueue } from "../text/counts.ts"
 import { limitsInWords } from "../text/limits.ts"
 import { QueueDetails } from "./queues/QueueDetails.tsx"
 
@@ -47,9 +48,9 @@ export const Queues = () => {
                     {one.paused ? <span className="badge warn">paused</span> : null}
                     {one.servedBy.length === 0 ? <span className="badge bad">served by nobody</span> : null}
                   </td>
-                  <td className="number-cell number">{one.waiting.toLocaleString("en")}</td>
-                  <td className="number-cell number">{one.delayed.toLocaleString("en")}</td>
-                  <td className="number-cell number">{one.running.toLocaleString("en")}</td>
+                  <td className="number-cell number">{inQueue(one.waiting)}</td>
+                  <td className="number-cell number">{inQueue(one.delayed)}</td>
+                  <td className="number-cell number">{inQueue(one.running)}</td>
                   <td className="number-cell number">
                     <Ago at={one.oldest} />
                   </td>

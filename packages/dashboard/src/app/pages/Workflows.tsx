@@ -10,6 +10,7 @@ import { useKeys } from "../components/keys.ts"
 import { Empty, Loading, Problem } from "../components/States.tsx"
 import { labelOf, statuses } from "../components/Status.tsx"
 import { When } from "../components/Time.tsx"
+import { counted } from "../text/counts.ts"
 import { filterOf, restricts, type WorkflowsSearch } from "../text/filters.ts"
 import { type Act, Selected } from "./workflows/Selected.tsx"
 import { StartDialog } from "./workflows/StartDialog.tsx"
@@ -173,7 +174,7 @@ const StatusChips = ({ search, filter, set }: {
           >
             {labelOf(status)}{" "}
             <span className="number muted">
-              {count === undefined ? "…" : `${count.count.toLocaleString("en")}${count.more ? "+" : ""}`}
+              {count === undefined ? "…" : counted(count)}
             </span>
           </button>
         )

@@ -10,6 +10,7 @@ import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Icon } from "../../components/Icon.tsx"
 import { Text } from "../../components/Text.tsx"
+import { inQueue, waiting } from "../../text/counts.ts"
 import { limitsInWords } from "../../text/limits.ts"
 import { LimitsDialog } from "./LimitsDialog.tsx"
 
@@ -37,13 +38,13 @@ export const QueueDetails = (
       </div>
       <p>
         <Link to="/workflows" search={{ queue: [queue.name], status: ["ENQUEUED"] }}>
-          {queue.waiting.toLocaleString("en")} waiting
+          {inQueue(queue.waiting)} waiting
         </Link>,{" "}
         <Link to="/workflows" search={{ queue: [queue.name], status: ["DELAYED"] }}>
-          {queue.delayed.toLocaleString("en")} delayed
+          {inQueue(queue.delayed)} delayed
         </Link>,{" "}
         <Link to="/workflows" search={{ queue: [queue.name], status: ["PENDING"] }}>
-          {queue.running.toLocaleString("en")} running
+          {inQueue(queue.running)} running
         </Link>. Served by {queue.servedBy.length === 0
           ? <b className="bad-text">nobody</b>
           : <Text>{[...new Set(queue.servedBy)].join(", ")}</Text>}.
@@ -106,7 +107,7 @@ export const QueueDetails = (
               announce(`Resumed ${queue.name}.`)
             }}
           >
-            <p>{queue.waiting.toLocaleString("en")} wait; they start as the limits allow.</p>
+            <p>{waiting(queue.waiting)}; they start as the limits allow.</p>
           </Confirm>
         )
         : null}
