@@ -13,7 +13,7 @@ import { type Action, type Ending, executors, ids, Model, type Place } from "./s
 import { Real } from "./store/real.ts"
 import { onStores } from "./stores.ts"
 
-const runs = Number(process.env["PERDURE_COMMANDS"] ?? 30)
+const runs = Number(process.env["PERDURE_COMMANDS"] ?? 24)
 
 class Does implements fc.AsyncCommand<Model, Real> {
   private readonly action: Action
@@ -33,17 +33,17 @@ class Does implements fc.AsyncCommand<Model, Real> {
     if (action._tag !== "Advance" && action._tag !== "Renew") return true
     const workflow = model.workflows.get(action.id)
     if (workflow === undefined || workflow.executor === null) return false
+    if (workflow.owner === null && !action.late) return false
     if (action._tag === "Advance" && action.end._tag === "Suspend" && action.end.awaits?.id === action.id) return false
     // A child is started by a record, and nobody is its own.
     if (action._tag === "Advance" && action.child !== null && (action.records === 0 || action.child.id === action.id)) {
       return false
     }
-    if (action._tag === "Advance" && action.child !== null && action.end._tag === "Suspend") {
-      // Refused for two reasons: which one is told is not said.
-      const { first } = model.workflows.get(action.child.id) ?? { first: action.child.payload }
-      if (action.end.awaits !== null && first !== action.child.payload) return false
+    // Refused for two reasons: which one is told is not said.
+    if (action._tag === "Advance" && action.end._tag === "Suspend" && action.end.awaits !== null) {
+      if (action.child !== null && model.refuses(action.child)) return false
     }
-    return action._tag === "Renew" || action.records > 0 || (workflow.owner !== null && !action.late)
+    return action._tag === "Renew" || action.records > 0 || !action.late
   }
 
   async run(model: Model, real: Real): Promise<void> {
@@ -66,16 +66,16 @@ const payload = fc.constantFrom(1 as const, 2 as const)
 const priority = fc.constantFrom(0, 0, 1, 2)
 const place: fc.Arbitrary<Place> = fc.oneof(
   fc.constant({ _tag: "Large" as const }),
-  fc.record({ _tag: fc.constant("Queue" as const), priority })
+  fc.record({ _tag: fc.constant("Queue" as const), priority, deduplicationId: fc.constantFrom(null, "x", "x", "x") })
 )
-const late = fc.constantFrom(false, false, false, true)
+const late = fc.nat({ max: 9 }).map((n) => n === 9)
 
 const end: fc.Arbitrary<Ending> = fc.oneof(
-  fc.record({ _tag: fc.constantFrom("None" as const, "None", "Succeed", "Fail", "Block", "Release") }),
+  fc.record({ _tag: fc.constantFrom("None" as const, "None", "None", "None", "Succeed", "Fail", "Block", "Release") }),
   fc.record({
     _tag: fc.constant("Suspend" as const),
     sleeps: fc.boolean(),
-    awaits: fc.option(fc.record({ id, on: fc.constantFrom("end" as const, "event" as const) })),
+    awaits: fc.option(fc.record({ id, on: fc.constantFrom("end" as const, "event" as const, "stream" as const) })),
     seen: fc.constantFrom(true, true, false)
   })
 )
@@ -83,16 +83,16 @@ const end: fc.Arbitrary<Ending> = fc.oneof(
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ _tag: fc.constant("Start" as const), id, payload, owner: fc.option(by, { freq: 2 }), place })
+    arbitrary: fc.record({ _tag: fc.constant("Start" as const), id, payload, owner: fc.option(by, { freq: 1 }), place })
   },
   { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Claim" as const), by }) },
   {
-    weight: 8,
+    weight: 20,
     arbitrary: fc.record({
       _tag: fc.constant("Advance" as const),
       id,
       late,
-      records: fc.nat({ max: 2 }),
+      records: fc.constantFrom(0, 1, 1, 2),
       child: fc.option(
         fc.record({ id, payload, place: fc.option(place), detached: fc.constantFrom(false, false, true) }),
         {
@@ -101,6 +101,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       ),
       rollback: fc.constantFrom(false, false, true),
       event: fc.option(fc.nat({ max: 2 })),
+      entry: fc.boolean(),
       consumes: fc.boolean(),
       end
     })
@@ -117,12 +118,15 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ _tag: fc.constant("Limit" as const), concurrency: fc.constantFrom(null, 1, 1, 2) })
   },
-  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Pause" as const), paused: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ _tag: fc.constant("Pause" as const), paused: fc.constantFrom(true, false, false) })
+  },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Priority" as const), id, priority }) }
 )
 
 const commands = fc.commands([fc.tuple(action, fc.nat({ max: 1 })).map(([action, turn]) => new Does(action, turn))], {
-  maxCommands: 100,
+  maxCommands: 200,
   size: "max"
 })
 

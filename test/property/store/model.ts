@@ -1,14 +1,14 @@
 /**
- * A store in memory: what the contract says of starts, claims, advances, children, messages, events, waits, cancels, resumes,
- * renewals, losses, deletions, and a queue, as plainly as it can be said. It shares nothing with the stores that are held to
- * it.
+ * A store in memory: what the contract says of starts, claims, advances, children, messages, events, streams, waits, cancels,
+ * resumes, renewals, losses, deletions, and a queue with deduplication ids, as plainly as it can be said. It shares nothing
+ * with the stores that are held to it.
  *
  * Times are a counter that only its clock moves; a lease ends only where the test lets it.
  */
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 
 export const executors = 2
-export const ids = ["a", "b", "c"] as const
+export const ids = ["a", "b", "c", "d"] as const
 export type Id = (typeof ids)[number]
 
 /** How often an executor may be lost without a new record between. */
@@ -16,18 +16,26 @@ export const maxLosses = 2
 /** How far a sleep goes, which the clock passes in one move. */
 export const sleepMs = 60_000
 
+/** `stream`: its second entry. */
+export interface Awaited {
+  readonly id: Id
+  readonly on: "end" | "event" | "stream"
+}
+
 export type Ending =
   | { readonly _tag: "None" | "Succeed" | "Fail" | "Block" | "Release" }
   | {
     readonly _tag: "Suspend"
     readonly sleeps: boolean
-    readonly awaits: { readonly id: Id; readonly on: "end" | "event" } | null
+    readonly awaits: Awaited | null
     /** Says that it has seen everything that came in; else one message less. */
     readonly seen: boolean
   }
 
 /** Where one that nobody runs at once waits: at large, or in the queue, with a priority (0: none). */
-export type Place = { readonly _tag: "Large" } | { readonly _tag: "Queue"; readonly priority: number }
+export type Place =
+  | { readonly _tag: "Large" }
+  | { readonly _tag: "Queue"; readonly priority: number; readonly deduplicationId: string | null }
 
 export interface Child {
   readonly id: Id
@@ -49,13 +57,15 @@ export type Action =
   | {
     readonly _tag: "Advance"
     readonly id: Id
-    /** With the epoch before the present one. */
+    /** By one that owns it no more: with its last epoch, or the one before the present one. */
     readonly late: boolean
     readonly records: number
     /** Started by what it records. */
     readonly child: Child | null
     readonly rollback: boolean
     readonly event: number | null
+    /** Something more in its stream. */
+    readonly entry: boolean
     readonly consumes: boolean
     readonly end: Ending
   }
@@ -87,6 +97,9 @@ export interface View {
   readonly due: "now" | "later" | "no"
   readonly unread: ReadonlyArray<string>
   readonly event: number | null
+  /** The steps that wrote its stream. */
+  readonly stream: ReadonlyArray<number>
+  readonly ended: boolean
   readonly steps: ReadonlyArray<number>
   readonly parent: Id | null
 }
@@ -106,7 +119,7 @@ interface Workflow {
   /** Nobody owns it, since: */
   rest: "due" | "suspended" | "blocked" | null
   wakeAt: number | null
-  awaits: { readonly id: Id; readonly on: "end" | "event" } | null
+  awaits: Awaited | null
   rollback: boolean
   /** Somebody has had it for its rollbacks. */
   undoing: boolean
@@ -115,13 +128,18 @@ interface Workflow {
   inbox: number
   messages: Map<number, { readonly payload: number; read: boolean }>
   event: number | null
+  readonly stream: Array<number>
   readonly parent: Id | null
   readonly detached: boolean
   /** Of one that was enqueued. */
   priority: number | null
+  readonly deduplicationId: string | null
   /** In the queue: when it came, and whether it was let in. */
   place: { readonly came: number; readonly in: boolean } | null
 }
+
+const isLast = (status: WorkflowStatus): boolean =>
+  status === "SUCCESS" || status === "ERROR" || status === "CANCELLED" || status === "DEAD_LETTER"
 
 export class Model {
   readonly workflows = new Map<Id, Workflow>()
@@ -154,6 +172,8 @@ export class Model {
       due,
       unread: [...w.messages].filter(([, message]) => !message.read).map(([message]) => `m${message}`),
       event: w.event,
+      stream: w.stream,
+      ended: w.phase === "done",
       steps: w.steps,
       parent: w.parent
     }
@@ -194,6 +214,12 @@ export class Model {
     }
   }
 
+  refuses({ id, payload, place }: Child): boolean {
+    const known = this.workflows.get(id)
+    if (known !== undefined) return known.first !== payload
+    return place?._tag === "Queue" && this.holderOf(place.deduplicationId) !== null
+  }
+
   private start(
     { id, owner, payload, place }: Omit<Extract<Action, { _tag: "Start" }>, "_tag">,
     of: { readonly parent: Id | null; readonly detached: boolean } = { parent: null, detached: false }
@@ -201,9 +227,13 @@ export class Model {
     const before = this.workflows.get(id)
     if (before !== undefined) return before.first === payload ? "same" : "other"
     const queued = owner === null && place._tag === "Queue"
+    const deduplicationId = queued ? place.deduplicationId : null
+    const holder = this.holderOf(deduplicationId)
+    if (holder !== null) return `duplicate of ${holder}`
     this.workflows.set(id, {
       ...of,
       priority: queued ? place.priority : null,
+      deduplicationId,
       place: queued ? { came: ++this.places, in: false } : null,
       status: owner === null ? "ENQUEUED" : "PENDING",
       phase: "run",
@@ -224,9 +254,17 @@ export class Model {
       heldBy: null,
       inbox: 0,
       messages: new Map(),
-      event: null
+      event: null,
+      stream: []
     })
     return "started"
+  }
+
+  /** Who keeps others with this deduplication id from being started: as long as its status is none of the last ones. */
+  private holderOf(deduplicationId: string | null): Id | null {
+    if (deduplicationId === null) return null
+    const found = [...this.workflows].find(([, w]) => w.deduplicationId === deduplicationId && !isLast(w.status))
+    return found?.[0] ?? null
   }
 
   private claim(by: number) {
@@ -276,7 +314,9 @@ export class Model {
     if (queued) w.place = { came: ++this.places, in: false }
   }
 
-  private advance({ child, consumes, end, event, id, late, records, rollback }: Extract<Action, { _tag: "Advance" }>) {
+  private advance(
+    { child, consumes, end, entry, event, id, late, records, rollback }: Extract<Action, { _tag: "Advance" }>
+  ) {
     const w = this.workflows.get(id)!
     if (w.owner === null || late) return "fenced"
     if (end._tag === "Suspend" && !end.seen && w.inbox > 0) return "stirred"
@@ -291,11 +331,13 @@ export class Model {
       { ...child, place: child.place ?? { _tag: "Large" }, owner: child.place === null ? w.owner : null },
       { parent: id, detached: child.detached }
     )
+    if (started?.startsWith("duplicate") === true) return `its child is a ${started}`
     for (let i = 0; i < records; i++) w.steps.push(w.nextStep++)
     if (records > 0) {
       w.losses = 0
       w.rollback ||= rollback
       if (event !== null) this.set(id, w, event)
+      if (entry) this.write(id, w)
       const next = [...w.messages.values()].find((message) => !message.read)
       if (consumes && next !== undefined) next.read = true
     }
@@ -321,9 +363,15 @@ export class Model {
     return started === null ? "recorded" : `recorded, its child ${started}`
   }
 
-  private isOver({ id, on }: { readonly id: Id; readonly on: "end" | "event" }): boolean {
+  private isOver({ id, on }: Awaited): boolean {
     const w = this.workflows.get(id)
-    return w === undefined || w.phase === "done" || (on === "event" && w.event !== null)
+    return w === undefined || w.phase === "done" || (on === "event" && w.event !== null) ||
+      (on === "stream" && w.stream.length > 1)
+  }
+
+  private write(id: Id, w: Workflow): void {
+    w.stream.push(w.nextStep - 1)
+    this.tell((awaits) => awaits.id === id && awaits.on === "stream" && this.isOver(awaits))
   }
 
   private set(id: Id, w: Workflow, value: number): void {
@@ -331,7 +379,7 @@ export class Model {
     this.tell((awaits) => awaits.id === id && awaits.on === "event")
   }
 
-  private tell(which: (awaits: { readonly id: Id; readonly on: "end" | "event" }) => boolean): void {
+  private tell(which: (awaits: Awaited) => boolean): void {
     for (const w of this.workflows.values()) {
       if (w.rest === "suspended" && w.awaits !== null && which(w.awaits)) {
         Object.assign(w, { wakeAt: this.now, awaits: null })
@@ -394,6 +442,8 @@ export class Model {
       return "resumed"
     }
     if ((w.status !== "CANCELLED" && w.status !== "DEAD_LETTER") || (w.phase !== "done" && w.undoing)) return "refused"
+    const holder = this.holderOf(w.deduplicationId)
+    if (holder !== null) return `duplicate of ${holder}`
     w.phase = "run"
     this.goesOn(w)
     return "resumed"

@@ -6,6 +6,7 @@ import {
   block,
   cancelled,
   deliver,
+  entry,
   event,
   fail,
   record,
@@ -104,12 +105,15 @@ export class Real {
         return Effect.map(store.cancel([this.idOf(action.id)], options), ([answer]) => answer!.result)
       }
       case "Resume":
-        return Effect.map(store.resume([this.idOf(action.id)]), ([answer]) => answer!.result)
+        return Effect.map(
+          store.resume([this.idOf(action.id)]),
+          ([answer]) => answer!.result === "duplicate" ? `duplicate of ${this.shortOf(answer!.holder)}` : answer!.result
+        )
       case "Delete":
         return Effect.map(store.delete([this.idOf(action.id)], { children: false }), ([answer]) => answer!.result)
       case "Renew": {
         const { id, late, payload } = action
-        const epoch = this.epochOf(id, late)
+        const epoch = this.epochOf(id, late, model)
         const firstStepId = model.workflows.get(id)!.nextStep
         return store.renew({ workflowId: this.idOf(id), epoch, payload: String(payload), codec: "json", firstStepId })
       }
@@ -162,7 +166,13 @@ export class Real {
       maxRecoveryAttempts: maxLosses,
       queue: owner !== null || place._tag === "Large"
         ? null
-        : { queue: this.prefix, priority: place.priority, partitionKey: null, deduplicationId: null, debounce: null }
+        : {
+          queue: this.prefix,
+          priority: place.priority,
+          partitionKey: null,
+          deduplicationId: place.deduplicationId,
+          debounce: null
+        }
     })
   }
 
@@ -171,6 +181,7 @@ export class Real {
     const { epoch } = asked
     return Effect.map(submit(store, asked), (answer) => {
       if (answer._tag === "Exists") return answer.same ? "same" : "other"
+      if (answer._tag === "Duplicate") return `duplicate of ${this.shortOf(answer.workflowId)}`
       if (answer._tag === "Started") this.epochs.set(id, epoch)
       return answer._tag === "Started" ? "started" : answer
     })
@@ -189,12 +200,12 @@ export class Real {
     )
   }
 
-  private epochOf(id: Id, late: boolean): number {
-    return this.epochs.get(id)! - (late ? 1 : 0)
+  private epochOf(id: Id, late: boolean, model: Model): number {
+    return this.epochs.get(id)! - (late && model.workflows.get(id)!.owner !== null ? 1 : 0)
   }
 
   private advance(store: StoreService, action: Extract<Action, { _tag: "Advance" }>, model: Model) {
-    const { child, consumes, end, event: value, id, late, records, rollback } = action
+    const { child, consumes, end, entry: writes, event: value, id, late, records, rollback } = action
     const { executor, inbox, nextStep, phase, steps } = model.workflows.get(id)!
     const born = child === null ? [] : [{
       ...this.asked(child.id, child.payload, child.place === null ? executor : null, child.place ?? { _tag: "Large" }),
@@ -208,18 +219,20 @@ export class Real {
       Effect.map(store.messages(this.idOf(id), { topic: "t", limit: 1 }), ([first]) => first?.seq)
     ])
     const operation = ([count, seq]: readonly [number, number | undefined]): Operation =>
-      advance(this.idOf(id), this.epochOf(id, late), {
+      advance(this.idOf(id), this.epochOf(id, late, model), {
         records: Array.from({ length: records }, (_, i) =>
           // A value of its own: nothing that was refused is taken for what comes after it.
           record(nextStep + i, { seq: steps.length + i + 1, value: String(++this.count), rollback })),
         children: born,
         events: records > 0 && value !== null ? [event("e", String(value), nextStep)] : [],
+        entries: records > 0 && writes ? [entry(nextStep + records - 1)] : [],
         consumes: records > 0 && consumes && seq !== undefined ? [{ seq, stepId: nextStep }] : [],
         end: this.endOf(end, phase, inbox === 0 || (end._tag === "Suspend" && end.seen) ? count : count - 1)
       })
     return Effect.map(
       Effect.flatMap(numbers, (numbers) => submit(store, operation(numbers))),
       (answer) => {
+        if (answer._tag === "ChildDuplicate") return `its child is a duplicate of ${this.shortOf(answer.workflowId!)}`
         const [first] = answer._tag === "Recorded" ? answer.children : []
         if (first === undefined) return answer._tag.toLowerCase()
         if (first._tag === "Started") this.epochs.set(child!.id, born[0]!.epoch)
@@ -246,6 +259,8 @@ export class Real {
           ? []
           : end.awaits.on === "end"
           ? [this.idOf(end.awaits.id)]
+          : end.awaits.on === "stream"
+          ? [{ workflowId: this.idOf(end.awaits.id), on: "stream", key: "s", from: 1 } as const]
           : [{ workflowId: this.idOf(end.awaits.id), on: "event", key: "e" } as const]
         return suspend({
           inbox,
@@ -268,6 +283,7 @@ export class Real {
       if (row === null) return null
       const unread = yield* store.messages(workflowId, { topic: "t", limit: 100 })
       const events = yield* store.events(workflowId)
+      const [stream] = yield* store.readStreams([{ workflowId, key: "s", from: 0, limit: 1_000 }])
       const history = yield* historyOf(store, workflowId)
       return {
         status: row.status,
@@ -279,6 +295,8 @@ export class Real {
         due: row.wakeAt === null || row.phase === "done" ? "no" : row.wakeAt <= now ? "now" : "later",
         unread: unread.map(({ messageId }) => messageId),
         event: events.length === 0 ? null : Number(events[0]!.value),
+        stream: stream!.entries.map(({ stepId }) => stepId),
+        ended: stream!.state === "done",
         steps: history.map(({ stepId }) => stepId),
         parent: row.parentId === null ? null : this.shortOf(row.parentId)
       }
