@@ -6,6 +6,9 @@ import type { Backend, Engine, Opening, Site } from "./Engine.ts"
 import { type Asked, closing, type Said } from "./protocol.ts"
 import { type Lab, type Measurement, type Process, type Workload } from "./Workload.ts"
 
+/** Against hanging only. */
+const limitMs = 1_800_000
+
 /** The engine cannot do what the workload needs. */
 export class Unable extends Error {
   override readonly name = "Unable"
@@ -57,6 +60,7 @@ class Child implements Process {
     new Promise((resolve, reject) => {
       const asked: Asked = { id: this.#asked++, part, args }
       this.#answers.set(asked.id, { resolve, reject })
+      AbortSignal.timeout(limitMs).onabort = () => reject(new Error(`"${part}" has not ended. It said:\n${this.#said}`))
       this.#child.send(asked, (error) => {
         if (error) reject(error)
       })

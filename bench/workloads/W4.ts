@@ -33,6 +33,8 @@ export default {
     async receive(driver, { count }: { count: number }) {
       times.length = 0
       await driver.receive("receiver", count, (value) => {
+        // A replay says again what it was told before.
+        if (value < times.length) return
         expectEqual("message", value, times.length)
         times.push(machineTime())
       })
