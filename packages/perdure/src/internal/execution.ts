@@ -91,8 +91,6 @@ export class Execution {
   readonly queue: string | null
   readonly inbox: Inbox
   private readonly streams: OwnStreams
-  /** When it was first seen with nothing to do but wait, monotonic; 0: it had something to do. */
-  idleSince = 0
   private outcome: Outcome | undefined
   private alarm: ReturnType<typeof setTimeout> | undefined
   private deadline: ReturnType<typeof setTimeout> | undefined

@@ -131,16 +131,11 @@ export class Executions {
     const now = performance.now()
     for (const execution of this.byId.values()) {
       const idle = execution.run.idle()
-      if (idle === undefined) {
-        execution.idleSince = 0
-        continue
-      }
+      if (idle === undefined) continue
       if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
       // What comes from elsewhere may come soon. A sleep's end is known: there is nothing to stay for.
       const mayCome = idle.awaiting.length > 0 || idle.until === null
-      if (execution.idleSince === 0) execution.idleSince = now
-      if (mayCome && now - execution.idleSince < settings.suspendAfterMs) continue
-      execution.idleSince = 0
+      if (mayCome && now - execution.run.turns.restingSince < settings.suspendAfterMs) continue
       if (idle.until !== null) this.host.wakeClaimAt(idle.until)
       execution.run.suspend(
         execution.inbox.seen,

@@ -150,7 +150,9 @@ export class Replaying {
     this.run.block(
       describe(record),
       actual,
-      `the body rested ${Date.now() - this.run.turns.restingSince} ms without asking for a recorded operation`
+      `the body rested ${
+        Math.round(performance.now() - this.run.turns.restingSince)
+      } ms without asking for a recorded operation`
     )
   }
 

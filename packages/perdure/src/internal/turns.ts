@@ -10,7 +10,7 @@ export interface Turning {
 }
 
 export class Turns {
-  /** Since when the body rests, real time. */
+  /** Since when the body rests, monotonic. */
   restingSince = 0
   private resting = false
   private scheduled = false
@@ -63,7 +63,7 @@ export class Turns {
       return nextTurn(this.onTurn)
     }
     this.resting = true
-    this.restingSince = Date.now()
+    this.restingSince = performance.now()
     this.pump()
   }
 
