@@ -60,7 +60,9 @@ class Child implements Process {
     new Promise((resolve, reject) => {
       const asked: Asked = { id: this.#asked++, part, args }
       this.#answers.set(asked.id, { resolve, reject })
-      AbortSignal.timeout(limitMs).onabort = () => reject(new Error(`"${part}" has not ended. It said:\n${this.#said}`))
+      AbortSignal.timeout(limitMs).addEventListener("abort", () => {
+        reject(new Error(`"${part}" has not ended. It said:\n${this.#said}`))
+      })
       this.#child.send(asked, (error) => {
         if (error) reject(error)
       })
