@@ -153,11 +153,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.ignore
     )
 
-  // one statement however many payloads; lost with the database, and never tried again
-  yield* Queue.take(queue).pipe(
-    // what is hinted in the same turn goes along
-    Effect.tap(Effect.yieldNow),
-    Effect.flatMap((head) => Effect.flatMap(Queue.clear(queue), (rest) => notify(encode([head, ...rest], self)))),
+  // one statement for what is hinted in the same turn, or while one is under way; lost with the database, never tried again
+  yield* Queue.takeAll(queue).pipe(
+    Effect.flatMap((hints) => notify(encode(hints, self))),
     Effect.forever,
     Effect.forkScoped
   )
