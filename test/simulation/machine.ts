@@ -3,7 +3,7 @@
  *
  * Effect's `TestClock` would move the loops of an engine and nothing else: its lease, its idea of the database's clock and
  * its timers read the monotonic clock and the timers of the platform, since a body's own clock must not move them, and
- * SQLite reads the clock of the system. So what is replaced here is below all of them: the timers, the immediates, both
+ * SQLite reads the clock of the system. So what is replaced here is below all of them: the timers, the immediates, the
  * clocks, the randomness, and the function by which SQLite tells the time. Time passes only when nothing else can happen,
  * and then to the next timer, so the same seed gives the same run.
  */
@@ -83,7 +83,11 @@ const replaceTime = (): () => void => {
       "performance"
     ]
   })
+  // Effect has kept the function, whose place is all that the fake timers would take.
+  const monotonic = vi.spyOn(process.hrtime, "bigint")
+    .mockImplementation(() => BigInt(Math.round(performance.now() * 1_000_000)))
   return () => {
+    monotonic.mockRestore()
     vi.clearAllTimers()
     vi.useRealTimers()
   }

