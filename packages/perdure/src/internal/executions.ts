@@ -128,14 +128,13 @@ export class Executions {
   /** Takes out of memory what has done nothing but wait for a while. */
   suspendIdle(): void {
     const { clock, settings } = this.core
-    const now = performance.now()
     for (const execution of this.byId.values()) {
       const idle = execution.run.idle()
       if (idle === undefined) continue
       if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
       // What comes from elsewhere may come soon. A sleep's end is known: there is nothing to stay for.
       const mayCome = idle.awaiting.length > 0 || idle.until === null
-      if (mayCome && now - execution.run.turns.restingSince < settings.suspendAfterMs) continue
+      if (mayCome && execution.run.turns.restedMs < settings.suspendAfterMs) continue
       if (idle.until !== null) this.host.wakeClaimAt(idle.until)
       execution.run.suspend(
         execution.inbox.seen,

@@ -150,9 +150,7 @@ export class Replaying {
     this.run.block(
       describe(record),
       actual,
-      `the body rested ${
-        Math.round(performance.now() - this.run.turns.restingSince)
-      } ms without asking for a recorded operation`
+      `the body rested ${Math.round(this.run.turns.restedMs)} ms without asking for a recorded operation`
     )
   }
 

@@ -10,8 +10,7 @@ export interface Turning {
 }
 
 export class Turns {
-  /** Since when the body rests, monotonic. */
-  restingSince = 0
+  private restingSince = 0
   private resting = false
   private scheduled = false
   private pumping = false
@@ -25,6 +24,11 @@ export class Turns {
   /** The body rests, and nothing is to be finished before the next event. */
   get still(): boolean {
     return this.resting && this.stalls === 0
+  }
+
+  /** For how long the body has rested; it must be {@link still}. */
+  get restedMs(): number {
+    return performance.now() - this.restingSince
   }
 
   /** The body may go on: look when it rests again. */
