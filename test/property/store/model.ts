@@ -138,6 +138,15 @@ interface Workflow {
   place: { readonly came: number; readonly in: boolean } | null
 }
 
+type Asked = Omit<Extract<Action, { _tag: "Start" }>, "_tag">
+
+/** As a start of its own. `owner`: its parent's. */
+const asked = (child: Child, owner: number | null): Asked => ({
+  ...child,
+  place: child.place ?? { _tag: "Large" },
+  owner: child.place === null ? owner : null
+})
+
 const isLast = (status: WorkflowStatus): boolean =>
   status === "SUCCESS" || status === "ERROR" || status === "CANCELLED" || status === "DEAD_LETTER"
 
@@ -214,26 +223,31 @@ export class Model {
     }
   }
 
-  refuses({ id, payload, place }: Child): boolean {
-    const known = this.workflows.get(id)
-    if (known !== undefined) return known.first !== payload
-    return place?._tag === "Queue" && this.holderOf(place.deduplicationId) !== null
+  refuses(child: Child): boolean {
+    const found = this.found(asked(child, null))
+    return found !== null && found !== "same"
+  }
+
+  /** What keeps it from being started; null: nothing. */
+  private found({ id, owner, payload, place }: Asked): "same" | "other" | `duplicate of ${Id}` | null {
+    const before = this.workflows.get(id)
+    if (before !== undefined) return before.first === payload ? "same" : "other"
+    const holder = owner === null && place._tag === "Queue" ? this.holderOf(place.deduplicationId) : null
+    return holder === null ? null : `duplicate of ${holder}`
   }
 
   private start(
-    { id, owner, payload, place }: Omit<Extract<Action, { _tag: "Start" }>, "_tag">,
+    start: Asked,
     of: { readonly parent: Id | null; readonly detached: boolean } = { parent: null, detached: false }
   ) {
-    const before = this.workflows.get(id)
-    if (before !== undefined) return before.first === payload ? "same" : "other"
+    const found = this.found(start)
+    if (found !== null) return found
+    const { id, owner, payload, place } = start
     const queued = owner === null && place._tag === "Queue"
-    const deduplicationId = queued ? place.deduplicationId : null
-    const holder = this.holderOf(deduplicationId)
-    if (holder !== null) return `duplicate of ${holder}`
     this.workflows.set(id, {
       ...of,
       priority: queued ? place.priority : null,
-      deduplicationId,
+      deduplicationId: queued ? place.deduplicationId : null,
       place: queued ? { came: ++this.places, in: false } : null,
       status: owner === null ? "ENQUEUED" : "PENDING",
       phase: "run",
@@ -320,18 +334,16 @@ export class Model {
     const w = this.workflows.get(id)!
     if (w.owner === null || late) return "fenced"
     if (end._tag === "Suspend" && !end.seen && w.inbox > 0) return "stirred"
-    const known = child === null ? undefined : this.workflows.get(child.id)
-    if (known !== undefined && known.first !== child!.payload) return "childconflict"
+    const start = child === null ? null : asked(child, w.owner)
+    const found = start === null ? null : this.found(start)
+    if (found === "other") return "childconflict"
     // A child that is started here is there.
-    const starts = child !== null && known === undefined ? child.id : null
+    const starts = found === null ? child?.id : undefined
     if (end._tag === "Suspend" && end.awaits !== null && end.awaits.id !== starts && this.isOver(end.awaits)) {
       return "stirred"
     }
-    const started = child === null ? null : this.start(
-      { ...child, place: child.place ?? { _tag: "Large" }, owner: child.place === null ? w.owner : null },
-      { parent: id, detached: child.detached }
-    )
-    if (started?.startsWith("duplicate") === true) return `its child is a ${started}`
+    if (found !== null && found !== "same") return `its child is a ${found}`
+    const started = start === null ? null : this.start(start, { parent: id, detached: child!.detached })
     for (let i = 0; i < records; i++) w.steps.push(w.nextStep++)
     if (records > 0) {
       w.losses = 0
