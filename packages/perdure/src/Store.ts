@@ -588,6 +588,9 @@ export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()
   message: Schema.String
 }) {}
 
+/** What waits in a queue, is delayed for it or runs is counted up to here. */
+export const queueCountLimit = 10_000
+
 /** The refusal of a database whose schema is missing or older. `where` names the database or schema. */
 export const notMigrated = (where: string, { installed, known }: SchemaState): StoreError =>
   new StoreError({

@@ -5,7 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Client from "perdure/Client"
-import type { QueueLimits } from "perdure/Store"
+import { queueCountLimit, type QueueLimits } from "perdure/Store"
 import type { Limits, PartitionLimits, RateLimit } from "perdure/WorkflowQueue"
 import { onStore } from "./command.ts"
 import { type CliFailure, usage } from "./failing.ts"
@@ -33,10 +33,7 @@ const limitsText = ({ concurrency, executorConcurrency, rateLimit }: QueueLimits
     rateLimit === null ? "" : rateText(rateLimit)
   ].filter((part) => part !== "").join(", ")
 
-/** Beyond so many nothing is counted. */
-const most = 10_000
-
-const counted = (count: number): string => `${count}${count < most ? "" : "+"}`
+const counted = (count: number): string => `${count}${count < queueCountLimit ? "" : "+"}`
 
 const tableOf = (queues: ReadonlyArray<QueueInfo>, reader: Reader): string =>
   queues.length === 0 ? "No queue is known." : render(

@@ -60,7 +60,7 @@ export interface QueueLimits {
   readonly ageingMs: number | null
 }
 
-/** A queue and what is in it. Counts beyond 10,000 may be given as 10,000. */
+/** A queue and what is in it. Counts beyond 10,000 (`queueCountLimit`) may be given as 10,000. */
 export interface QueueRow {
   readonly name: string
   readonly limits: QueueLimits

@@ -1,13 +1,18 @@
 /** Queues: what is declared of them, what is in them, and changes of what waits there. */
 import * as Effect from "effect/Effect"
-import type { QueuedAnswer, QueueLimits, QueueRow, QueueStore, StoreError } from "perdure/Store"
+import {
+  queueCountLimit,
+  type QueuedAnswer,
+  type QueueLimits,
+  type QueueRow,
+  type QueueStore,
+  type StoreError
+} from "perdure/Store"
 import type { Database } from "./database.ts"
 import { retryLocks } from "./locks.ts"
 
 /** An operator waits for a flush, not for a stranger: then the whole call is tried again. */
 const lockMs = 500
-/** What is beyond is not counted. */
-const counted = 10_000
 
 /** Each count walks one index of one queue, and not far. Of very many that wait, the oldest is looked for among the first. */
 const queuesStatement = (s: string): string => {
@@ -18,14 +23,14 @@ const queuesStatement = (s: string): string => {
   FROM ${s}.queue q
   CROSS JOIN LATERAL (
     SELECT count(*), min(x.at) AS oldest FROM (
-      (${some("'waiting'", "i.enqueued_at AS at")} AND i.partition_key IS NULL LIMIT ${counted})
+      (${some("'waiting'", "i.enqueued_at AS at")} AND i.partition_key IS NULL LIMIT ${queueCountLimit})
       UNION ALL
-      (${some("'waiting'", "i.enqueued_at AS at")} AND i.partition_key IS NOT NULL LIMIT ${counted})
-      LIMIT ${counted}
+      (${some("'waiting'", "i.enqueued_at AS at")} AND i.partition_key IS NOT NULL LIMIT ${queueCountLimit})
+      LIMIT ${queueCountLimit}
     ) x
   ) w
-  CROSS JOIN LATERAL (SELECT count(*) FROM (${some("'delayed'", "1")} LIMIT ${counted}) x) d
-  CROSS JOIN LATERAL (SELECT count(*) FROM (${some("'running'", "1")} LIMIT ${counted}) x) r
+  CROSS JOIN LATERAL (SELECT count(*) FROM (${some("'delayed'", "1")} LIMIT ${queueCountLimit}) x) d
+  CROSS JOIN LATERAL (SELECT count(*) FROM (${some("'running'", "1")} LIMIT ${queueCountLimit}) x) r
   WHERE $1::text[] IS NULL OR q.name = ANY ($1::text[])
   ORDER BY q.name`
 }

@@ -32,7 +32,10 @@ export const QueueLimits = Schema.Struct({
 })
 export type QueueLimits = typeof QueueLimits.Type
 
-/** A queue, and how much is in it: counts beyond 10,000 may be given as 10,000. */
+/** What waits in a queue, is delayed for it or runs is counted up to here. */
+export const queueCountLimit = 10_000
+
+/** A queue, and how much is in it: counts beyond 10,000 (`queueCountLimit`) may be given as 10,000. */
 export const QueueInfo = Schema.Struct({
   name: Schema.String,
   limits: QueueLimits,

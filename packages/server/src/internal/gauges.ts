@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
+import { queueCountLimit } from "perdure/Store"
 import type { WorkflowError } from "perdure/WorkflowError"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 
@@ -47,17 +48,17 @@ export const metrics: Effect.Effect<string, WorkflowError, Engine> = Effect.gen(
     family("perdure_workflows", `Workflows that are not done, or dead letters, up to ${limit}`, statuses),
     family(
       "perdure_queue_waiting",
-      `Workflows that wait in a queue, up to ${limit}`,
+      `Workflows that wait in a queue, up to ${queueCountLimit}`,
       ofQueue(({ waiting }) => waiting)
     ),
     family(
       "perdure_queue_delayed",
-      `Workflows that are delayed for a queue, up to ${limit}`,
+      `Workflows that are delayed for a queue, up to ${queueCountLimit}`,
       ofQueue((q) => q.delayed)
     ),
     family(
       "perdure_queue_running",
-      `Workflows that have a place in a queue, up to ${limit}`,
+      `Workflows that have a place in a queue, up to ${queueCountLimit}`,
       ofQueue((q) => q.running)
     ),
     family(

@@ -1,5 +1,5 @@
 /** Queues: what restricts them, who has said so, and how many are in them. */
-import type { QueueLimits, QueueRow } from "perdure/Store"
+import { queueCountLimit, type QueueLimits, type QueueRow } from "perdure/Store"
 import type { Database } from "./database.ts"
 import * as Partition from "./partition.ts"
 
@@ -110,8 +110,6 @@ const change = (database: Database, before: Queue, limits: QueueLimits, now: num
   Partition.lookAll(database, before.name, now)
 }
 
-const counted = 10_000
-
 export const list = (database: Database, names: ReadonlyArray<string> | null): ReadonlyArray<QueueRow> =>
   (names === null
     ? database.all<Columns>("SELECT name, limits, declared, overridden, paused FROM perdure_queue ORDER BY name")
@@ -124,9 +122,9 @@ export const list = (database: Database, names: ReadonlyArray<string> | null): R
       limits: row.limits,
       overridden: row.overridden,
       paused: row.paused,
-      waiting: count(database, row.name, "waiting", counted),
-      delayed: count(database, row.name, "delayed", counted),
-      running: count(database, row.name, "running", counted),
+      waiting: count(database, row.name, "waiting", queueCountLimit),
+      delayed: count(database, row.name, "delayed", queueCountLimit),
+      running: count(database, row.name, "running", queueCountLimit),
       oldestAt: database.get<{ at: number | null }>(
         "SELECT min(enqueued_at) AS at FROM perdure_queue_item WHERE queue = ? AND state = 'waiting'",
         row.name
