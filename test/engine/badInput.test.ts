@@ -705,6 +705,38 @@ onBothStores("bad input: messages, events, streams", (claim) => {
   )
 
   claim(
+    "names of branches, their labels, and keys of what is recorded hold no text that a store does not keep",
+    Effect.fnUntraced(function*(given) {
+      const step = Step.run("step", Effect.void)
+      const asked = (text: string): ReadonlyArray<Effect.Effect<unknown, unknown, any>> => [
+        Workflow.forEach([text], () => step, { key: (item) => item }),
+        Workflow.forEach([text], () => step, { name: text }),
+        Workflow.all({ [text]: step }),
+        Workflow.all([step], { name: text }),
+        Workflow.race([step], { name: text }),
+        Workflow.select({ [text]: step }),
+        Workflow.timeout(step, "1 minute", { name: text }),
+        Workflow.fork(text, step),
+        Workflow.now({ key: text }),
+        Workflow.randomUUID({ key: text }),
+        Workflow.patch(text),
+        Note.receive({ key: text })
+      ]
+      const all = ["a\0b", "\ud83d"].flatMap(asked)
+      const body = Effect.forEach(all, (ask) => Effect.exit(ask))
+      const { live, replayed, steps } = yield* twice<ReadonlyArray<Exit.Exit<unknown, unknown>>, never, any>(
+        given,
+        body
+      )
+      for (const exit of [live, replayed]) {
+        const reasons = exit._tag === "Success" ? exit.value.map((one) => failureOf(one)?.reason?._tag) : []
+        assert.deepStrictEqual(reasons, all.map(() => "InvalidArgument"))
+      }
+      assert.deepStrictEqual(steps, [])
+    })
+  )
+
+  claim(
     "I37 receive timeouts: zero looks once, negative and infinite are refused; two at once are served in order",
     Effect.fnUntraced(function*(given) {
       yield* refusesInBody(given, [

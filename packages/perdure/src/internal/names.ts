@@ -4,6 +4,7 @@
  * Distinct bytes are distinct ids: nothing is trimmed, folded or normalised.
  */
 import * as Duration from "effect/Duration"
+import type { WorkflowError } from "../WorkflowError.ts"
 import { invalid } from "./invalid.ts"
 import { byteLength } from "./text.ts"
 
@@ -40,15 +41,24 @@ const checkText = (argument: string, value: unknown, limitBytes: number): string
       `Give at most ${limitBytes} bytes of UTF-8.`
     )
   }
+  const unfit = unfitText(argument, value)
+  if (unfit !== undefined) throw unfit
+  return value
+}
+
+/**
+ * Why a text cannot be a part of a record's key (an operation's identity, a branch's label); `undefined`: it can. Keys may be
+ * of any length, and a label may be empty.
+ */
+export const unfitText = (argument: string, value: string): WorkflowError | undefined => {
   const control = controlCharacter.exec(value)
   if (control !== null) {
     const code = control[0].charCodeAt(0).toString(16).padStart(4, "0").toUpperCase()
-    throw invalid(argument, `it has the control character U+${code} at ${control.index}`, "Leave it out.")
+    return invalid(argument, `it has the control character U+${code} at ${control.index}`, "Leave it out.")
   }
-  if (!value.isWellFormed()) {
-    throw invalid(argument, "it has half of a surrogate pair", "Give well-formed Unicode text.")
-  }
-  return value
+  return value.isWellFormed()
+    ? undefined
+    : invalid(argument, "it has half of a surrogate pair", "Give well-formed Unicode text.")
 }
 
 /** Checks a workflow id given by a caller. Returns it, or throws a `WorkflowError`. */

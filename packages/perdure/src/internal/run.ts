@@ -18,6 +18,7 @@ import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
 import { type Idle, idleOf, Joins, onlyWaits } from "./idling.ts"
+import { unfitText } from "./names.ts"
 import { Call, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
 import { Performing } from "./performing.ts"
 import * as Replay from "./replay.ts"
@@ -198,6 +199,8 @@ export class Run {
       if (isInTransaction(fiber.context)) {
         return (operation.refused ?? Effect.fail)(nested(`${operation.kind} "${operation.name}"`))
       }
+      const unfit = unfitText("name or key", operation.identity)
+      if (unfit !== undefined) return (operation.refused ?? Effect.fail)(unfit)
       const named: Branch.Named = at === undefined
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
@@ -252,6 +255,8 @@ export class Run {
   scopeKey(fiber: Fiber.Fiber<any, any>, name: string): Effect.Effect<string> {
     const branch = fiber.getRef(CurrentBranch)
     if (branch === undefined || !this.open(branch)) return this.refuse()
+    const unfit = unfitText("name of branches", name)
+    if (unfit !== undefined) return Effect.die(unfit)
     const named = Branch.take(branch, fiber, name, undefined)
     return named._tag === "Key" ? Effect.succeed(named.key) : Effect.die(Branch.repeated(name, branch.path))
   }

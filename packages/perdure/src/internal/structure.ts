@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { InvalidArgument, WorkflowError } from "../WorkflowError.ts"
 import * as Branch from "./branch.ts"
+import { unfitText } from "./names.ts"
 import type { Operation } from "./operation.ts"
 import { CurrentBranch, CurrentRun, type Run } from "./run.ts"
 
@@ -18,15 +19,21 @@ type Concurrency = number | "unbounded" | undefined
 const forks = (concurrency: Concurrency): boolean =>
   concurrency === "unbounded" || (concurrency !== undefined && concurrency > 1)
 
+const unfitLabel = (label: string | number): WorkflowError | undefined =>
+  typeof label === "string" ? unfitText("label of a branch", label) : undefined
+
 /** Runs `effect` in the branch `label` below `key`, owned by the fiber that it runs on. */
 const inBranch = <A, E, R>(
   key: string,
   label: string | number,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) =>
-    Effect.provideService(effect, CurrentBranch, Branch.make(Branch.pathOf(key, label), fiber))
-  )
+  Effect.withFiber((fiber) => {
+    const unfit = unfitLabel(label)
+    return unfit === undefined
+      ? Effect.provideService(effect, CurrentBranch, Branch.make(Branch.pathOf(key, label), fiber))
+      : Effect.die(unfit)
+  })
 
 /** `inside` with the key of this use of `name`, or `outside` where there is no workflow. */
 const scoped = <A, E, R>(
@@ -102,6 +109,9 @@ export const select = (
 ): Effect.Effect<any, any, any> => {
   const labelled = Object.entries(effects)
   if (labelled.length === 0) return Effect.die(nothingToSelect())
+  // Before any of them begins: the label of the first is recorded.
+  const unfit = labelled.map(([label]) => unfitLabel(label)).find((one) => one !== undefined)
+  if (unfit !== undefined) return Effect.die(unfit)
   const tagged = (label: string | number, effect: Effect.Effect<any, any, any>) =>
     Effect.map(effect, (value) => ({ _tag: label, value }))
   return scoped(

@@ -63,7 +63,9 @@ export class Writes {
     this.host.submit(advanceOf(this.run.workflowId, this.run.epoch, unsaved, write), (answer) => {
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
       if (!this.run.running) return answered(answer)
-      if (answer._tag === "Rejected" && saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
+      // A block says nothing that could be refused. It is what goes along, which then cannot be kept.
+      const mended = write.end?._tag === "Block"
+      if (answer._tag === "Rejected" && saysMore(write) && !mended) this.unsaved = [...unsaved, ...this.unsaved]
       if (wasRefused(answer)) {
         // What went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]

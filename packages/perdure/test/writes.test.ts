@@ -1,0 +1,30 @@
+/** The writes of a run against a store that rejects one of its records. Hunts for a refusal that is answered by the same again. */
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { record } from "../../../test/conformance/builders.ts"
+import { Writes } from "../src/internal/writes.ts"
+import type { Advance } from "../src/Store.ts"
+
+it.live("a record that no store takes ends in a block, without it", () =>
+  Effect.gen(function*() {
+    const submitted: Array<Advance> = []
+    const bad = record(0)
+    const blocked = yield* Effect.callback<boolean>((resume) => {
+      const run = { workflowId: "w", epoch: 1, running: true, received: 1, happened: () => {}, stop: () => {} }
+      const writes: Writes = new Writes(run, {
+        submit: (advance, answered) => {
+          submitted.push(advance)
+          if (submitted.length > 10) return resume(Effect.succeed(false))
+          const rejected = advance.records.includes(bad)
+          queueMicrotask(() =>
+            answered(rejected ? { _tag: "Rejected", detail: "no" } : { _tag: "Recorded", children: [] })
+          )
+        },
+        refused: () => writes.submit({ end: { _tag: "Block", reason: "{}" } }, () => resume(Effect.succeed(true)))
+      }, 0)
+      writes.add(bad, undefined)
+      writes.submit({ end: { _tag: "Settle", status: "SUCCESS", output: null } }, () => {})
+    })
+    assert.isTrue(blocked, `${submitted.length} writes`)
+    assert.deepStrictEqual(submitted.map(({ end }) => end?._tag), ["Settle", "Block", "Block"])
+  }))
