@@ -39,6 +39,21 @@ onBothStores("attempts", (claim) => {
   const quick = { interval: "1 milli" } as const
 
   claim(
+    "are made, all of them, when the waits between them come to fractions of a millisecond",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const failing = Step.run("failing", Effect.andThen(log.add("failing"), Effect.fail("no")), {
+        retry: { ...quick, factor: 1.3, maxAttempts: 7, while: () => true }
+      })
+      const engine = yield* given.engine(Subject.toLayer(() => failing))
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* engine.use(reaches("w", "ERROR"))
+      const [step] = yield* engine.use(Client.steps("w"))
+      assert.deepStrictEqual([log.count("failing"), step!.attempts, step!.failedAttempts.length], [7, 7, 6])
+    })
+  )
+
+  claim(
     "a transient error gets three attempts by default, another error one",
     Effect.fnUntraced(function*(given) {
       const log = new Log()

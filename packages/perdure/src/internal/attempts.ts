@@ -37,9 +37,9 @@ export const defaultPolicy: Policy = {
   while: isTransient
 }
 
-/** The delay before the attempt after `failed` failed ones. Pure. */
+/** The delay before the attempt after `failed` failed ones, in whole milliseconds. Pure. */
 export const delayMs = (policy: Policy, failed: number): number =>
-  Math.min(policy.maxIntervalMs, policy.intervalMs * policy.factor ** (failed - 1))
+  Math.min(policy.maxIntervalMs, Math.ceil(policy.intervalMs * policy.factor ** (failed - 1)))
 
 export interface Attempted {
   readonly name: string

@@ -66,8 +66,8 @@ export const advanceOf = (
 
 /** Whether the write says more than what was not written before it: then a refusal is of what it says. */
 export const saysMore = (write: Write): boolean =>
-  write.records !== undefined || write.children !== undefined || write.sends !== undefined ||
-  write.along !== undefined || write.end !== undefined
+  write.records !== undefined || write.attempts !== undefined || write.children !== undefined ||
+  write.sends !== undefined || write.along !== undefined || write.end !== undefined
 
 /** Nothing was written, for a reason that whoever asked for the write takes care of. */
 export const wasRefused = (answer: Answer): boolean => refusals.has(answer._tag)
