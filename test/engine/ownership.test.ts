@@ -1,10 +1,12 @@
 /** Who runs a workflow: lapsed leases, hand-overs, and code that goes on although it should not. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
+import type { Operation, StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import { cancelled } from "../conformance/builders.ts"
@@ -12,9 +14,13 @@ import { onBothStores } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, stepsOf } from "./observing.ts"
 
 const Subject = Workflow.make("Subject", { success: Schema.String })
+const Child = Workflow.make("Child", { success: Schema.String })
 const Poison = Workflow.make("Poison", { maxRecoveryAttempts: 1 })
 const short = { lease: "1 hour", heartbeat: "100 millis", suspendAfter: "1 day" } as const
 const hour = 3_600_000
+
+const isOf = (operation: Operation, workflowId: string): boolean =>
+  "workflowId" in operation && operation.workflowId === workflowId
 
 onBothStores("ownership", (claim) => {
   claim(
@@ -47,6 +53,94 @@ onBothStores("ownership", (claim) => {
         assert.deepStrictEqual(yield* engine.use(stepsOf("w")), ["0 step before", "1 step during"])
       }
     )
+  )
+
+  claim(
+    "one that has lost a workflow unawares cancels no child of it",
+    Effect.fnUntraced(function*(given) {
+      const gates = { a: yield* Deferred.make<void>(), b: yield* Deferred.make<void>() }
+      const fenced = yield* Deferred.make<void>()
+      const cancels: Array<ReadonlyArray<string>> = []
+      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const { cancel, heartbeat, write } = store
+      store.cancel = (ids, options) => Effect.andThen(Effect.sync(() => cancels.push(ids)), cancel(ids, options))
+      store.write = (batch) =>
+        Effect.tap(write(batch), (answers) =>
+          answers.some(({ _tag }, i) => _tag === "Fenced" && isOf(batch[i]!, "w"))
+            ? Deferred.succeed(fenced, undefined)
+            : Effect.void)
+      const parent = (name: keyof typeof gates) =>
+        Subject.toLayer(() =>
+          Effect.orDie(Workflow.race([
+            Child.execute(undefined, { workflowId: "child" }),
+            Step.run("fast", Effect.as(Deferred.await(gates[name]), "fast"))
+          ]))
+        )
+      const child = Child.toLayer(() => Effect.as(Effect.sleep("1 day"), "slow"))
+      let [beating, silent, mine] = [0, false, ""]
+      store.heartbeat = (incarnation, leaseMs) =>
+        Effect.suspend(() => {
+          if (silent && incarnation === mine) return Effect.never
+          beating++
+          return Effect.ensuring(heartbeat(incarnation, leaseMs), Effect.sync(() => beating--))
+        })
+      const a = yield* given.engine([parent("a"), child], { ...short, poll: "1 day" })
+      mine = (yield* a.use(Client.incarnation))!
+      yield* a.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* a.use(eventually("the child", given.store.get("child"), (row) => row !== null))
+      const epoch = Effect.map(given.store.get("w"), (row) => row!.epoch)
+      const before = yield* epoch
+      // From now on it is told nothing, and does not know that its lease is over.
+      silent = true
+      yield* eventually("the last beat", Effect.sync(() => beating), (left) => left === 0)
+      yield* given.store.adjustClock(2 * hour)
+      const b = yield* given.engine([parent("b"), child], short)
+      yield* eventually("the other to own it", epoch, (now) => now > before)
+      yield* Deferred.succeed(gates.a, undefined)
+      yield* Deferred.await(fenced)
+      assert.deepStrictEqual(cancels, [])
+      yield* Deferred.succeed(gates.b, undefined)
+      assert.strictEqual(yield* b.use(Subject.handle("w").result), "fast")
+      yield* b.use(reaches("child", "CANCELLED"))
+    })
+  )
+
+  claim(
+    "a child that is no longer waited for is cancelled once that is durable, and before the parent's end",
+    Effect.fnUntraced(function*(given) {
+      const happened: Array<string> = []
+      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const { cancel, write } = store
+      store.cancel = (ids, options) =>
+        Effect.gen(function*() {
+          happened.push("cancelling")
+          const answer = yield* cancel(ids, options)
+          yield* Effect.sleep(50)
+          happened.push("cancelled")
+          return answer
+        })
+      store.write = (batch) =>
+        Effect.gen(function*() {
+          const ends = batch.some((one) => isOf(one, "w") && one._tag === "Advance" && one.end?._tag === "Settle")
+          if (ends) happened.push("ending")
+          const answers = yield* write(batch)
+          const wins = batch.some((one) => one._tag === "Advance" && one.records.some(({ name }) => name === "fast"))
+          if (wins) happened.push("recorded")
+          return answers
+        })
+      const { use } = yield* given.engine([
+        Subject.toLayer(() =>
+          Effect.orDie(Workflow.race([
+            Child.execute(undefined, { workflowId: "child" }),
+            Step.run("fast", Effect.as(Effect.sleep(30), "fast"))
+          ]))
+        ),
+        Child.toLayer(() => Effect.as(Effect.sleep("1 day"), "slow"))
+      ])
+      assert.strictEqual(yield* use(Subject.execute(undefined, { workflowId: "w" })), "fast")
+      assert.deepStrictEqual(happened, ["recorded", "cancelling", "cancelled", "ending"])
+      yield* use(reaches("child", "CANCELLED"))
+    })
   )
 
   claim(

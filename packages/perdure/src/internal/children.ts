@@ -106,17 +106,18 @@ export const executeChild = (
 ): Effect.Effect<any, any> =>
   Effect.flatMap(
     startChild(core, run, definition, payload, options),
-    (workflowId) => run.ask(resultOperation(core, workflowId, definition, () => cancelChild(core, workflowId)))
+    (workflowId) => run.ask(resultOperation(core, workflowId, definition, () => cancelChild(core, run, workflowId)))
   )
 
-const cancelChild = (core: Core, workflowId: string): void => {
+const cancelChild = (core: Core, run: Run, workflowId: string): void => {
   const reason = JSON.stringify({ _tag: "Cancelled", by: "parent", detail: "its parent no longer waits for it" })
-  core.fork(
+  run.afterwards(
     core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
       Effect.retry(untilItPasses),
       // Wherever it runs it ends at once; in a queue it leaves its place to the next.
       Effect.andThen(tell(core, [{ _tag: "Revoked", incarnation: "*" }])),
       Effect.orDie
-    )
+    ),
+    core.fork
   )
 }

@@ -64,6 +64,9 @@ export class Run {
   private releasing = false
   private compensating = false
   private refusals = 0
+  /** See {@link afterwards}. */
+  private owed = 0
+  private whenPaid: (() => void) | undefined
   readonly calls = new Set<Call>()
   readonly timers = new Timers()
   readonly turns = new Turns(this)
@@ -486,10 +489,29 @@ export class Run {
     return this.writes.written({ sends, contested: true })
   }
 
+  /**
+   * Does something to others that follows from what was delivered: once that is durable, and only if this owner is the owner
+   * then. The workflow does not end before it is done; if this process does, a replay comes here again.
+   */
+  afterwards(effect: Effect.Effect<void>, fork: (effect: Effect.Effect<void>) => void): void {
+    this.owed++
+    const paid = Effect.sync(() => {
+      if (--this.owed === 0) this.whenPaid?.()
+    })
+    this.writes.submit({}, () => {
+      if (this.running) fork(Effect.ensuring(effect, paid))
+    })
+  }
+
+  private paid(then: () => void): void {
+    if (this.owed === 0) then()
+    else this.whenPaid = then
+  }
+
   /** Writes the outcome together with what is not written yet. */
   settle(status: "SUCCESS" | "ERROR" | "CANCELLED", output: string | null): void {
     this.turns.stall()
-    this.writes.submit({ end: { _tag: "Settle", status, output } }, () => this.stop({ _tag: "Done" }))
+    this.paid(() => this.writes.submit({ end: { _tag: "Settle", status, output } }, () => this.stop({ _tag: "Done" })))
   }
 
   /** Whether a step runs, or something is on its way to the store. */
@@ -520,10 +542,11 @@ export class Run {
       }
       const fibers = [...this.performed, this.root!]
       this.endBody()
-      this.leave(() =>
+      const renew = () =>
         this.writes.whenDurable(() => {
           if (this.running) this.host.renew({ payload, firstStepId: this.stepIds.unused })
-        }), fibers)
+        })
+      this.leave(() => this.paid(renew), fibers)
       return Effect.never
     })
   }
