@@ -24,7 +24,8 @@ export interface Kind<Q extends Question, A> {
 
 interface Asked<Q, A> {
   readonly question: Q
-  readonly tellers: Set<(answer: A | undefined) => void>
+  /** Each with the looks that had begun when it asked: what they find may be older than what it knows. */
+  readonly tellers: Map<(answer: A | undefined) => void, number>
 }
 
 const batchSize = 1000
@@ -34,6 +35,8 @@ export class Looks<Q extends Question, A> {
   private readonly waiting = new Map<string, Map<string, Asked<Q, A>>>()
   private fresh = new Set<Asked<Q, A>>()
   private closed = false
+  /** Looks that have begun. */
+  private looks = 0
   private readonly kind: Kind<Q, A>
   private readonly fork: (effect: Effect.Effect<void>) => void
 
@@ -49,7 +52,7 @@ export class Looks<Q extends Question, A> {
       const text = this.kind.textOf(question)
       const asked = this.enter(question, text)
       const tell = (answer: A | undefined) => resume(Effect.succeed(answer))
-      asked.tellers.add(tell)
+      asked.tellers.set(tell, this.looks)
       this.look(asked)
       return Effect.sync(() => {
         if (asked.tellers.delete(tell) && asked.tellers.size === 0) this.leave(asked, text)
@@ -62,7 +65,7 @@ export class Looks<Q extends Question, A> {
     this.closed = true
     const all = this.all()
     this.waiting.clear()
-    for (const asked of all) for (const tell of asked.tellers) tell(undefined)
+    for (const asked of all) for (const tell of asked.tellers.keys()) tell(undefined)
   }
 
   /** Something has changed there: of this key, or of any. */
@@ -85,7 +88,7 @@ export class Looks<Q extends Question, A> {
     let ofWorkflow = this.waiting.get(question.workflowId)
     if (ofWorkflow === undefined) this.waiting.set(question.workflowId, ofWorkflow = new Map())
     let asked = ofWorkflow.get(text)
-    if (asked === undefined) ofWorkflow.set(text, asked = { question, tellers: new Set() })
+    if (asked === undefined) ofWorkflow.set(text, asked = { question, tellers: new Map() })
     return asked
   }
 
@@ -108,18 +111,28 @@ export class Looks<Q extends Question, A> {
     })
   }
 
+  private answered(asked: Asked<Q, A>, answer: A, look: number): void {
+    for (const [tell, since] of [...asked.tellers]) {
+      if (since >= look) continue
+      asked.tellers.delete(tell)
+      tell(answer)
+    }
+    if (asked.tellers.size === 0) this.leave(asked, this.kind.textOf(asked.question))
+  }
+
   private ask(all: ReadonlyArray<Asked<Q, A>>): Effect.Effect<void, StoreError> {
     const batches: Array<ReadonlyArray<Asked<Q, A>>> = []
     for (let i = 0; i < all.length; i += batchSize) batches.push(all.slice(i, i + batchSize))
     return Effect.forEach(
       batches,
       (batch) =>
-        Effect.map(this.kind.ask(batch.map(({ question }) => question)), (answers) => {
-          for (let i = 0; i < batch.length; i++) {
-            if (!this.kind.isAnswer(answers[i])) continue
-            this.leave(batch[i], this.kind.textOf(batch[i].question))
-            for (const tell of batch[i].tellers) tell(answers[i])
-          }
+        Effect.suspend(() => {
+          const number = ++this.looks
+          return Effect.map(this.kind.ask(batch.map(({ question }) => question)), (answers) => {
+            for (let i = 0; i < batch.length; i++) {
+              if (this.kind.isAnswer(answers[i])) this.answered(batch[i], answers[i], number)
+            }
+          })
         }),
       { discard: true }
     )

@@ -14,16 +14,21 @@ export type Awaited =
 
 interface Waiter {
   readonly tell: (awaited: Awaited) => void
+  /** Looks that had begun when it asked. What they find may be older than what it knows. */
+  readonly since: number
   /** Wants to know of a blocked workflow too, as if it were done. */
   readonly ofBlocked: boolean
 }
 
 const batchSize = 1000
+const everybody = () => true
 
 export class Waiters {
   private readonly waiting = new Map<string, Set<Waiter>>()
   private fresh = new Set<string>()
   private closed = false
+  /** Looks that have begun. */
+  private looks = 0
   private readonly store: StoreService
   private readonly run: (effect: Effect.Effect<void>) => void
   private readonly runsHere: (workflowId: string) => boolean
@@ -49,7 +54,8 @@ export class Waiters {
   awaiting(workflowId: string, ofBlocked: boolean): Effect.Effect<Awaited> {
     return Effect.callback((resume) => {
       if (this.closed) return resume(Effect.succeed({ _tag: "Stopped" }))
-      const waiter: Waiter = { tell: (awaited) => resume(Effect.succeed(awaited)), ofBlocked }
+      const tell = (awaited: Awaited) => resume(Effect.succeed(awaited))
+      const waiter: Waiter = { tell, since: this.looks, ofBlocked }
       const set = this.waiting.get(workflowId)
       if (set !== undefined) set.add(waiter)
       else this.waiting.set(workflowId, new Set([waiter]))
@@ -65,7 +71,7 @@ export class Waiters {
   /** Nobody looks any more: those who wait are told so. */
   close(): void {
     this.closed = true
-    for (const workflowId of [...this.waiting.keys()]) this.tell(workflowId, { _tag: "Stopped" })
+    for (const workflowId of [...this.waiting.keys()]) this.tell(workflowId, { _tag: "Stopped" }, everybody)
   }
 
   /** Looks for this one soon, together with others that are asked for in the same turn. */
@@ -91,33 +97,39 @@ export class Waiters {
     return Effect.suspend(() => this.waiting.size === 0 ? Effect.void : this.look([...this.waiting.keys()]))
   }
 
-  /** Tells those who wait for it. */
+  /** It has ended here: tells those who wait for it. */
   done(outcome: Outcome): void {
     this.ended(outcome.workflowId)
-    this.tell(outcome.workflowId, { _tag: "Done", outcome })
+    this.tell(outcome.workflowId, { _tag: "Done", outcome }, everybody)
   }
 
   private look(ids: ReadonlyArray<string>): Effect.Effect<void, StoreError> {
     const batches: Array<ReadonlyArray<string>> = []
     for (let i = 0; i < ids.length; i += batchSize) batches.push(ids.slice(i, i + batchSize))
     return Effect.forEach(batches, (batch) =>
-      Effect.map(this.store.outcomes(batch), ({ blocked, done, unknown }) => {
-        for (const outcome of done) this.done(outcome)
-        for (const outcome of blocked) this.blocked(outcome)
-        for (const workflowId of unknown) this.tell(workflowId, { _tag: "Unknown" })
+      Effect.suspend(() => {
+        const number = ++this.looks
+        const asked = ({ since }: Waiter) => since < number
+        return Effect.map(this.store.outcomes(batch), ({ blocked, done, unknown }) => {
+          for (const outcome of done) {
+            this.ended(outcome.workflowId)
+            this.tell(outcome.workflowId, { _tag: "Done", outcome }, asked)
+          }
+          for (const outcome of blocked) {
+            const wants = (waiter: Waiter) => waiter.ofBlocked && asked(waiter)
+            this.tell(outcome.workflowId, { _tag: "Done", outcome }, wants)
+          }
+          for (const workflowId of unknown) this.tell(workflowId, { _tag: "Unknown" }, asked)
+        })
       }), { discard: true })
   }
 
-  private tell(workflowId: string, awaited: Awaited): void {
+  private tell(workflowId: string, awaited: Awaited, whom: (waiter: Waiter) => boolean): void {
     const waiters = this.waiting.get(workflowId)
-    if (waiters === undefined) return
-    this.waiting.delete(workflowId)
-    for (const waiter of waiters) waiter.tell(awaited)
-  }
-
-  private blocked(outcome: Outcome): void {
-    for (const waiter of [...this.waiting.get(outcome.workflowId) ?? []]) {
-      if (waiter.ofBlocked) waiter.tell({ _tag: "Done", outcome })
+    for (const waiter of [...waiters ?? []].filter(whom)) {
+      waiters!.delete(waiter)
+      waiter.tell(awaited)
     }
+    if (waiters?.size === 0 && this.waiting.get(workflowId) === waiters) this.waiting.delete(workflowId)
   }
 }
