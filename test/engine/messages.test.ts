@@ -34,33 +34,44 @@ const idle = Idle.toLayer(() => Effect.sleep("1000 days"))
 const slow = { poll: "60 seconds" } as const
 
 onBothStores("messages", (claim) => {
-  claim("that come often keep a workflow in memory, however long it goes on", (given) =>
-    Effect.gen(function*() {
-      const [count, suspendAfter] = [100, 400]
-      let bodies = 0
-      const times: Array<number> = []
-      const engine = yield* given.engine(
-        Receiver.toLayer(() =>
-          Effect.gen(function*() {
-            bodies++
-            for (let i = 0; i < count; i++) {
-              times.push(performance.now())
-              yield* Go.receive()
-            }
-            times.push(performance.now())
-            return bodies
-          })
-        ),
-        { suspendAfter }
-      )
-      const handle = yield* engine.use(Receiver.start(undefined, { workflowId: "w" }))
-      yield* engine.use(Effect.repeat(Effect.andThen(Effect.sleep("15 millis"), Go.send("w")), { times: count - 1 }))
-      yield* engine.use(handle.result)
-      assert.isAbove(times.at(-1)! - times[0]!, 2 * suspendAfter)
-      const longest = Math.max(...times.slice(1).map((time, i) => time - times[i]!))
-      // A machine that stops for a while makes a wait long.
-      assert.isTrue(bodies === 1 || longest >= suspendAfter, `${bodies} runs, waits of ${longest} ms at most`)
-    }))
+  const ways = [
+    ["", Go.receive()],
+    [", waited for with a limit too", Go.receive({ timeout: "1 hour" })]
+  ] as const
+  for (const [how, receive] of ways) {
+    claim(
+      `that come often keep a workflow in memory, however long it goes on${how}`,
+      (given) =>
+        Effect.gen(function*() {
+          const [count, suspendAfter] = [100, 400]
+          let bodies = 0
+          const times: Array<number> = []
+          const engine = yield* given.engine(
+            Receiver.toLayer(() =>
+              Effect.gen(function*() {
+                bodies++
+                for (let i = 0; i < count; i++) {
+                  times.push(performance.now())
+                  yield* receive
+                }
+                times.push(performance.now())
+                return bodies
+              })
+            ),
+            { suspendAfter }
+          )
+          const handle = yield* engine.use(Receiver.start(undefined, { workflowId: "w" }))
+          yield* engine.use(
+            Effect.repeat(Effect.andThen(Effect.sleep("15 millis"), Go.send("w")), { times: count - 1 })
+          )
+          yield* engine.use(handle.result)
+          assert.isAbove(times.at(-1)! - times[0]!, 2 * suspendAfter)
+          const longest = Math.max(...times.slice(1).map((time, i) => time - times[i]!))
+          // A machine that stops for a while makes a wait long.
+          assert.isTrue(bodies === 1 || longest >= suspendAfter, `${bodies} runs, waits of ${longest} ms at most`)
+        })
+    )
+  }
 
   claim("sent from outside is received, typed, in the order sent", (given) =>
     Effect.gen(function*() {

@@ -110,7 +110,12 @@ export const resultOperation = (
   replay: (record) => exitOfAwaited(workflowId, definition, JSON.parse(record.value) as Awaited),
   perform: (call) =>
     Effect.suspend(() => {
-      call.wait({ until: undefined, awaiting: { workflowId, on: "end" }, what: `result of ${workflowId}` })
+      call.wait({
+        until: undefined,
+        awaiting: { workflowId, on: "end" },
+        what: `result of ${workflowId}`,
+        mayCome: true
+      })
       return Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) => {
         // Nothing to record: the next owner waits on.
         if (awaited._tag === "Stopped") return Effect.never

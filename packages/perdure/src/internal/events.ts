@@ -140,7 +140,8 @@ const getOperation = (asked: Asked, key: string | undefined, due: number | undef
       call.wait({
         until: due,
         awaiting: { workflowId, on: "event", key: eventKey },
-        what: `event "${eventKey}" of "${workflowId}"`
+        what: `event "${eventKey}" of "${workflowId}"`,
+        mayCome: true
       })
       const answered = Effect.flatMap(look(asked), (answer) =>
         // The engine has stopped: nothing to record, the next owner waits on.

@@ -132,9 +132,8 @@ export class Executions {
       const idle = execution.run.idle()
       if (idle === undefined) continue
       if (idle.until !== null && idle.until - clock.now() < settings.suspendAfterMs) continue
-      // What comes from elsewhere may come soon. A sleep's end is known: there is nothing to stay for.
-      const mayCome = idle.awaiting.length > 0 || idle.until === null
-      if (mayCome && execution.run.turns.restedMs < settings.suspendAfterMs) continue
+      // What may come may come soon. For a sleep's end there is nothing to stay.
+      if (idle.mayCome && execution.run.turns.restedMs < settings.suspendAfterMs) continue
       if (idle.until !== null) this.host.wakeClaimAt(idle.until)
       execution.run.suspend(
         execution.inbox.seen,

@@ -18,6 +18,8 @@ export interface Idle {
   readonly until: number | null
   readonly awaiting: ReadonlyArray<Await>
   readonly waits: string
+  /** Something of it may come at any time. A sleep's end is known. */
+  readonly mayCome: boolean
 }
 
 /** The fibers of a body that wait for branches which they have forked. */
@@ -80,6 +82,7 @@ export const idleOf = ({ calls, timers }: Body): Idle | undefined => {
   return {
     until: Number.isFinite(until) ? until : null,
     awaiting,
-    waits: JSON.stringify(waits.slice(0, 100))
+    waits: JSON.stringify(waits.slice(0, 100)),
+    mayCome: [...calls].some(({ waiting }) => waiting?.mayCome === true)
   }
 }

@@ -66,6 +66,8 @@ export interface Waiting {
   readonly until: number | undefined
   readonly awaiting: Await | undefined
   readonly what: string
+  /** It may come at any time, from elsewhere. */
+  readonly mayCome: boolean
 }
 
 /** The run that an operation was asked of. */

@@ -74,7 +74,7 @@ const receiveOperation = (
         due: limit?.once === true ? -Infinity : limit?.due,
         waits: () => {
           if (call.waiting !== undefined) return
-          call.wait({ until: limit?.due, awaiting: undefined, what: `message "${topic}"` })
+          call.wait({ until: limit?.due, awaiting: undefined, what: `message "${topic}"`, mayCome: true })
         },
         tell: (message) => {
           silence()

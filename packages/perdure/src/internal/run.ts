@@ -341,7 +341,7 @@ export class Run {
   waitUntil(call: Call, due: number, what: string): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const silence = this.alarm(due, () => resume(Effect.void))
-      call.wait({ until: due, awaiting: undefined, what })
+      call.wait({ until: due, awaiting: undefined, what, mayCome: false })
       return Effect.sync(silence)
     }).pipe(Effect.andThen(Effect.sync(() => call.wait(undefined))))
   }

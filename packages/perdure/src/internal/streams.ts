@@ -191,7 +191,8 @@ const readOperation = (core: Core, question: Question, key: string | undefined):
       call.wait({
         until: undefined,
         awaiting: { workflowId, on: "stream", key: streamKey, from },
-        what: `stream "${streamKey}" of "${workflowId}"`
+        what: `stream "${streamKey}" of "${workflowId}"`,
+        mayCome: true
       })
       return Effect.flatMap(core.watching.streams.awaiting(question), (answer): Effect.Effect<Completed> => {
         // Nothing to record: the next owner waits on.
