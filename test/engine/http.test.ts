@@ -53,36 +53,39 @@ const principal: WorkflowHttp.Options["principal"] = (request) =>
       : { user: request.headers["x-user"], roles: request.headers["x-user"] === "clara" ? ["clerk"] : [] }
   )
 
-const routes = Layer.mergeAll(
-  HttpApiBuilder.layer(Api).pipe(
-    Layer.provide(WorkflowApi.layer(Api, "workflows", workflows)),
-    Layer.provide(WorkflowHttp.layer({ principal }))
-  ),
-  HttpRouter.add(
-    "POST",
-    "/plain",
-    Effect.map(
-      Effect.all([Ping.start(), Endless.start()]),
-      (handles) => HttpServerResponse.jsonUnsafe(handles.map((handle) => handle.workflowId))
-    )
-  ).pipe(
-    Layer.provide(
-      HttpRouter.middleware(
-        WorkflowHttp.middleware({
-          principal,
-          workflowId: (key, who) => `${who?.user ?? ""}:${key}`
-        })
-      ).layer
+const ownKey = (key: string, who: WorkflowHttp.Principal | undefined): string => `${who?.user ?? ""}:${key}`
+
+const routesOf = (options: WorkflowHttp.Options) =>
+  Layer.mergeAll(
+    HttpApiBuilder.layer(Api).pipe(
+      Layer.provide(WorkflowApi.layer(Api, "workflows", workflows)),
+      Layer.provide(WorkflowHttp.layer(options))
+    ),
+    HttpRouter.add(
+      "POST",
+      "/plain",
+      Effect.map(
+        Effect.all([Ping.start(), Endless.start()]),
+        (handles) => HttpServerResponse.jsonUnsafe(handles.map((handle) => handle.workflowId))
+      )
+    ).pipe(
+      Layer.provide(
+        HttpRouter.middleware(
+          WorkflowHttp.middleware({ principal, workflowId: ownKey })
+        ).layer
+      )
     )
   )
-)
 
-/** Serves the routes with this engine; where. */
-const serve = ({ use }: Running): Effect.Effect<string, unknown, Scope.Scope> =>
+/** Serves the routes with this engine; where. `options`: of the derived endpoints. */
+const serve = (
+  { use }: Running,
+  options: WorkflowHttp.Options = { principal }
+): Effect.Effect<string, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const services = yield* use(Effect.context<Needs>())
     const server = yield* Layer.build(
-      HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+      HttpRouter.serve(routesOf(options), { disableLogger: true, disableListenLog: true }).pipe(
         Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
         Layer.provide(Layer.succeedContext(services))
       )
@@ -184,6 +187,23 @@ onBothStores("workflows behind HTTP", (claim) => {
         assert.deepStrictEqual([first[0], again[0]], ["ada:k", "ada:k"])
         assert.strictEqual(new Set([...first, ...again]).size, 3)
         assert.strictEqual((yield* store.get("ada:k"))!.user, "ada")
+      })
+  )
+
+  claim(
+    "are started by their endpoints under the id that the application makes of the key",
+    (given) =>
+      Effect.gen(function*() {
+        const url = yield* serve(yield* given.engine(live), { principal, workflowId: ownKey })
+        const idFor = (user: string) =>
+          Effect.map(
+            post(`${url}/Ping`, { "idempotency-key": "k", "x-user": user }),
+            ({ body }) => JSON.parse(body).workflowId
+          )
+        assert.deepStrictEqual(
+          [yield* idFor("ada"), yield* idFor("bob"), yield* idFor("ada")],
+          ["ada:k", "bob:k", "ada:k"]
+        )
       })
   )
 

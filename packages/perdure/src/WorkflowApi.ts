@@ -2,7 +2,8 @@
  * Chosen workflows as a group of an `HttpApi`, derived from their schemas: a typed client and an OpenAPI document come
  * from it like from any other group.
  *
- * For each workflow: `POST /{name}` starts it (an `idempotency-key` header is its id), `GET /{name}/{id}/result` waits for
+ * For each workflow: `POST /{name}` starts it (an `idempotency-key` header is its id, or becomes it as the options of
+ * `WorkflowHttp.layer` say), `GET /{name}/{id}/result` waits for
  * its result, `POST /{name}/{id}/cancel` cancels it. An id of another workflow is not found.
  *
  * Starting asks for the workflow's `requiredRoles`. Who may see a result or cancel is the host's business: put the
@@ -20,6 +21,7 @@ import type { Engine } from "./Engine.ts"
 import type { Workflow } from "./Workflow.ts"
 import { InvalidArgument, WorkflowError, WorkflowNotFound } from "./WorkflowError.ts"
 import { idempotencyHeader } from "./WorkflowHttp.ts"
+import * as WorkflowId from "./WorkflowId.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -189,13 +191,15 @@ const pathOf = (name: string): `/${string}` => {
 const takesNothing = ({ payloadSchema }: AnyWorkflow): boolean => payloadSchema.ast._tag === "Void"
 const failsWithNothing = ({ errorSchema }: AnyWorkflow): boolean => errorSchema.ast._tag === "Never"
 
-const start = (workflow: AnyWorkflow, payload: unknown, headers: typeof StartHeaders.Type) => {
-  const workflowId = headers[idempotencyHeader]
-  return workflow.start(payload, workflowId === undefined ? {} : { workflowId }).pipe(
+/** Where `WorkflowHttp` has read the header, the scope has the id that it made of it. */
+const start = (workflow: AnyWorkflow, payload: unknown, headers: typeof StartHeaders.Type) =>
+  Effect.flatMap(WorkflowId.Current, (slot) => {
+    const workflowId = slot === undefined ? headers[idempotencyHeader] : undefined
+    return workflow.start(payload, workflowId === undefined ? {} : { workflowId })
+  }).pipe(
     Effect.map((handle) => ({ workflowId: handle.workflowId })),
     Effect.mapError(problemOf)
   )
-}
 
 const result = (workflow: AnyWorkflow, workflowId: string, query: typeof ResultQuery.Type) =>
   Effect.andThen(
