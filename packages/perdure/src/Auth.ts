@@ -22,7 +22,7 @@ export const Current: Context.Reference<Principal> = Context.Reference("perdure/
 
 /** Sets the principal of workflows started in the scope. Scopes nest: the inner one wins, leaving it restores the outer one. */
 export const layer = (
-  principal: { readonly user: string; readonly roles?: ReadonlyArray<string> }
+  principal: { readonly user: string; readonly roles?: ReadonlyArray<string> | undefined }
 ): Layer.Layer<never> =>
   Layer.fresh(
     Layer.succeed(Current, { user: principal.user, roles: principal.roles ?? [], assumedRole: undefined })

@@ -24,6 +24,7 @@ import * as Erasing from "./internal/erasing.ts"
 import type { RetainOptions } from "./internal/erasing.ts"
 import * as Events from "./internal/events.ts"
 import type { EventInfo } from "./internal/events.ts"
+import { type ExecutorInfo, executorOf } from "./internal/executorInfo.ts"
 import type { Explanation } from "./internal/explaining.ts"
 import { cursorOf, type Filter, listFilterOf, lookOf, type PageOptions } from "./internal/filtering.ts"
 import * as Forking from "./internal/forking.ts"
@@ -44,7 +45,7 @@ import * as Told from "./internal/told.ts"
 import type { MessageInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
-import type { ExecutorRow, Hint, History, ProgressRow } from "./Store.ts"
+import type { Hint, History, ProgressRow } from "./Store.ts"
 import type { ExecuteOptions, Workflow } from "./Workflow.ts"
 import { fromStoreError, type WorkflowError } from "./WorkflowError.ts"
 import * as WorkflowHandle from "./WorkflowHandle.ts"
@@ -60,6 +61,7 @@ export type { HistoryPart } from "./internal/archiving.ts"
 export type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
 export type { RetainOptions } from "./internal/erasing.ts"
 export type { EventInfo } from "./internal/events.ts"
+export type { ExecutorInfo } from "./internal/executorInfo.ts"
 export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining.ts"
 export type { Filter } from "./internal/filtering.ts"
 export type { WorkflowInfo } from "./internal/managing.ts"
@@ -83,29 +85,29 @@ export interface Page {
 /** How to cancel. */
 export interface CancelOptions {
   /** Also the children that are not detached, however deep. Default: true. */
-  readonly children?: boolean
+  readonly children?: boolean | undefined
   /** Stored with the workflow, for people. */
-  readonly detail?: string
+  readonly detail?: string | undefined
 }
 
 /** How to delete. */
 export interface DeleteOptions {
   /** Also all children, however deep, detached ones too. Default: false. */
-  readonly children?: boolean
+  readonly children?: boolean | undefined
 }
 
 /** How a fork differs from its source. */
 export interface ForkOptions<Payload> {
   /** The first step that it does for itself: the records of those before are copied. Default: 0, none. */
-  readonly fromStep?: number
+  readonly fromStep?: number | undefined
   /** Default: a random UUID. */
-  readonly workflowId?: string
+  readonly workflowId?: string | undefined
   /** Default: the source's; `""`: the latest when it starts. */
-  readonly version?: string
+  readonly version?: string | undefined
   /** Another payload; only from step 0. Default: the source's. */
-  readonly payload?: Payload
+  readonly payload?: Payload | undefined
   /** From the fork's start to its end. Default: none. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
 }
 
 // -----------------------------------------------------------------------------
@@ -135,7 +137,7 @@ export const list = (options: ListOptions = {}): Effect.Effect<Page, WorkflowErr
 /** How many workflows fit, counted up to `limit`: 1 to 10,000,000. Default: 100,000. */
 export const count = (
   filter: Filter = {},
-  options: { readonly limit?: number } = {}
+  options: { readonly limit?: number | undefined } = {}
 ): Effect.Effect<number, WorkflowError, Engine> =>
   managed("count", (core) =>
     Effect.flatMap(
@@ -149,7 +151,7 @@ export const count = (
  */
 export const countWithin = (
   filter: Filter,
-  options: { readonly limit?: number; readonly look: number }
+  options: { readonly limit?: number | undefined; readonly look: number }
 ): Effect.Effect<{ readonly count: number; readonly complete: boolean }, WorkflowError, Engine> =>
   managed("countWithin", (core) =>
     Effect.flatMap(
@@ -168,7 +170,7 @@ export const countWithin = (
  */
 export const steps = (
   workflowId: string,
-  options: { readonly after?: number; readonly limit?: number } = {}
+  options: { readonly after?: number | undefined; readonly limit?: number | undefined } = {}
 ): Effect.Effect<ReadonlyArray<StepInfo>, WorkflowError, Engine> =>
   ofOne(
     "steps",
@@ -187,9 +189,9 @@ export const events = (workflowId: string): Effect.Effect<ReadonlyArray<EventInf
 export const messages = (
   workflowId: string,
   options: {
-    readonly topic?: string
+    readonly topic?: string | undefined
     /** Also those that it has received. Default: false. */
-    readonly received?: boolean
+    readonly received?: boolean | undefined
   } = {}
 ): Effect.Effect<ReadonlyArray<MessageInfo>, WorkflowError, Engine> =>
   ofOne("messages", workflowId, (core, id) => Told.messages(core, id, options))
@@ -205,7 +207,7 @@ export const streams = (workflowId: string): Effect.Effect<ReadonlyArray<StreamI
 export const stream = (
   workflowId: string,
   key: string,
-  options: { readonly from?: number; readonly limit?: number } = {}
+  options: { readonly from?: number | undefined; readonly limit?: number | undefined } = {}
 ): Effect.Effect<StreamPage, WorkflowError, Engine> =>
   ofOne("stream", workflowId, (core, id) =>
     Effect.flatMap(
@@ -222,9 +224,10 @@ export const explain = (workflowId: string): Effect.Effect<Explanation, Workflow
   ofOne("explain", workflowId, explainById)
 
 /** The executors that are alive, and those that lapsed and still own something or lapsed within the hour. */
-export const executors: Effect.Effect<ReadonlyArray<ExecutorRow>, WorkflowError, Engine> = managed(
+export const executors: Effect.Effect<ReadonlyArray<ExecutorInfo>, WorkflowError, Engine> = managed(
   "executors",
-  (core) => Effect.mapError(core.store.executors, fromStoreError)
+  (core) =>
+    Effect.mapBoth(core.store.executors, { onFailure: fromStoreError, onSuccess: (rows) => rows.map(executorOf) })
 )
 
 /** The store that this engine uses, which it asks for the time: so it is there. */
@@ -252,7 +255,7 @@ export const incarnation: Effect.Effect<string | undefined, WorkflowError, Engin
  * of the range. Its cost is bounded by `limit`: where there are more, the newest are looked at.
  */
 export const activity = (
-  options: SpanOptions & { readonly buckets?: number } = {}
+  options: SpanOptions & { readonly buckets?: number | undefined } = {}
 ): Effect.Effect<Activity, WorkflowError, Engine> => managed("activity", (core) => Observing.activity(core, options))
 
 /** How workflows have ended and how long they took, by name, of those that were created in the range. Bounded like {@link activity}. */
@@ -372,12 +375,17 @@ export const fork: {
  * `payload` is the encoded one, plain JSON: checked against the schema where this engine has the code, else by the code that
  * runs it. `queue` is the name of one that the store knows; `priority`, `partitionKey` and `deduplicationId` are of it.
  * Default of `version`: `""`, the latest when it starts. Otherwise like the `start` of a definition.
+ *
+ * *Gotchas*
+ *
+ * Where this engine does not have the code, what the definition says beside its payload is not known: no `requiredRoles` are
+ * asked for, `maxRecoveryAttempts` is 5, and there is no timeout but one that is given.
  */
 export const start = (
   name: string,
   options: Omit<ExecuteOptions, "key" | "detached"> & Omit<EnqueueOptions, "version" | "delay"> & {
-    readonly payload?: Json
-    readonly queue?: string
+    readonly payload?: Json | undefined
+    readonly queue?: string | undefined
   } = {}
 ): Effect.Effect<string, WorkflowError, Engine> => managed("start", (core) => Naming.start(core, name, options))
 
@@ -508,7 +516,7 @@ export const importHistory = (history: History): Effect.Effect<void, WorkflowErr
  */
 export const result = (
   workflowId: string,
-  options: { readonly timeout?: Duration.Input } = {}
+  options: { readonly timeout?: Duration.Input | undefined } = {}
 ): Effect.Effect<unknown, WorkflowError, Engine> =>
   Effect.flatMap(Engine, ({ core }) =>
     options.timeout === undefined
@@ -588,7 +596,7 @@ const countLimitOf = (limit: number): number => {
 }
 
 const streamPageOf = (
-  { from = 0, limit = 100 }: { readonly from?: number; readonly limit?: number }
+  { from = 0, limit = 100 }: { readonly from?: number | undefined; readonly limit?: number | undefined }
 ): { readonly from: number; readonly limit: number } => {
   if (!Number.isSafeInteger(from)) throw invalid("from", `it is ${from}`, "Give a whole number.")
   if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return { from, limit }
@@ -599,7 +607,7 @@ const streamPageOf = (
 const lastStepId = 2_147_483_647
 
 const stepsPageOf = (
-  { after = -1, limit = lastStepId }: { readonly after?: number; readonly limit?: number }
+  { after = -1, limit = lastStepId }: { readonly after?: number | undefined; readonly limit?: number | undefined }
 ): { readonly after: number; readonly limit: number } => {
   if (!Number.isInteger(after) || after < -1 || after > lastStepId) {
     throw invalid("after", `it is ${after}`, "Give the id of a step.")

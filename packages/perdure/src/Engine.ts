@@ -37,51 +37,51 @@ import type { WorkflowQueue } from "./WorkflowQueue.ts"
 /** How an engine behaves. */
 export interface Options {
   /** Names this process role in listings. Default: `"local"`. Each start of the process is its own incarnation anyway. */
-  readonly executorId?: string
+  readonly executorId?: string | undefined
   /**
    * The version of the application's code. A workflow is run only by executors of the version that it was started under,
    * and by those that call themselves {@link Options.compatible} with it. Default: `""`: of no version.
    */
-  readonly version?: string
+  readonly version?: string | undefined
   /**
    * Other versions of the application, mostly older ones, whose workflows this code can run and go on with. What has been
    * started under them keeps its version. Default: none.
    */
-  readonly compatible?: ReadonlyArray<string>
+  readonly compatible?: ReadonlyArray<string> | undefined
   /**
    * The queues that this executor takes workflows from: definitions, whose limits are then told to the store, or names of
    * queues that others declare. What is started without a queue it runs in any case. Default: all queues.
    */
-  readonly queues?: ReadonlyArray<WorkflowQueue | string>
+  readonly queues?: ReadonlyArray<WorkflowQueue | string> | undefined
   /**
    * How long this executor's right to its workflows lasts without renewal. When it lapses, others take over; so this is
    * most of the time that a killed process costs, where nobody on its machine sees that it has ended. Shorter recovers
    * sooner and tolerates shorter pauses of the process. Default: 15 seconds.
    */
-  readonly lease?: Duration.Input
+  readonly lease?: Duration.Input | undefined
   /**
    * How often the lease is renewed and lapsed ones are looked for. Must be at most half the lease. Default: a fifth of the
    * lease.
    */
-  readonly heartbeat?: Duration.Input
+  readonly heartbeat?: Duration.Input | undefined
   /** How often work is looked for without a hint. Default: 1 second. */
-  readonly poll?: Duration.Input
+  readonly poll?: Duration.Input | undefined
   /**
    * How long a workflow in which everything waits stays in memory. Waits shorter than this are not worth suspending for;
    * one that only sleeps, and longer than this, leaves memory soon. Default: 5 seconds.
    */
-  readonly suspendAfter?: Duration.Input
+  readonly suspendAfter?: Duration.Input | undefined
   /** How long a replay waits for plain asynchronous work before it calls code and history different. Default: 10 seconds. */
-  readonly replayGrace?: Duration.Input
+  readonly replayGrace?: Duration.Input | undefined
   /** How long a shutdown lets running steps finish. Default: 10 seconds. */
-  readonly shutdown?: Duration.Input
+  readonly shutdown?: Duration.Input | undefined
   /** Most workflows in memory at once. Default: 10,000. */
-  readonly maxRunning?: number
+  readonly maxRunning?: number | undefined
   /**
    * Most durable operations of one life of a workflow: a further one fails with `TooManySteps`. What is recorded counts
    * for itself, so lowering it harms nothing. Default: 100,000.
    */
-  readonly maxSteps?: number
+  readonly maxSteps?: number | undefined
 }
 
 /** What an engine does where an option is not given. */
@@ -133,33 +133,41 @@ export const layer = (options: Options = {}): Layer.Layer<Engine, WorkflowError,
 /** An engine that runs no workflows: starts are enqueued for executors, results are awaited. */
 export const layerClient = (
   options: Pick<Options, "version" | "poll"> = {}
-): Layer.Layer<Engine, WorkflowError, Store> => Layer.effect(Engine, make({ executorId: "client", ...options }, false))
+): Layer.Layer<Engine, WorkflowError, Store> => Layer.effect(Engine, make({ ...options, executorId: "client" }, false))
 
 // -----------------------------------------------------------------------------
 // internal
 // -----------------------------------------------------------------------------
 
-const settingsOf = (options: Options): EngineSettings => {
-  const given = { ...defaults, ...options }
-  const leaseMs = positiveDurationMs("lease", given.lease)
+const settingsOf = ({
+  compatible = [],
+  executorId = defaults.executorId,
+  heartbeat,
+  lease = defaults.lease,
+  maxRunning = defaults.maxRunning,
+  maxSteps = defaults.maxSteps,
+  poll = defaults.poll,
+  queues,
+  replayGrace = defaults.replayGrace,
+  shutdown = defaults.shutdown,
+  suspendAfter = defaults.suspendAfter,
+  version = defaults.version
+}: Options): EngineSettings => {
+  const leaseMs = positiveDurationMs("lease", lease)
   const settings: EngineSettings = {
-    executorId: checkKey(given.executorId, "executorId"),
-    version: given.version === "" ? "" : checkKey(given.version, "version"),
+    executorId: checkKey(executorId, "executorId"),
+    version: version === "" ? "" : checkKey(version, "version"),
     leaseMs,
-    heartbeatMs: given.heartbeat === undefined
-      ? Math.ceil(leaseMs / 5)
-      : positiveDurationMs("heartbeat", given.heartbeat),
-    pollMs: positiveDurationMs("poll", given.poll),
-    suspendAfterMs: positiveDurationMs("suspendAfter", given.suspendAfter),
-    replayGraceMs: positiveDurationMs("replayGrace", given.replayGrace),
-    shutdownMs: positiveDurationMs("shutdown", given.shutdown),
-    maxRunning: given.maxRunning,
-    maxSteps: given.maxSteps,
-    compatible: (given.compatible ?? []).map((version) =>
-      version === "" ? "" : checkKey(version, "compatible version")
-    ),
-    queues: given.queues === undefined ? null : [
-      ...given.queues.map((queue) => typeof queue === "string" ? checkQueueName(queue) : queue.name),
+    heartbeatMs: heartbeat === undefined ? Math.ceil(leaseMs / 5) : positiveDurationMs("heartbeat", heartbeat),
+    pollMs: positiveDurationMs("poll", poll),
+    suspendAfterMs: positiveDurationMs("suspendAfter", suspendAfter),
+    replayGraceMs: positiveDurationMs("replayGrace", replayGrace),
+    shutdownMs: positiveDurationMs("shutdown", shutdown),
+    maxRunning,
+    maxSteps,
+    compatible: compatible.map((version) => version === "" ? "" : checkKey(version, "compatible version")),
+    queues: queues === undefined ? null : [
+      ...queues.map((queue) => typeof queue === "string" ? checkQueueName(queue) : queue.name),
       DEBOUNCER_QUEUE.name
     ]
   }

@@ -41,20 +41,20 @@ export interface SendOptions {
    * Sent again under the same key, to the same workflow, with the same topic and payload, a message is there once; with
    * another topic or payload it fails with `MessageConflict`. 1 to 256 bytes. Default: a key of its own.
    */
-  readonly idempotencyKey?: string
+  readonly idempotencyKey?: string | undefined
   /** In a body: identity of the send in its branch, where several forked fibers send under one topic. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** One of several messages that are sent together. */
 export type Addressed<A> =
-  & { readonly workflowId: string; readonly idempotencyKey?: string }
-  & ([A] extends [void] ? { readonly value?: A } : { readonly value: A })
+  & { readonly workflowId: string; readonly idempotencyKey?: string | undefined }
+  & ([A] extends [void] ? { readonly value?: A | undefined } : { readonly value: A })
 
 /** How a message is received. */
 export interface ReceiveOptions {
   /** Identity of the receive in its branch, where several forked fibers receive one topic. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** How a message is received by a time. */
@@ -91,7 +91,7 @@ export interface Message<Topic extends string, A> {
   /** Sends several messages: all of them, or none. Otherwise like {@link Message.send}. */
   readonly sendMany: (
     messages: ReadonlyArray<Addressed<A>>,
-    options?: { readonly key?: string }
+    options?: { readonly key?: string | undefined }
   ) => Effect.Effect<void, WorkflowError, Engine>
 
   /**
@@ -136,7 +136,7 @@ type PayloadOf<P> = P extends Schema.Struct.Fields ? Schema.Struct<P>["Type"]
  */
 export const make = <const Topic extends string, P extends Storable | Schema.Struct.Fields | undefined = undefined>(
   topic: Topic,
-  options: { readonly payload?: P } = {}
+  options: { readonly payload?: P | undefined } = {}
 ): Message<Topic, PayloadOf<P>> => {
   checkKey(topic, "topic")
   const codec = options.payload === undefined ? Codec.nothing : Codec.make<any>(schemaOf(options.payload))
@@ -156,7 +156,7 @@ export const make = <const Topic extends string, P extends Storable | Schema.Str
     topic,
     send: (workflowId: string, value?: unknown, options: SendOptions = {}) =>
       sendAll(() => [outgoing(workflowId, value, options.idempotencyKey)], options.key),
-    sendMany: (messages: ReadonlyArray<Addressed<any>>, options: { readonly key?: string } = {}) =>
+    sendMany: (messages: ReadonlyArray<Addressed<any>>, options: { readonly key?: string | undefined } = {}) =>
       sendAll(
         () => messages.map(({ idempotencyKey, value, workflowId }) => outgoing(workflowId, value, idempotencyKey)),
         options.key

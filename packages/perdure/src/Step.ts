@@ -34,18 +34,18 @@ export type Storable = Codec.StorableSchema<any>
 /** When a failed attempt is followed by another. */
 export interface Retry<in E = any> {
   /** Attempts in all. Default: 3. */
-  readonly maxAttempts?: number
+  readonly maxAttempts?: number | undefined
   /** Before the second attempt. Default: 500 milliseconds. */
-  readonly interval?: Duration.Input
+  readonly interval?: Duration.Input | undefined
   /** By which each later interval is longer. Default: 2. */
-  readonly factor?: number
+  readonly factor?: number | undefined
   /** Default: 1 hour. */
-  readonly maxInterval?: Duration.Input
+  readonly maxInterval?: Duration.Input | undefined
   /**
    * Which typed failures are tried again. Default: those that the `error` schema does not declare (a declared one is an
    * answer, such as a declined payment), and those that call themselves transient. Defects never are.
    */
-  readonly while?: (error: E) => boolean
+  readonly while?: ((error: E) => boolean) | undefined
 }
 
 /** How a step is recorded and tried. */
@@ -57,26 +57,26 @@ export interface Options<
   out RR = any
 > {
   /** Of the success. Needed when its type is not plain JSON. */
-  readonly success?: S
+  readonly success?: S | undefined
   /** Of the errors that are to come back as themselves. What it does not cover becomes `StepFailed`. */
-  readonly error?: X
+  readonly error?: X | undefined
   /**
    * Default: typed failures are final, except those that call themselves transient (`isRetryable === true`), which get
    * three attempts. Failed attempts are recorded, so a crash gives no fresh budget; the waits between are durable.
    */
-  readonly retry?: Retry<E>
+  readonly retry?: Retry<E> | undefined
   /** For each attempt. An attempt that takes longer is interrupted and fails with a `TimeoutError`. Default: none. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
   /** Identity in its branch instead of the name, where one name is used by several forked fibers. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** The name under which it was recorded before it was renamed. */
-  readonly renamed?: string
+  readonly renamed?: string | undefined
   /**
    * Undoes the step, given its result, when the workflow later fails, is cancelled or times out. Rollbacks run in
    * reverse order of completion, each recorded and tried up to ten times; a crash in the middle does not repeat those
    * that are recorded. A step that was interrupted before it was recorded is not rolled back.
    */
-  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, RR>
+  readonly rollback?: ((result: A) => Effect.Effect<unknown, unknown, RR>) | undefined
 }
 
 /** What a step fails with, given its options. */
@@ -137,9 +137,9 @@ export interface MemberOptions<Shape = any, F = any>
   extends Omit<Options<SuccessOf<F>, FailureOf<F>, Storable, Storable, never>, "rollback" | "key">
 {
   /** The step's name. Default: the member's. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Identity of a call in its branch, where several forked fibers call the member. */
-  readonly key?: (...args: ArgumentsOf<F>) => string
+  readonly key?: ((...args: ArgumentsOf<F>) => string) | undefined
   /**
    * Undoes a call: the name of the plain service's member that takes its result, or a function of the result, the plain
    * service and the call's arguments. See {@link Options.rollback}.

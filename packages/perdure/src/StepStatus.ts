@@ -9,7 +9,7 @@ export interface StepStatus {
   readonly name: string
   /** From 0. Attempts made before a crash count. */
   readonly currentAttempt: number
-  /** Attempts allowed in all; 1 for a step that does not retry. */
+  /** Attempts allowed in all. Default: 3, of which only transient errors use more than one. */
   readonly maxAttempts: number
 }
 

@@ -44,28 +44,28 @@ export interface Options<
   out RR = any
 > {
   /** PostgreSQL only; SQLite is always serializable. Default: the server's. Conflicts (40001, 40P01) are run again. */
-  readonly isolation?: "read committed" | "repeatable read" | "serializable"
+  readonly isolation?: "read committed" | "repeatable read" | "serializable" | undefined
   /** Of the success. Needed when its type is not plain JSON. */
-  readonly success?: S
+  readonly success?: S | undefined
   /** Of the errors that are to come back as themselves. They roll back, and are recorded. */
-  readonly error?: X
+  readonly error?: X | undefined
   /** As for a step. Default: transient errors get three attempts. */
-  readonly retry?: Step.Retry<E>
+  readonly retry?: Step.Retry<E> | undefined
   /**
    * Limit on the effect, so that a hung one cannot hold locks. Default: 30 seconds; on SQLite, where a transaction is the
    * one writer and the executor's heartbeat waits for it, at most half the lease. On PostgreSQL a wait for somebody else's
    * lock is given up after half of it, and the transaction run again, as often as it takes.
    */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
   /** Identity in its branch instead of the name. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** The name under which it was recorded before it was renamed. */
-  readonly renamed?: string
+  readonly renamed?: string | undefined
   /**
    * Undoes the transaction, given its result, when the workflow later fails, is cancelled or times out. As for a step: it
    * is recorded, and runs at least once; what it does through `SqlClient` is a transaction only if it makes one.
    */
-  readonly rollback?: (result: A) => Effect.Effect<unknown, unknown, RR>
+  readonly rollback?: ((result: A) => Effect.Effect<unknown, unknown, RR>) | undefined
 }
 
 /** What a transaction fails with. */

@@ -49,22 +49,22 @@ export interface ExecuteOptions {
    * with another it fails with `WorkflowConflict`. 1 to 400 bytes, no control characters. Default: a random UUID; for a
    * child `{parent}-{stepId}`.
    */
-  readonly workflowId?: string
+  readonly workflowId?: string | undefined
   /** From start to end, on the database's clock. Default: the scope's, else the definition's, else none. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
   /** It starts only after so long, on the database's clock; until then it is `DELAYED`. Default: at once. */
-  readonly delay?: Duration.Input
+  readonly delay?: Duration.Input | undefined
   /**
    * The version of the application that is to run it; `""`: the one that is the latest when it starts. Default: that of
    * the engine that starts it.
    */
-  readonly version?: string
+  readonly version?: string | undefined
   /** For people, and to search by: at most 64, text of at most 1,024 bytes. Not handed on to children. */
-  readonly attributes?: Readonly<Record<string, string | number | boolean>>
+  readonly attributes?: Readonly<Record<string, string | number | boolean>> | undefined
   /** For a child: identity of the start in its branch. Needed where several forked fibers start the same workflow. */
-  readonly key?: string
+  readonly key?: string | undefined
   /** For a child: it is not cancelled with its parent, and does not inherit the parent's deadline. Default: false. */
-  readonly detached?: boolean
+  readonly detached?: boolean | undefined
 }
 
 /** A workflow's definition. */
@@ -141,7 +141,8 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
    * captured here, except what belongs to each workflow (principal, deadline, id, clock, random,
    * tracer parent). It may fail with the declared error, `StepFailed` and `WorkflowError`; the last two, and defects,
    * end the workflow in `ERROR` and reach callers as `WorkflowFailed`. When the layer's scope closes, nothing more of
-   * this name is claimed and what runs is given back. Registering a name twice fails with `AlreadyRegistered`.
+   * this name is claimed and what runs is given back. Registering a name twice fails with `AlreadyRegistered`. With
+   * `Engine.layerClient`, which runs no workflows, it registers nothing.
    */
   readonly toLayer: <R>(
     body: (payload: Payload) => Effect.Effect<Success, Error | StepFailed | WorkflowError, R>
@@ -161,12 +162,24 @@ export interface Options<
   S extends Storable | undefined,
   E extends Storable | undefined
 > {
-  readonly payload?: P
-  readonly success?: S
-  readonly error?: E
-  readonly requiredRoles?: ReadonlyArray<string>
-  readonly maxRecoveryAttempts?: number
-  readonly timeout?: Duration.Input
+  /** Fields or a schema. Default: no payload. */
+  readonly payload?: P | undefined
+  /** A schema. Default: no result. */
+  readonly success?: S | undefined
+  /** A schema. Default: no typed error. */
+  readonly error?: E | undefined
+  /**
+   * Starting it needs one of them (see `Auth`), else `WorkflowUnauthorized`. The first that the principal has is its
+   * assumed role. Default: none are asked for.
+   */
+  readonly requiredRoles?: ReadonlyArray<string> | undefined
+  /**
+   * Lease losses in a row, without a new record between, after which it is dead-lettered. Clean shutdowns, suspensions and
+   * deploys do not count. Default: 5.
+   */
+  readonly maxRecoveryAttempts?: number | undefined
+  /** From start to end. Default: none. */
+  readonly timeout?: Duration.Input | undefined
 }
 
 // -----------------------------------------------------------------------------
@@ -177,16 +190,8 @@ export interface Options<
 export const defaultMaxRecoveryAttempts = 5
 
 /**
- * Defines a workflow.
- *
- * - `name`: 1 to 256 bytes; what it is stored under, so renaming it is a change of code that history sees.
- * - `payload`: fields or a schema. Default: no payload.
- * - `success`, `error`: schemas. Default: no result; no typed error.
- * - `requiredRoles`: starting it needs one of them (see `Auth`), else `WorkflowUnauthorized`. The first that the
- *   principal has is its assumed role.
- * - `maxRecoveryAttempts`: lease losses in a row, without a new record between, after which it is dead-lettered.
- *   Default: 5. Clean shutdowns, suspensions and deploys do not count.
- * - `timeout`: from start to end. Default: none.
+ * Defines a workflow. Its name has 1 to 256 bytes and is what it is stored under, so renaming it is a change of code that
+ * history sees.
  *
  * Throws a `WorkflowError` (`InvalidArgument`) for what makes no sense.
  */
@@ -274,7 +279,7 @@ const inBody = <A>(
  *
  * `key`: its identity where several forked fibers ask.
  */
-export const now = (options: { readonly key?: string } = {}): Effect.Effect<DateTime.Utc> =>
+export const now = (options: { readonly key?: string | undefined } = {}): Effect.Effect<DateTime.Utc> =>
   Effect.map(
     inBody(
       ({ time }) => immediate("now", "now", options.key, time),
@@ -284,7 +289,7 @@ export const now = (options: { readonly key?: string } = {}): Effect.Effect<Date
   )
 
 /** A random UUID, recorded. `key`: its identity where several forked fibers ask. */
-export const randomUUID = (options: { readonly key?: string } = {}): Effect.Effect<string> =>
+export const randomUUID = (options: { readonly key?: string | undefined } = {}): Effect.Effect<string> =>
   inBody(
     () => immediate("uuid", "randomUUID", options.key, () => crypto.randomUUID()),
     Effect.sync(() => crypto.randomUUID())
@@ -323,9 +328,9 @@ export const patch = (id: string): Effect.Effect<boolean> =>
 /** How branches are named and how many run at once. */
 export interface BranchOptions {
   /** Identity among other uses in the same branch. Default: the function's name, counted. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Default: one after another. */
-  readonly concurrency?: number | "unbounded"
+  readonly concurrency?: number | "unbounded" | undefined
 }
 
 /**
@@ -335,7 +340,7 @@ export interface BranchOptions {
 export const forEach = <X, A, E, R>(
   items: Iterable<X>,
   f: (item: X, index: number) => Effect.Effect<A, E, R>,
-  options: BranchOptions & { readonly key?: (item: X, index: number) => string } = {}
+  options: BranchOptions & { readonly key?: ((item: X, index: number) => string) | undefined } = {}
 ): Effect.Effect<Array<A>, E, R> => Structure.forEach(items, f, options)
 
 /** `Effect.all` whose effects are branches, labelled by index or by property. */
@@ -353,7 +358,7 @@ export const all: <
  */
 export const race: <Eff extends Effect.Effect<any, any, any>>(
   effects: ReadonlyArray<Eff>,
-  options?: { readonly name?: string }
+  options?: { readonly name?: string | undefined }
 ) => Effect.Effect<Effect.Success<Eff>, Effect.Error<Eff>, Effect.Services<Eff>> = Structure.race
 
 /** What {@link select} gives: the label of the first, and its value. */
@@ -383,7 +388,7 @@ export type Selected<Effects extends Record<string, Effect.Effect<any, any, any>
  */
 export const select: <const Effects extends Record<string, Effect.Effect<any, any, any>>>(
   effects: Effects,
-  options?: { readonly name?: string }
+  options?: { readonly name?: string | undefined }
 ) => Effect.Effect<
   Selected<Effects>,
   Effect.Error<Effects[keyof Effects & string]>,
@@ -394,7 +399,7 @@ export const select: <const Effects extends Record<string, Effect.Effect<any, an
 export const timeout = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   duration: Duration.Input,
-  options: { readonly name?: string } = {}
+  options: { readonly name?: string | undefined } = {}
 ): Effect.Effect<A, E | Cause.TimeoutError, R> => Structure.timeout(effect, duration, options)
 
 /** `Effect.forkChild` with the effect in a branch of its own, labelled by `name`. What outlives the body is interrupted. */

@@ -108,7 +108,7 @@ export class WorkflowDeadLettered extends Schema.TaggedError<WorkflowDeadLettere
   }
 }
 
-/** The workflow's code and its history disagree. Nothing runs until a deploy or an operator mends it. */
+/** The workflow's code and its history disagree. Nothing runs until code that fits is deployed and it is resumed. */
 export class WorkflowBlocked extends Schema.TaggedError<WorkflowBlocked>()("WorkflowBlocked", {
   workflowId: Schema.String,
   expected: Schema.String,

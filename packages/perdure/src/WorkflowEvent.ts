@@ -33,7 +33,7 @@ export type Storable = Schema.ConstraintCodec<any, any, never, never>
 /** How an event is set, or got. */
 export interface OperationOptions {
   /** In a body: identity of the operation in its branch, where several forked fibers do the same. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** How an event is waited for. */
@@ -96,7 +96,7 @@ type ValueOf<V> = V extends { readonly "Type": infer A } ? A : void
  */
 export const make = <const Key extends string, V extends Storable | undefined = undefined>(
   key: Key,
-  options: { readonly value?: V } = {}
+  options: { readonly value?: V | undefined } = {}
 ): WorkflowEvent<Key, ValueOf<V>> => {
   checkKey(key, "event key")
   const codec = options.value === undefined ? Codec.nothing : Codec.make<any>(options.value)

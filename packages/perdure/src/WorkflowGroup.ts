@@ -52,7 +52,7 @@ export interface WorkflowGroup<Group extends string> {
  */
 export const make = <const Group extends string>(
   name: Group,
-  options: { readonly requiredRoles?: ReadonlyArray<string> } = {}
+  options: { readonly requiredRoles?: ReadonlyArray<string> | undefined } = {}
 ): WorkflowGroup<Group> => {
   const group = checkKey(name, "group name") as Group
   const requiredRoles = (options.requiredRoles ?? []).map((role) => checkKey(role, "required role"))
@@ -60,6 +60,9 @@ export const make = <const Group extends string>(
     name: group,
     requiredRoles,
     workflow: (name, given) =>
-      Workflow.make(`${group}.${checkWorkflowName(name) as typeof name}`, { requiredRoles, ...given })
+      Workflow.make(`${group}.${checkWorkflowName(name) as typeof name}`, {
+        ...given,
+        requiredRoles: given?.requiredRoles ?? requiredRoles
+      })
   }
 }

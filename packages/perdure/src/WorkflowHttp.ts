@@ -31,7 +31,7 @@ export const idempotencyHeader = "idempotency-key"
 /** Who a request is from, as the application's own authentication has found out. */
 export interface Principal {
   readonly user: string
-  readonly roles?: ReadonlyArray<string>
+  readonly roles?: ReadonlyArray<string> | undefined
 }
 
 /** How a request is read. */

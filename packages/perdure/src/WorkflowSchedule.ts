@@ -47,7 +47,7 @@ export interface CronRule {
   /** As in `"30 9 * * mon-fri"`. A date that never comes (31 February) is refused. */
   readonly cron: string
   /** An IANA name such as `"Europe/Berlin"`, `"UTC"`, or an offset such as `"+02:00"`. Default: `"UTC"`. */
-  readonly timeZone?: string
+  readonly timeZone?: string | undefined
   readonly interval?: undefined
   readonly anchor?: undefined
 }
@@ -57,7 +57,7 @@ export interface IntervalRule {
   /** At least a second. */
   readonly interval: Duration.Input
   /** The first tick; the others are at multiples of the interval after it. Default: 1970-01-01T00:00Z. */
-  readonly anchor?: Date
+  readonly anchor?: Date | undefined
   readonly cron?: undefined
   readonly timeZone?: undefined
 }
@@ -86,26 +86,26 @@ export type Overlap = "allow" | "skip" | "cancel"
 /** How a schedule starts its workflows. */
 export interface StartOptions {
   /** Default: `"latest"`. */
-  readonly missed?: Missed
+  readonly missed?: Missed | undefined
   /** Default: `"allow"`. Not heeded by what is triggered or backfilled. */
-  readonly overlap?: Overlap
+  readonly overlap?: Overlap | undefined
   /** The queue that they wait in; by its name, one that the store knows. Default: none. */
-  readonly queue?: WorkflowQueue | string
+  readonly queue?: WorkflowQueue | string | undefined
   /** As for an enqueue; needs a queue. */
-  readonly priority?: number
+  readonly priority?: number | undefined
   /** As for an enqueue; given exactly where the queue is partitioned. */
-  readonly partitionKey?: string
+  readonly partitionKey?: string | undefined
   /** As for an enqueue. A tick whose deduplication id is taken starts nothing. */
-  readonly deduplicationId?: string
+  readonly deduplicationId?: string | undefined
   /** Of each workflow, from its start to its end. Default: the definition's. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
   /** The version of the application that runs them; `""`: the latest at the time. Default: `""`. */
-  readonly version?: string
+  readonly version?: string | undefined
   /** Of each workflow: for people, and to search by. */
-  readonly attributes?: Readonly<Record<string, string | number | boolean>>
+  readonly attributes?: Readonly<Record<string, string | number | boolean>> | undefined
   /** On whose behalf they run. Default: the principal of the scope in which the schedule is declared or created. */
-  readonly user?: string
-  readonly roles?: ReadonlyArray<string>
+  readonly user?: string | undefined
+  readonly roles?: ReadonlyArray<string> | undefined
 }
 
 /** What a schedule starts: a definition with its payload, or a name with JSON, which the workflow's own code checks. */
@@ -114,7 +114,7 @@ export type Target<Payload> =
     & { readonly workflow: Workflow<string, Payload, any, any> }
     & ([Payload] extends [void] ? { readonly payload?: undefined } : { readonly payload: NoInfer<Payload> })
   )
-  | { readonly workflow: string; readonly payload?: Json }
+  | { readonly workflow: string; readonly payload?: Json | undefined }
 
 /** A schedule: what it starts, when, and how. */
 export type Options<Payload> = Target<Payload> & Rule & StartOptions

@@ -11,7 +11,7 @@
  *                                                        +-- CANCELLED, DEAD_LETTER, BLOCKED
  * ```
  *
- * A suspended workflow is `PENDING`. `BLOCKED` is not terminal: a deploy or an operator mends it.
+ * A suspended workflow is `PENDING`. `BLOCKED` is not terminal: deploy code that fits, then resume it.
  */
 import * as Schema from "effect/Schema"
 
@@ -28,6 +28,6 @@ export const WorkflowStatus = Schema.Literals([
 ])
 export type WorkflowStatus = typeof WorkflowStatus.Type
 
-/** Whether nothing more happens unless an operator resumes the workflow. */
+/** Whether it has ended. `BLOCKED` has not. */
 export const isTerminal = (status: WorkflowStatus): boolean =>
   status === "SUCCESS" || status === "ERROR" || status === "CANCELLED" || status === "DEAD_LETTER"

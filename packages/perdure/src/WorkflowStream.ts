@@ -36,17 +36,17 @@ export type Storable = Schema.ConstraintCodec<any, any, never, never>
 /** How an entry is written. */
 export interface WriteOptions {
   /** In a body: identity of the write in its branch, where several forked fibers write to one stream. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** How a stream is read. */
 export interface ReadOptions {
   /** The first offset. Default: 0. */
-  readonly from?: number
+  readonly from?: number | undefined
   /** Also what attempts of steps wrote that do not count. Default: false. */
-  readonly superseded?: boolean
+  readonly superseded?: boolean | undefined
   /** In a body: identity of the reads in their branch, where several forked fibers read one stream. */
-  readonly key?: string
+  readonly key?: string | undefined
 }
 
 /** An entry, with what is known of it. */

@@ -3,7 +3,8 @@
  *
  * The deadline is stored on the database's clock and holds whatever becomes of the process: a workflow whose deadline
  * passes is cancelled (`CANCELLED`, reason `timeout`), running steps are interrupted, rollbacks run. Children inherit it
- * unless they are given their own. The `timeout` option of a call or a definition wins over the scope.
+ * unless they are given their own. The `timeout` option of a call wins over the scope,
+ * and the scope over that of a definition.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"

@@ -8,7 +8,7 @@
  * **What repeats.** When a connection dies in a commit the outcome is unknown. Every operation carries a key of its own,
  * so the engine submits the same one again, and the second submission is answered like the first.
  *
- * **Connections.** The store's own pool (`storeConnections`), one for heartbeats and hints, one that listens, and the
+ * **Connections.** The store's own pool (`storeConnections`), two for heartbeats and hints, one that listens, and the
  * application's pool (`maxConnections`, opened as needed), provided as `SqlClient` and `PgClient`. They are apart so
  * that an application that holds all of its connections cannot starve the journal, and so that its sessions keep the
  * server's own defaults.

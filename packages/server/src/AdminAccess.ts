@@ -57,7 +57,7 @@ export const generateToken: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
  * *Details*
  *
  * It comes as `Authorization: Bearer`, or a browser posts it once and gets a session cookie (HttpOnly, SameSite=Strict) that
- * lasts `session` (default: 12 hours) and ends with this process. It never comes in a URL, where logs would keep it, and is
+ * lasts `sessionMs` milliseconds (default: 12 hours) and ends with this process. It never comes in a URL, where logs would keep it, and is
  * compared in constant time. Fails with `InvalidArgument` for a token of fewer than 24 characters.
  *
  * `secureCookie`: the cookie is sent over TLS only. Default: true where the request says that it came over TLS
@@ -65,8 +65,8 @@ export const generateToken: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
  */
 export const layerToken = (options: {
   readonly token: Redacted.Redacted
-  readonly secureCookie?: boolean
-  readonly sessionMs?: number
+  readonly secureCookie?: boolean | undefined
+  readonly sessionMs?: number | undefined
 }): Layer.Layer<AdminAccess, WorkflowError> =>
   Layer.effect(
     AdminAccess,
@@ -89,7 +89,7 @@ export const layerToken = (options: {
  */
 export const layer = <R = never>(options: {
   readonly authenticate: (request: HttpServerRequest) => Effect.Effect<Principal, Unauthenticated, R>
-  readonly permits?: (principal: Principal, action: Action) => Effect.Effect<boolean, never, R>
+  readonly permits?: ((principal: Principal, action: Action) => Effect.Effect<boolean, never, R>) | undefined
 }): Layer.Layer<AdminAccess, never, R> =>
   Layer.effect(
     AdminAccess,

@@ -28,12 +28,12 @@ import * as AdminServer from "./AdminServer.ts"
 /** Where a server listens, and how it behaves. */
 export interface Options extends AdminServer.Options {
   /** Default: 4400. 0: a free one. */
-  readonly port?: number
+  readonly port?: number | undefined
   /**
    * The address to listen on. Anything but loopback is reached by others: give `hosts` then, and TLS by a proxy. Default:
    * `"127.0.0.1"`.
    */
-  readonly host?: string
+  readonly host?: string | undefined
 }
 
 /** Where it listens where nothing is given. */

@@ -41,25 +41,25 @@ export type { Limits } from "./internal/settings.ts"
 /** How a server behaves. */
 export interface Options {
   /** Where it is mounted, as in `"/admin"`. Default: `"/"`. */
-  readonly path?: `/${string}`
+  readonly path?: `/${string}` | undefined
   /**
    * The names that this server is reached by, as browsers know them, with a port where only that one counts. A request for
    * another host is refused, or a page of another site could point a name of its own here (DNS rebinding). `"any"`: the
    * application, or a proxy before it, sees to that. Default: loopback names.
    */
-  readonly hosts?: ReadonlyArray<string> | "any"
+  readonly hosts?: ReadonlyArray<string> | "any" | undefined
   /** Nothing can be changed, whoever asks. Default: false. */
-  readonly readOnly?: boolean
+  readonly readOnly?: boolean | undefined
   /**
    * What must not leave the server, by the workflow's name (`"*"`: of all): paths as in `"payload.card.number"`,
    * `"success.token"`, `"steps.charge.value"`, `"events.key"`, `"messages.topic.code"`, `"streams.key"`, `"attributes.email"`,
    * `"failure.message"`. `*` is any one segment, `**` any number; segments may be given as an array where they have dots.
    */
-  readonly redact?: Readonly<Record<string, ReadonlyArray<string | Pattern>>>
+  readonly redact?: Readonly<Record<string, ReadonlyArray<string | Pattern>>> | undefined
   /** The folder of the built dashboard. Default: no dashboard, only the API. */
-  readonly dashboard?: string
+  readonly dashboard?: string | undefined
   /** Limits; those that are not given are {@link defaults}. */
-  readonly limits?: Partial<Limits>
+  readonly limits?: Partial<Limits> | undefined
 }
 
 /** The limits of a server where none are given: 1 MiB, 30 seconds, 64 requests, 32 streams of an hour, 20,000 looked at. */

@@ -3,7 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Client from "perdure/Client"
-import { type ExecutorRow, Store } from "perdure/Store"
+import { Store } from "perdure/Store"
 import { onStore } from "./command.ts"
 import { confirm } from "./confirming.ts"
 import { type Reader, show } from "./output.ts"
@@ -11,7 +11,7 @@ import { line } from "./printable.ts"
 import { render } from "./table.ts"
 import { relative } from "./times.ts"
 
-const executorsTable = (executors: ReadonlyArray<ExecutorRow>, reader: Reader): string =>
+const executorsTable = (executors: ReadonlyArray<Client.ExecutorInfo>, reader: Reader): string =>
   executors.length === 0 ? "No executor lives, and none has died within the hour." : render(
     [
       { title: "EXECUTOR" },
@@ -26,16 +26,13 @@ const executorsTable = (executors: ReadonlyArray<ExecutorRow>, reader: Reader): 
       one.executorId,
       one.version,
       { text: one.state, color: one.state === "alive" ? "green" : "red" },
-      relative(new Date(one.leaseUntil), reader.now),
+      relative(one.leaseUntil, reader.now),
       String(one.owned),
       one.queues === null ? "all" : one.queues.join(", "),
       [...new Set(one.served.map(({ name }) => name))].join(", ")
     ]),
     reader
   )
-
-/** Times are dates for whoever reads them. */
-const executorJson = ({ leaseUntil, ...executor }: ExecutorRow) => ({ ...executor, leaseUntil: new Date(leaseUntil) })
 
 const fence = Effect.gen(function*() {
   yield* confirm("end the lease of every executor")
@@ -54,7 +51,7 @@ export const executor = Command.make("executor").pipe(
       {},
       Effect.fnUntraced(function*() {
         const executors = yield* Client.executors
-        yield* show({ executors: executors.map(executorJson) }, (reader) => executorsTable(executors, reader))
+        yield* show({ executors }, (reader) => executorsTable(executors, reader))
       }, onStore)
     ).pipe(Command.withDescription("List the executors that live, and those that died and still own something")),
     Command.make("fence", {}, () => onStore(fence)).pipe(

@@ -20,23 +20,23 @@ export type { Backfilled, ScheduleInfo } from "../internal/schedules.ts"
 
 /** Which schedules. What is not given does not restrict. */
 export interface ListOptions {
-  readonly names?: ReadonlyArray<string>
-  readonly namePrefix?: string
+  readonly names?: ReadonlyArray<string> | undefined
+  readonly namePrefix?: string | undefined
   /** The name of the workflow that they start. */
-  readonly workflow?: string
-  readonly paused?: boolean
+  readonly workflow?: string | undefined
+  readonly paused?: boolean | undefined
 }
 
 /** What is to change. A cron or an interval replaces the whole rule, a queue all that was said of the place in one. */
 export interface Changes extends Omit<StartOptions, "queue"> {
   /** Null: it has no queue any more. */
-  readonly queue?: StartOptions["queue"] | null
-  readonly cron?: string
-  readonly timeZone?: string
-  readonly interval?: IntervalRule["interval"]
-  readonly anchor?: Date
+  readonly queue?: StartOptions["queue"] | null | undefined
+  readonly cron?: string | undefined
+  readonly timeZone?: string | undefined
+  readonly interval?: IntervalRule["interval"] | undefined
+  readonly anchor?: Date | undefined
   /** The encoded payload. */
-  readonly payload?: Json
+  readonly payload?: Json | undefined
 }
 
 const managed = <A>(
@@ -52,7 +52,8 @@ const managed = <A>(
 /**
  * Makes a schedule. Fails with `ScheduleExists` where the name is taken, with `InvalidArgument` for what
  * `WorkflowSchedule.make` refuses, with `WorkflowUnauthorized` where the principal may not start the workflow. Of a workflow
- * that is given by its name, roles and payload are checked here where this engine has its code, else by the code that runs it.
+ * that is given by its name, roles and payload are checked here where this engine has its code; else the payload by the code
+ * that runs it, and roles by nobody.
  */
 export const create = <Payload = void>(
   name: string,

@@ -16,9 +16,9 @@ export interface BulkResult {
 /** How something is done to many. */
 export interface BulkOptions {
   /** Only counts. Default: false. */
-  readonly dryRun?: boolean
+  readonly dryRun?: boolean | undefined
   /** What became of those that were looked at so far, after each few hundred. Interrupting it ends the whole there. */
-  readonly onProgress?: (sofar: BulkResult) => Effect.Effect<void>
+  readonly onProgress?: ((sofar: BulkResult) => Effect.Effect<void>) | undefined
 }
 
 /** Rows of one page, and ids of one write. */

@@ -10,38 +10,38 @@ type OneOrMore<A> = A | ReadonlyArray<A>
 /** Which workflows. What is not given does not restrict; all that is given has to fit. */
 export interface Filter {
   /** At most 1,000. */
-  readonly ids?: ReadonlyArray<string>
-  readonly status?: OneOrMore<WorkflowStatus>
-  readonly name?: OneOrMore<string>
-  readonly idPrefix?: string
+  readonly ids?: ReadonlyArray<string> | undefined
+  readonly status?: OneOrMore<WorkflowStatus> | undefined
+  readonly name?: OneOrMore<string> | undefined
+  readonly idPrefix?: string | undefined
   /** The user on whose behalf they run. */
-  readonly user?: string
-  readonly version?: OneOrMore<string>
+  readonly user?: string | undefined
+  readonly version?: OneOrMore<string> | undefined
   /** The executor that owns them, or owned them last. */
-  readonly executorId?: string
+  readonly executorId?: string | undefined
   /** The queue that they were enqueued in, whether they still wait there or not. */
-  readonly queue?: OneOrMore<string>
+  readonly queue?: OneOrMore<string> | undefined
   /** True: only those that were enqueued in some queue. */
-  readonly queued?: boolean
-  readonly partitionKey?: string
-  readonly deduplicationId?: string
-  readonly forkedFrom?: string
+  readonly queued?: boolean | undefined
+  readonly partitionKey?: string | undefined
+  readonly deduplicationId?: string | undefined
+  readonly forkedFrom?: string | undefined
   /** Whether another was forked from them. */
-  readonly wasForked?: boolean
-  readonly parentId?: string
-  readonly hasParent?: boolean
+  readonly wasForked?: boolean | undefined
+  readonly parentId?: string | undefined
+  readonly hasParent?: boolean | undefined
   /** All of these, with these values. */
-  readonly attributes?: Attributes
+  readonly attributes?: Attributes | undefined
   /** The schedule that started them. */
-  readonly schedule?: string
+  readonly schedule?: string | undefined
   /** Created at or after. */
-  readonly from?: Date
+  readonly from?: Date | undefined
   /** Created before. */
-  readonly to?: Date
-  readonly startedFrom?: Date
-  readonly startedTo?: Date
-  readonly completedFrom?: Date
-  readonly completedTo?: Date
+  readonly to?: Date | undefined
+  readonly startedFrom?: Date | undefined
+  readonly startedTo?: Date | undefined
+  readonly completedFrom?: Date | undefined
+  readonly completedTo?: Date | undefined
 }
 
 /** What restricts a {@link ListFilter}, without its page. */
@@ -131,16 +131,16 @@ export interface PageOptions {
   /** By creation. Default: newest first. */
   readonly order?: "asc" | "desc"
   /** 1 to 1,000. Default: 100. */
-  readonly limit?: number
+  readonly limit?: number | undefined
   /** The `cursor` of the page before. */
-  readonly cursor?: string
+  readonly cursor?: string | undefined
   /** False: without payloads and successes, which may be large. Default: true. */
-  readonly values?: boolean
+  readonly values?: boolean | undefined
   /**
    * At most so many workflows are looked at where no index finds what fits (versions, executors, times of starts and ends):
    * 1 to 1,000,000. Such a page may be short or empty although its cursor goes on. Default: as many as it takes.
    */
-  readonly look?: number
+  readonly look?: number | undefined
 }
 
 /** Throws a `WorkflowError` for what makes no sense. */

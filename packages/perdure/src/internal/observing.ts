@@ -12,12 +12,12 @@ import { attemptSync } from "./starting.ts"
 /** Workflows that were created in a range of time. */
 export interface SpanOptions {
   /** Created at or after. Default: an hour before `to`. */
-  readonly from?: Date
+  readonly from?: Date | undefined
   /** Created before. Default: now, by the database's clock. */
-  readonly to?: Date
-  readonly name?: string
+  readonly to?: Date | undefined
+  readonly name?: string | undefined
   /** At most so many of the newest are looked at: 1 to 1,000,000. Default: 100,000. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** What became of the workflows that were created in a stretch of time. */
@@ -71,7 +71,7 @@ const spanOf = (core: Core, options: SpanOptions): Effect.Effect<Span, WorkflowE
 
 export const activity = (
   core: Core,
-  options: SpanOptions & { readonly buckets?: number }
+  options: SpanOptions & { readonly buckets?: number | undefined }
 ): Effect.Effect<Activity, WorkflowError> =>
   Effect.gen(function*() {
     const buckets = yield* attemptSync(() => wholeOf("buckets", options.buckets ?? 60, 1000))

@@ -66,7 +66,7 @@ const infoOf = (row: MessageRow): MessageInfo => ({
 export const messages = (
   core: Core,
   workflowId: string,
-  options: { readonly topic?: string; readonly received?: boolean }
+  options: { readonly topic?: string | undefined; readonly received?: boolean | undefined }
 ): Effect.Effect<ReadonlyArray<MessageInfo>, WorkflowError> =>
   Effect.gen(function*() {
     const topic = yield* attemptSync(() => options.topic === undefined ? null : checkKey(options.topic, "topic"))

@@ -2,7 +2,6 @@
 import type * as Client from "perdure/Client"
 import type { Json } from "perdure/Json"
 import type { FailureDetail } from "perdure/StepFailed"
-import type { ExecutorRow } from "perdure/Store"
 import type * as Api from "../AdminApi.ts"
 import { type Defined, defined } from "./defined.ts"
 import { mark, type Pattern, redact } from "./redaction.ts"
@@ -155,14 +154,14 @@ const whyOf = (why: Client.Why): Api.Why =>
 // what they run on
 // -----------------------------------------------------------------------------
 
-const serving = (executors: ReadonlyArray<ExecutorRow>, queue: string): ReadonlyArray<string> => [
+const serving = (executors: ReadonlyArray<Client.ExecutorInfo>, queue: string): ReadonlyArray<string> => [
   ...new Set(
     executors.filter(({ queues, state }) => state === "alive" && (queues === null || queues.includes(queue)))
       .map(({ executorId }) => executorId)
   )
 ]
 
-export const queueOf = (executors: ReadonlyArray<ExecutorRow>, queue: Client.queues.QueueInfo): Api.QueueInfo =>
+export const queueOf = (executors: ReadonlyArray<Client.ExecutorInfo>, queue: Client.queues.QueueInfo): Api.QueueInfo =>
   defined({ ...queue, servedBy: serving(executors, queue.name) })
 
 export const scheduleOf = (patterns: Patterns, schedule: Client.schedules.ScheduleInfo): Api.ScheduleInfo =>
@@ -173,14 +172,13 @@ export const scheduleOf = (patterns: Patterns, schedule: Client.schedules.Schedu
       : redact(patterns, ["payload"], jsonOf(schedule.payload)).value
   })
 
-export const executorOf = (here: string | undefined, row: ExecutorRow): Api.ExecutorInfo => ({
-  ...row,
-  leaseUntil: new Date(row.leaseUntil),
-  here: row.incarnation === here
+export const executorOf = (here: string | undefined, executor: Client.ExecutorInfo): Api.ExecutorInfo => ({
+  ...executor,
+  here: executor.incarnation === here
 })
 
 export const definitionOf = (
-  executors: ReadonlyArray<ExecutorRow>,
+  executors: ReadonlyArray<Client.ExecutorInfo>,
   name: string,
   known: Client.DefinitionInfo | undefined
 ): Defined<Api.Definition> =>
