@@ -426,6 +426,27 @@ onBothStores("managing schedules", (claim) => {
   )
 
   claim(
+    "however many cannot be fired, they hold up none that comes after them",
+    Effect.fnUntraced(function*(given) {
+      const queue = WorkflowQueue.make("gone")
+      const { use } = yield* given.engine([long, queue.layer])
+      const stuck = Array.from(
+        { length: 100 },
+        (_, n) => WorkflowSchedule.make(`stuck ${n}`, { workflow: Long, interval: "1 hour", queue: "gone" })
+      )
+      yield* use(Client.schedules.apply(stuck))
+      yield* use(Client.schedules.create("well", { workflow: Long, cron: "1 * * * *" }))
+      assert.strictEqual(yield* given.store.deleteQueue("gone"), "deleted")
+      const tick = yield* nextHour(given)
+      yield* moveTo(given, tick + minute + 5)
+      yield* use(reaches(`well/${iso(tick + minute)}`, "PENDING"))
+      assert.strictEqual((yield* use(Client.schedules.get("stuck 99"))).nextFire?.getTime(), tick)
+      yield* given.store.registerQueue("gone", queue.definition.limits)
+      for (const { name } of stuck) yield* use(reaches(`${name}/${iso(tick)}`, "PENDING"))
+    })
+  )
+
+  claim(
     "what is declared makes its queue again where it was deleted",
     Effect.fnUntraced(function*(given) {
       const queue = WorkflowQueue.make("again", { concurrency: 3 })

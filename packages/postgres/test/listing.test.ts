@@ -209,7 +209,7 @@ describe("with a hundred thousand workflows", () => {
         [
           ["position", `SELECT ${schema}.position_1('w50000', 1000)`, []],
           ["position in a partition", `SELECT ${schema}.position_1('w50001', 1000)`, []],
-          ["due schedules", dueStatement(schema), ["100"]],
+          ["due schedules", dueStatement(schema), ["100", "0", ""]],
           ["family", familyStatement(schema), [["w100", "w200"], true]],
           ["retainable", `SELECT count(*) FROM ${schema}.retainable_1(NULL, 0, NULL, 100)`, []],
           ["retainable of a name", `SELECT count(*) FROM ${schema}.retainable_1('Rare', 0, 10, 100)`, []],

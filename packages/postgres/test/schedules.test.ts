@@ -5,6 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { StoreService } from "perdure/Store"
 import { start } from "../../../test/conformance/builders.ts"
+import { quoteIdentifier } from "../src/internal/sql/function.ts"
+import { dueStatement } from "../src/internal/sql/schedules.ts"
 import { freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
@@ -90,6 +92,34 @@ describe("a fire", () => {
 })
 
 describe("schedules", () => {
+  it.live("that are due are read page by page, each no more than itself", () =>
+    Effect.gen(function*() {
+      const { schema, sql, store } = yield* open(freshSchema())
+      const many = Array.from({ length: 5_000 }, (_, n) => ({
+        definition: { ...definition, name: `s${String(n).padStart(4, "0")}` },
+        nextFireAt: 7
+      }))
+      yield* store.applySchedules(many)
+      // What a backend has read is known at once to itself only.
+      const connection = yield* session
+      const read = Effect.map(
+        connection.queryValues(
+          `SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables
+           WHERE schemaname = $1::text AND relname = 'schedule'`,
+          [schema]
+        ),
+        ([row]) => Number(row![0])
+      )
+      yield* sql.unsafe(`ANALYZE ${schema}.schedule`)
+      for (const after of ["", "s2500", "s4900"]) {
+        yield* connection.query("BEGIN")
+        const before = yield* read
+        yield* connection.queryValues(dueStatement(quoteIdentifier(schema)), ["100", "7", after])
+        assert.isAtMost((yield* read) - before, 200, `after "${after}"`)
+        yield* connection.query("COMMIT")
+      }
+    }))
+
   it.live("declared by ten processes at once are made once", () =>
     Effect.gen(function*() {
       const { schema, store } = yield* open(freshSchema())

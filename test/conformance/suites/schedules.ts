@@ -160,7 +160,7 @@ export const schedules: Suite = (claim) => {
     "those that are due come oldest first, up to the limit, with the clock and the next of all",
     ({ store }) =>
       Effect.gen(function*() {
-        assert.deepInclude(yield* store.dueSchedules(10), { due: [], nextDueAt: null })
+        assert.deepInclude(yield* store.dueSchedules(10, null), { due: [], nextDueAt: null })
         const now = yield* store.now
         for (const [name, at] of [["late", now - 10], ["early", now - 30], ["soon", now + 60_000]] as const) {
           yield* store.writeSchedule("create", definition(name), at)
@@ -168,11 +168,32 @@ export const schedules: Suite = (claim) => {
         yield* store.writeSchedule("create", definition("never"), null)
         yield* store.writeSchedule("create", definition("paused"), now - 50)
         yield* store.pauseSchedule("paused", { paused: true })
-        const all = yield* store.dueSchedules(10)
+        const all = yield* store.dueSchedules(10, null)
         assert.deepStrictEqual(all.due.map(({ name, running }) => [name, running]), [["early", false], ["late", false]])
         assert.isAtLeast(all.now, now)
         assert.strictEqual(all.nextDueAt, now - 30)
-        assert.deepStrictEqual((yield* store.dueSchedules(1)).due.map(({ name }) => name), ["early"])
+        assert.deepStrictEqual((yield* store.dueSchedules(1, null)).due.map(({ name }) => name), ["early"])
+      })
+  )
+
+  claim(
+    "those that are due are read on after any of them, that is there or not",
+    ({ store }) =>
+      Effect.gen(function*() {
+        const now = yield* store.now
+        const dues = [["e", now - 30], ["b", now - 20], ["c", now - 20], ["é", now - 20], ["a", now - 10]] as const
+        for (const [name, at] of dues) yield* store.writeSchedule("create", definition(name), at)
+        yield* store.writeSchedule("create", definition("soon"), now + 60_000)
+        const after = (limit: number, name: string, nextFireAt: number) =>
+          Effect.map(store.dueSchedules(limit, { name, nextFireAt }), ({ due }) => due.map((row) => row.name))
+        for (const [index, [name, at]] of dues.entries()) {
+          assert.deepStrictEqual(yield* after(10, name, at), dues.slice(index + 1).map(([later]) => later))
+        }
+        assert.deepStrictEqual(yield* after(2, "e", now - 30), ["b", "c"])
+        assert.isTrue(yield* store.deleteSchedule("b"))
+        assert.deepStrictEqual(yield* after(2, "b", now - 20), ["c", "é"])
+        assert.deepStrictEqual(yield* after(2, "", now - 10), ["a"])
+        assert.strictEqual((yield* store.dueSchedules(10, { name: "a", nextFireAt: now - 10 })).nextDueAt, now - 30)
       })
   )
 
@@ -238,7 +259,7 @@ export const schedules: Suite = (claim) => {
       yield* join(store, "i")
       yield* store.writeSchedule("create", definition("s"), 1_000)
       yield* store.fire({ name: "s", expected: 1_000, next: 2_000, starts: [tick("s", 1_000)] })
-      const running = Effect.map(store.dueSchedules(1), ({ due }) => due.map((row) => row.running))
+      const running = Effect.map(store.dueSchedules(1, null), ({ due }) => due.map((row) => row.running))
       assert.deepStrictEqual(yield* running, [true])
       const { row } = yield* claimUntil(store, "i", "s-1000")
       yield* recorded(store, advance("s-1000", row.epoch, { end: succeed }))

@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
-import type { ScheduleRow, Start, StoreError } from "../Store.ts"
+import type { DueSchedule, Start, StoreError } from "../Store.ts"
 import type { Core } from "./core.ts"
 import * as Managing from "./managing.ts"
 import * as Metrics from "./metrics.ts"
@@ -13,10 +13,8 @@ import { readRow, startOfSchedule, type StoredStart, tickId } from "./scheduling
 import { announce } from "./starting.ts"
 import { countLimit, type Plan, plan } from "./ticks.ts"
 
-/** Schedules that are looked at in one round. */
+/** Schedules that are read at once. */
 const batch = 100
-
-type Due = ScheduleRow & { readonly running: boolean }
 
 export class Scheduler {
   private readonly core: Core
@@ -34,22 +32,29 @@ export class Scheduler {
 
   readonly close: Effect.Effect<void> = Effect.sync(() => clearTimeout(this.timer))
 
-  /** One round: everything that is due is fired, by this executor or another. */
-  readonly fireDue: Effect.Effect<void, StoreError> = Effect.suspend(() =>
-    Effect.flatMap(this.core.store.dueSchedules(batch), ({ due, nextDueAt, now }) =>
-      Effect.flatMap(
-        // One that fails, for whatever reason, holds up no other.
-        Effect.forEach(due, (row) => Effect.exit(this.fire(row, now))),
-        (exits) => {
-          const failed = exits.find(Exit.isFailure)
-          if (failed !== undefined) return failed
-          // A full round that got on may have left others.
-          if (due.length === batch && exits.some((exit) => exit._tag === "Success" && exit.value)) return this.fireDue
-          this.lookAt(nextDueAt, now)
-          return Effect.void
-        }
-      ))
-  )
+  /** One round: everything that is due as it begins is looked at once, and fired, by this executor or another. */
+  readonly fireDue: Effect.Effect<void, StoreError> = Effect.gen({ self: this }, function*() {
+    let failed: Exit.Failure<boolean, StoreError> | undefined
+    let page = yield* this.core.store.dueSchedules(batch, null)
+    const begunAt = page.now
+    for (;;) {
+      const { due, now } = page
+      // One that fails, for whatever reason, holds up no other.
+      const exits = yield* Effect.forEach(due, (row) => Effect.exit(this.fire(row, now)))
+      failed ??= exits.find(Exit.isFailure)
+      if (due.length < batch) break
+      const last = due[batch - 1]
+      if (last.nextFireAt > begunAt) {
+        // More has become due meanwhile: for the next round, which begins with the oldest again.
+        this.lookNow()
+        break
+      }
+      // What was fired comes later now. What could not be stays the oldest, so the way to the others leads past it.
+      page = yield* this.core.store.dueSchedules(batch, last)
+    }
+    if (failed !== undefined) return yield* failed
+    this.lookAt(page.nextDueAt, page.now)
+  })
 
   /** What is due and was not fired waits for the next poll. */
   private lookAt(nextDueAt: number | null, now: number): void {
@@ -59,9 +64,8 @@ export class Scheduler {
   }
 
   /** False: it was not this executor that moved it on. */
-  private fire(row: Due, now: number): Effect.Effect<boolean, StoreError> {
-    const nextFireAt = row.nextFireAt
-    if (nextFireAt === null) return Effect.succeed(false)
+  private fire(row: DueSchedule, now: number): Effect.Effect<boolean, StoreError> {
+    const { nextFireAt } = row
     let read
     try {
       read = readRow(row)
@@ -97,7 +101,7 @@ export class Scheduler {
     })
   }
 
-  private cancelLatest(row: Due): Effect.Effect<void> {
+  private cancelLatest(row: DueSchedule): Effect.Effect<void> {
     const { lastWorkflowId } = row
     if (lastWorkflowId === null) return Effect.void
     const detail = `the schedule "${row.name}" starts its next workflow`
@@ -105,7 +109,7 @@ export class Scheduler {
   }
 
   /** It stays due: when what is wrong is mended, its policy for missed ticks decides. The others go on. */
-  private isStuck(row: Due, why: string): Effect.Effect<boolean> {
+  private isStuck(row: DueSchedule, why: string): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const seen = `${row.updatedAt} ${why}`
       if (this.stuck.get(row.name) === seen) return Effect.succeed(false)
@@ -115,7 +119,7 @@ export class Scheduler {
   }
 }
 
-const tell = (row: Due, planned: Plan, starts: ReadonlyArray<Start>): Effect.Effect<void> => {
+const tell = (row: DueSchedule, planned: Plan, starts: ReadonlyArray<Start>): Effect.Effect<void> => {
   const counted = starts.length === 0 ? Effect.void : Metrics.count(Metrics.scheduledStarts, starts.length)
   const { passed } = planned
   if (passed === undefined) return counted

@@ -26,6 +26,12 @@ export interface ScheduleRow extends ScheduleDefinition {
   readonly updatedAt: number
 }
 
+export interface DueSchedule extends ScheduleRow {
+  readonly nextFireAt: number
+  /** Its latest workflow is not done. */
+  readonly running: boolean
+}
+
 export type ScheduleWrite =
   /** Made, or changed to be like this. */
   | "written"
@@ -75,11 +81,14 @@ export interface ScheduleStore {
   /** False: there is no such schedule. What it has started goes on. */
   readonly deleteSchedule: (name: string) => Effect.Effect<boolean, StoreError>
 
-  /** Those that are due now and not paused, oldest first, the database's clock, and when the next of all is due. */
-  readonly dueSchedules: (limit: number) => Effect.Effect<
+  /**
+   * Those that are due now and not paused, oldest first, those of one time by name; the database's clock, and when the next
+   * of all is due. `after`: only what comes after this one in that order, which need not be there any more.
+   */
+  readonly dueSchedules: (limit: number, after: Pick<DueSchedule, "name" | "nextFireAt"> | null) => Effect.Effect<
     {
       readonly now: number
-      readonly due: ReadonlyArray<ScheduleRow & { /** Its latest workflow is not done. */ readonly running: boolean }>
+      readonly due: ReadonlyArray<DueSchedule>
       readonly nextDueAt: number | null
     },
     StoreError

@@ -53,6 +53,9 @@ const rowOf = (columns: ReadonlyArray<unknown>): ScheduleRow => {
   }
 }
 
+/** Earlier than any time of a schedule. */
+const beginning = { nextFireAt: Number.MIN_SAFE_INTEGER, name: "" }
+
 /** What it means that a write touched no row. */
 const untouched = { declare: "same", create: "exists", update: "unknown" } as const
 
@@ -120,14 +123,19 @@ export const make = (database: Database): ScheduleStore => {
 
     deleteSchedule: (name) => touched(deleteSql, [name]),
 
-    dueSchedules: (limit) =>
-      Effect.map(database.query(dueSql, [String(Math.max(0, Math.trunc(limit)))]), (rows) => ({
+    dueSchedules: (limit, after) => {
+      const { name, nextFireAt } = after ?? beginning
+      const parameters = [String(Math.max(0, Math.trunc(limit))), textOf(nextFireAt), name]
+      return Effect.map(database.query(dueSql, parameters), (rows) => ({
         now: Number(rows[0]![0]),
-        due: rows.flatMap(([, , running, ...columns]) =>
-          columns[0] === null ? [] : [{ ...rowOf(columns), running: running === true }]
-        ),
+        due: rows.flatMap(([, , running, ...columns]) => {
+          if (columns[0] === null) return []
+          const row = rowOf(columns)
+          return [{ ...row, nextFireAt: row.nextFireAt!, running: running === true }]
+        }),
         nextDueAt: timeOf(rows[0]![1])
-      })),
+      }))
+    },
 
     fire: ({ expected, name, next, starts }) =>
       Effect.map(

@@ -1,5 +1,5 @@
 /** Schedules as rows: written, paused, due, fired once. */
-import type { ScheduleDefinition, ScheduleRow, ScheduleWrite, Start } from "perdure/Store"
+import type { DueSchedule, ScheduleDefinition, ScheduleRow, ScheduleWrite, Start } from "perdure/Store"
 import type { Bind, Database } from "./database.ts"
 import { Unstorable } from "./database.ts"
 import { startOne } from "./start.ts"
@@ -141,14 +141,25 @@ export const pause = (
 export const remove = (database: Database, name: string): boolean =>
   database.run("DELETE FROM perdure_schedule WHERE name = ?", name) === 1
 
-export const due = (database: Database, limit: number, now: number) => ({
+/** Earlier than any time of a schedule. */
+const beginning = { nextFireAt: Number.MIN_SAFE_INTEGER, name: "" }
+
+export const due = (
+  database: Database,
+  limit: number,
+  after: Pick<DueSchedule, "name" | "nextFireAt"> | null,
+  now: number
+) => ({
   now,
-  due: database.all<Columns & { readonly running: 0 | 1 }>(
+  due: database.all<Columns & { readonly next_fire_at: number; readonly running: 0 | 1 }>(
     `SELECT ${columns}, EXISTS (SELECT 1 FROM perdure_ownership o WHERE o.workflow_id = last_workflow_id) AS running
-     FROM perdure_schedule WHERE paused = 0 AND next_fire_at <= ? ORDER BY next_fire_at, name LIMIT ?`,
+     FROM perdure_schedule WHERE paused = 0 AND next_fire_at <= ? AND (next_fire_at, name) > (?, ?)
+     ORDER BY next_fire_at, name LIMIT ?`,
     now,
+    (after ?? beginning).nextFireAt,
+    (after ?? beginning).name,
     limit
-  ).map((row) => ({ ...toRow(row), running: row.running === 1 })),
+  ).map((row) => ({ ...toRow(row), nextFireAt: row.next_fire_at, running: row.running === 1 })),
   nextDueAt: database.get<{ at: number | null }>(
     "SELECT min(next_fire_at) AS at FROM perdure_schedule WHERE paused = 0 AND next_fire_at IS NOT NULL"
   )!.at

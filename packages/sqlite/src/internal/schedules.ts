@@ -29,8 +29,8 @@ export const schedules = (connections: Connections): ScheduleStore => ({
   pauseSchedule: (name, change) =>
     connections.write("pause a schedule", (database) => Schedule.pause(database, name, change, Clock.now(database))),
   deleteSchedule: (name) => connections.write("delete a schedule", (database) => Schedule.remove(database, name)),
-  dueSchedules: (limit) =>
-    connections.read("look for due schedules", (database) => Schedule.due(database, limit, Clock.now(database))),
+  dueSchedules: (limit, after) =>
+    connections.read("look for due schedules", (database) => Schedule.due(database, limit, after, Clock.now(database))),
   fire: (fire) =>
     connections.write(
       `fire the schedule ${fire.name}`,

@@ -64,7 +64,10 @@ export const pauseStatement = (s: string): string => `
 
 export const deleteStatement = (s: string): string => `DELETE FROM ${s}.schedule c WHERE c.name = $1::text RETURNING 1`
 
-/** The clock and the next due time are on every row; without one due there is one row with a null name. */
+/**
+ * `$1` so many, those after `$2` and `$3`: a time and a name. The clock and the next due time are on every row; without
+ * one due there is one row with a null name.
+ */
 export const dueStatement = (s: string): string => `
   SELECT n.now, (
     SELECT c.next_fire_at FROM ${s}.schedule c WHERE c.next_fire_at IS NOT NULL AND NOT c.paused
@@ -73,6 +76,7 @@ export const dueStatement = (s: string): string => `
   FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n
   LEFT JOIN LATERAL (
     SELECT * FROM ${s}.schedule c WHERE c.next_fire_at <= n.now AND c.next_fire_at IS NOT NULL AND NOT c.paused
+      AND (c.next_fire_at, c.name) > ($2::bigint, $3::text)
     ORDER BY c.next_fire_at, c.name LIMIT $1::integer
   ) c ON true
   LEFT JOIN LATERAL (
