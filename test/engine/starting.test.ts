@@ -1,5 +1,6 @@
 /** Starting workflows: ids, scopes, principals, and what is refused before anything is written. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -9,6 +10,7 @@ import * as Auth from "perdure/Auth"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
 import * as Step from "perdure/Step"
+import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowId from "perdure/WorkflowId"
@@ -349,6 +351,21 @@ onBothStores("principals", (claim) => {
 })
 
 onBothStores("engines", (claim) => {
+  claim(
+    "a start whose write has no answer when the engine closes fails, and so does one that comes later",
+    Effect.fnUntraced(function*(given) {
+      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const asked = yield* Deferred.make<void>()
+      store.write = () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+      const engine = yield* given.engine(lives)
+      const early = yield* Effect.forkChild(reasonOf(engine.use(Echo.start({ n: 1 }))))
+      yield* Deferred.await(asked)
+      yield* engine.close
+      assert.strictEqual((yield* Fiber.join(early))._tag, "EngineStopped")
+      assert.strictEqual((yield* reasonOf(engine.use(Echo.start({ n: 1 }))))._tag, "EngineStopped")
+    })
+  )
+
   claim(
     "a client starts, an executor elsewhere runs, the client gets the result",
     Effect.fnUntraced(function*(given) {

@@ -1,6 +1,8 @@
 /** The journal against a database that says nothing. Hunts for a write that waits for its answer for ever. */
 import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import { advance, record } from "../../../test/conformance/builders.ts"
 import { Journal } from "../src/internal/journal.ts"
@@ -49,4 +51,58 @@ it.live("what somebody holds for long is told of, once for all that wait, and wr
     assert.match(said[0]!, /cannot write "[vw]"( and 1 more)?, and goes on trying/)
     free = true
     yield* journal.drained
+  }))
+
+it.live("what waits, what is under way and what comes later is answered when it closes, once", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<void>()
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.as(Deferred.await(late), batch.map((): Answer => ({ _tag: "Recorded", children: [] })))
+    } as unknown as StoreService
+    const options = { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 60_000 }
+    const fibers: Array<Fiber.Fiber<void>> = []
+    const journal = new Journal(store, options, (effect) => void fibers.push(Effect.runFork(effect)))
+    const answers: Array<string> = []
+    const submit = (id: string, stepId: number) =>
+      journal.submit(
+        advance(id, 1, { records: [record(stepId)] }),
+        ({ _tag }) => answers.push(`${id}${stepId} ${_tag}`)
+      )
+    submit("v", 0)
+    submit("w", 0)
+    yield* Effect.repeat(Effect.yieldNow, { until: () => fibers.length > 0 })
+    submit("w", 1)
+    journal.close()
+    yield* journal.drained
+    submit("w", 2)
+    submit("x", 0)
+    yield* Deferred.succeed(late, undefined)
+    yield* Fiber.awaitAll(fibers)
+    assert.deepStrictEqual(answers, ["v0 Fenced", "w0 Fenced", "w1 Fenced", "w2 Fenced", "x0 Fenced"])
+    assert.lengthOf(fibers, 1)
+    assert.isFalse(journal.has("w"))
+  }))
+
+it.live("what somebody holds as it closes is answered too, and not tried again", () =>
+  Effect.gen(function*() {
+    let writes = 0
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.sync(() => {
+          writes++
+          return batch.map((): Answer => ({ _tag: "Busy" }))
+        })
+    } as unknown as StoreService
+    const options = { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 60_000 }
+    const journal = new Journal(store, options, (effect) => void Effect.runFork(effect))
+    const answers: Array<Answer> = []
+    journal.submit(advance("w", 1, { records: [record(0)] }), (answer) => answers.push(answer))
+    yield* Effect.repeat(Effect.sleep(1), { until: () => writes > 0 })
+    journal.close()
+    const before = writes
+    yield* Effect.sleep(50)
+    assert.deepStrictEqual([answers, writes], [[{ _tag: "Fenced" }], before])
   }))

@@ -41,6 +41,12 @@ interface Line {
   refusals: number
 }
 
+/** What one write carries: of each of these lines an entry. */
+interface Batch {
+  readonly lines: ReadonlyArray<Line>
+  readonly entries: ReadonlyArray<Entry>
+}
+
 /** Quick at first, then every second, for ever: what was asked to be durable is not given up. */
 export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2), Schedule.spaced("1 second")]).pipe(
   Schedule.jittered
@@ -50,11 +56,12 @@ export class Journal {
   private readonly lines = new Map<string, Line>()
   private readonly children = new Set<string>()
   private ready: Array<Line> = []
-  private underWay = 0
+  private readonly underWay = new Set<Batch>()
   private free = 0
   private complainAt = -Infinity
   private scheduled = false
   private flushing = false
+  private closed = false
   private idle: Array<() => void> = []
   private readonly store: StoreService
   private readonly options: JournalOptions
@@ -68,6 +75,7 @@ export class Journal {
 
   /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
   submit(operation: Operation, answered: (answer: Answer) => void): void {
+    if (this.closed) return answered({ _tag: "Fenced" })
     // Deliveries wait for nobody: the sender who cares for an order waits for the answer.
     const key = operation._tag === "Deliver" || operation._tag === "StartMany"
       ? `${operation._tag} ${this.free++}`
@@ -110,7 +118,7 @@ export class Journal {
 
   /** After this turn of the event loop: what other workflows submit in it goes along. */
   private flushSoon(): void {
-    if (this.scheduled || this.ready.length === 0 || this.underWay >= this.options.lanes) return
+    if (this.scheduled || this.ready.length === 0 || this.underWay.size >= this.options.lanes) return
     this.scheduled = true
     nextTurn(() => {
       this.scheduled = false
@@ -124,11 +132,11 @@ export class Journal {
     if (this.flushing) return
     this.flushing = true
     try {
-      for (let left = this.ready.length; left > 0 && this.underWay < this.options.lanes;) {
-        const { entries, lines } = this.takeBatch()
-        left -= lines.length
-        this.underWay++
-        this.run(this.write(lines, entries))
+      for (let left = this.ready.length; left > 0 && this.underWay.size < this.options.lanes;) {
+        const batch = this.takeBatch()
+        left -= batch.lines.length
+        this.underWay.add(batch)
+        this.run(this.write(batch))
       }
     } finally {
       this.flushing = false
@@ -136,7 +144,7 @@ export class Journal {
     this.flushSoon()
   }
 
-  private takeBatch(): { readonly lines: ReadonlyArray<Line>; readonly entries: ReadonlyArray<Entry> } {
+  private takeBatch(): Batch {
     const lines: Array<Line> = []
     const entries: Array<Entry> = []
     let size = 0
@@ -162,7 +170,8 @@ export class Journal {
     return { lines, entries }
   }
 
-  private write(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>): Effect.Effect<void> {
+  private write(batch: Batch): Effect.Effect<void> {
+    const { entries } = batch
     return Effect.andThen(
       Effect.andThen(Metrics.journalBatch(entries.length), this.submitted(entries)),
       (answers) => {
@@ -173,7 +182,7 @@ export class Journal {
         }
         return Effect.andThen(
           records === 0 ? Effect.void : Metrics.count(Metrics.stepsRecorded, records),
-          Effect.sync(() => this.answer(lines, entries, answers))
+          Effect.sync(() => this.answer(batch, answers))
         )
       }
     )
@@ -204,8 +213,10 @@ export class Journal {
     )
   }
 
-  private answer(lines: ReadonlyArray<Line>, entries: ReadonlyArray<Entry>, answers: ReadonlyArray<Answer>): void {
-    this.underWay--
+  private answer(batch: Batch, answers: ReadonlyArray<Answer>): void {
+    // Closed meanwhile: they have been answered.
+    if (!this.underWay.delete(batch)) return
+    const { entries, lines } = batch
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i]
       if (answers[i]._tag === "Busy") {
@@ -218,7 +229,11 @@ export class Journal {
       else this.lines.delete(line.key)
     }
     this.flush()
-    if (this.lines.size === 0) { for (const resume of this.idle.splice(0)) resume() }
+    if (this.lines.size === 0) this.tellDrained()
+  }
+
+  private tellDrained(): void {
+    for (const resume of this.idle.splice(0)) resume()
   }
 
   /** One that fails to take its answer must not keep the others from theirs. */
@@ -230,13 +245,21 @@ export class Journal {
     }
   }
 
-  /** Nothing is written any more: those who wait are told so. */
+  /**
+   * Nothing is written any more, and those who wait are told so. What is under way may be written all the same, and nobody
+   * hears of it: its answer may never come.
+   */
   close(): void {
-    for (const line of this.lines.values()) {
-      for (const entry of line.waiting.splice(0)) {
-        for (const answered of entry.answered) this.tell(answered, { _tag: "Fenced" })
-      }
-    }
+    this.closed = true
+    const entries = [
+      ...[...this.underWay].flatMap((batch) => batch.entries),
+      ...[...this.lines.values()].flatMap((line) => line.waiting)
+    ]
+    this.underWay.clear()
+    this.lines.clear()
+    this.ready = []
+    for (const entry of entries) for (const answered of entry.answered) this.tell(answered, { _tag: "Fenced" })
+    this.tellDrained()
   }
 
   /** Somebody else holds a row: try again soon, and let the others pass. */
@@ -244,7 +267,9 @@ export class Journal {
     line.waiting.unshift(entry)
     line.state = "held"
     const delay = Math.min(200, 5 * 2 ** Math.min(line.refusals++, 6))
-    setTimeout(() => this.enqueue(line), delay)
+    setTimeout(() => {
+      if (!this.closed) this.enqueue(line)
+    }, delay)
     if (isStuck(line) && performance.now() >= this.complainAt) this.complain(line)
   }
 

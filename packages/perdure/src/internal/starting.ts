@@ -229,9 +229,15 @@ export const duplicate = (start: Start, workflowId: string, name: string): Workf
     })
   })
 
-/** An answer that says that the store is not what it should be, or is there no more. */
+/** An answer that says that the engine was closed before there was one, or that the store is not what it should be. */
 export const unexpected = (answer: Answer): WorkflowError =>
-  new WorkflowError({ reason: new EngineStopped({ detail: `the store answered ${answer._tag}` }) })
+  new WorkflowError({
+    reason: new EngineStopped({
+      detail: answer._tag === "Fenced"
+        ? "its scope was closed before this was known to be written"
+        : `the store answered ${answer._tag}`
+    })
+  })
 
 export const refused = (detail: string): WorkflowError =>
   new WorkflowError({
