@@ -8,6 +8,7 @@ import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
+import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import type { InWorkflow } from "perdure/WorkflowContext"
 import type { WorkflowError } from "perdure/WorkflowError"
@@ -145,6 +146,31 @@ onBothStores("streams", (claim) => {
       assert.deepStrictEqual(yield* two.use(Writer.handle("w").result), closed)
       assert.deepStrictEqual(yield* all(two), ["a"])
     }))
+
+  claim(
+    "refuse a write after the close in later lives too, one that begins in the same millisecond included",
+    (given) =>
+      Effect.gen(function*() {
+        // The clock stands still from the renewal to its claim.
+        const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+        const { claim } = store
+        store.claim = (request) =>
+          Effect.map(claim(request), (answer) => ({ ...answer, now: answer.claimed[0]?.row.startedAt ?? answer.now }))
+        const Lives = Workflow.make("Lives", { payload: { n: Schema.Int }, success: Schema.Unknown })
+        const engine = yield* given.engine(Lives.toLayer(Effect.fnUntraced(function*({ n }) {
+          if (n > 1) {
+            const reason = yield* reasonOf(Words.write("b"))
+            return reason._tag
+          }
+          yield* Words.write("a")
+          yield* Words.close
+          return yield* Lives.continueAsNew({ n: n + 1 })
+        })))
+        const handle = yield* engine.use(Lives.start({ n: 1 }, { workflowId: "w" }))
+        assert.strictEqual(yield* engine.use(handle.result), "StreamClosed")
+        assert.deepStrictEqual(yield* all(engine), ["a"])
+      })
+  )
 
   claim("written in a body have each entry once, whatever ends the process", (given) =>
     Effect.gen(function*() {

@@ -112,7 +112,7 @@ export class Execution {
     this.streams = new OwnStreams(
       core.store,
       owned.workflowId,
-      owned.liveAt === owned.startedAt && owned.records.length === 0
+      owned.liveAt === owned.startedAt && owned.records.length === 0 && owned.continuations === 0
     )
     const { maxSteps, replayGraceMs } = core.settings
     this.run = new Run({ ...owned, maxSteps, replayGraceMs, host: this.host() })

@@ -26,7 +26,7 @@ export class OwnStreams {
   private readonly counting = new Map<number, number>()
   private readonly store: StoreService
   private readonly workflowId: string
-  /** Nobody has owned it before, so nothing was written that is not known. */
+  /** Nobody has owned it before, in this life or an earlier one, so nothing was written that is not known. */
   private readonly fresh: boolean
 
   constructor(store: StoreService, workflowId: string, fresh: boolean) {
