@@ -203,6 +203,34 @@ onBothStores("messages", (claim) => {
   )
 
   claim(
+    "wakes one at once whose suspension is written and not yet known to be, however seldom the engine polls",
+    (given) =>
+      Effect.gen(function*() {
+        const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+        const { write } = store
+        const suspended = yield* Deferred.make<void>()
+        const answered = yield* Deferred.make<void>()
+        store.write = (batch) =>
+          Effect.tap(write(batch), () =>
+            batch.every((one) => one._tag !== "Advance" || one.end?._tag !== "Suspend")
+              ? Effect.void
+              : Effect.andThen(Deferred.succeed(suspended, undefined), Deferred.await(answered)))
+        const log = new Log()
+        const engine = yield* given.engine(
+          Receiver.toLayer(() => Effect.andThen(log.add("runs"), Note.receive())),
+          { poll: "1 hour" }
+        )
+        const client = yield* given.client
+        const handle = yield* engine.use(Receiver.start(undefined, { workflowId: "w" }))
+        yield* Deferred.await(suspended)
+        yield* client.use(Note.send("w", "a"))
+        yield* log.has("runs", 2)
+        yield* Deferred.succeed(answered, undefined)
+        assert.strictEqual(yield* engine.use(handle.result), "a")
+      })
+  )
+
+  claim(
     "wakes one that waits in memory at once, sent by a client, however seldom the engine polls",
     (given) =>
       Effect.gen(function*() {

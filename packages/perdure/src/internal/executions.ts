@@ -36,8 +36,12 @@ export class Executions {
     return this.byId.size
   }
 
+  /**
+   * It runs here, and hears itself what comes in. Not while it is being suspended: what comes in then may come after the
+   * suspension and before its answer, and is for the next run, which a claim may find already.
+   */
   has(workflowId: string): boolean {
-    return this.byId.has(workflowId)
+    return this.byId.get(workflowId)?.run.suspending === false
   }
 
   /** Under which epoch it is run here. */

@@ -62,6 +62,8 @@ export class Run {
   bodyOver = false
   private draining = false
   private releasing = false
+  /** Its suspension is on its way to the store: it may be out of memory there already. */
+  suspending = false
   private compensating = false
   private refusals = 0
   /** See {@link afterwards}. */
@@ -623,6 +625,7 @@ export class Run {
     const idle = this.idle()
     if (idle === undefined) return
     this.turns.stall()
+    this.suspending = true
     const end: End = {
       _tag: "Suspend",
       inbox,
@@ -632,6 +635,7 @@ export class Run {
     }
     this.writes.submit({ end }, (answer) => {
       if (answer._tag !== "Stirred") return this.stop({ _tag: "Suspended" })
+      this.suspending = false
       this.unstall()
       stirred(answer.inbox)
     })

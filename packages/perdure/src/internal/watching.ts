@@ -26,7 +26,7 @@ export interface WatchingHost {
   readonly tell: (hints: ReadonlyArray<Hint>) => void
   readonly now: () => number
   readonly fork: (effect: Effect.Effect<void>) => void
-  /** Whether the workflow is in memory here; undefined: nothing runs here. */
+  /** Whether the workflow is in memory here, to stay; undefined: nothing runs here. */
   readonly isRunning: (workflowId: string) => boolean | undefined
   /** Looks whether the workflow has ended. */
   readonly lookForEnd: (workflowId: string) => void
