@@ -28,3 +28,21 @@ it.live("a record that no store takes ends in a block, without it", () =>
     assert.isTrue(blocked, `${submitted.length} writes`)
     assert.deepStrictEqual(submitted.map(({ end }) => end?._tag), ["Settle", "Block", "Block"])
   }))
+
+it.live("whoever waits for a write is told when it was not the owner's any more", () =>
+  Effect.gen(function*() {
+    const run = {
+      workflowId: "w",
+      epoch: 1,
+      running: true,
+      received: 0,
+      happened: () => {},
+      stop: () => void (run.running = false)
+    }
+    const writes = new Writes(run, {
+      submit: (_, answered) => queueMicrotask(() => answered({ _tag: "Fenced" })),
+      refused: () => {}
+    }, 0)
+    assert.deepStrictEqual(yield* Effect.uninterruptible(writes.written({ sends: [] })), { _tag: "Fenced" })
+    assert.isFalse(run.running)
+  }))

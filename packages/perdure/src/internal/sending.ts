@@ -165,8 +165,8 @@ const shortened = (text: string): Effect.Effect<string> =>
 /** By a step of a run, which sends nothing more once another owns its workflow. */
 const sendFenced = (call: Call, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
   Effect.flatMap(call.send(sends), (answer) =>
-    // The run is over, and its step is being interrupted.
-    answer._tag === "Fenced" ? Effect.never : resultOf(answer, sends))
+    // The run is over, and its step is being interrupted: a finalizer, too, goes on to its end.
+    answer._tag === "Fenced" ? Effect.interrupt : resultOf(answer, sends))
 
 const deliver = (core: Core, sends: ReadonlyArray<Send>): Effect.Effect<void, WorkflowError> =>
   Effect.flatMap(

@@ -61,6 +61,7 @@ export class Writes {
     const upTo = this.run.received
     this.unsaved = []
     this.host.submit(advanceOf(this.run.workflowId, this.run.epoch, unsaved, write), (answer) => {
+      if (answer._tag === "Fenced") this.run.stop({ _tag: "Fenced" })
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
       if (!this.run.running) return answered(answer)
       // A block says nothing that could be refused. It is what goes along, which then cannot be kept.
@@ -73,7 +74,7 @@ export class Writes {
         return this.save()
       }
       if (answer._tag === "Rejected" && write.contested === true) return answered(answer)
-      if (!this.accepted(answer)) return
+      if (answer._tag === "Rejected") return this.host.refused(answer.detail)
       this.wrote(upTo)
       answered(answer)
       this.run.happened()
@@ -83,12 +84,5 @@ export class Writes {
   /** The answer, when there is one: it is durable, or refused, or the run is over. */
   written(write: Write): Effect.Effect<Answer> {
     return Effect.callback((resume) => this.submit(write, (answer) => resume(Effect.succeed(answer))))
-  }
-
-  private accepted(answer: Answer): boolean {
-    if (answer._tag === "Recorded") return true
-    if (answer._tag === "Fenced") this.run.stop({ _tag: "Fenced" })
-    else if (answer._tag === "Rejected") this.host.refused(answer.detail)
-    return false
   }
 }
