@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it } from "vitest"
 import { run, start, withFolder } from "../../../test/examples.ts"
+import { waitFor } from "../../../test/waitFor.ts"
 
 const tokens = "You ask: what is durable? I do not know yet but I will think".split(" ")
 
@@ -21,11 +23,13 @@ it("a writer that is killed goes on, and a reader that comes later sees its toke
   withFolder(async (folder) => {
     const file = join(folder, "chat.db")
     const reader = start("token-stream", "read", file)
+    // It has opened the store: one that is still loading its code would see the first tokens when the last are written.
+    await waitFor("the reader to be there", () => existsSync(file), { state: reader.said })
     const writer = start("token-stream", "write", file)
-    while (!reader.said().includes("2 what")) {
+    await waitFor("the third token to be read", () => {
       expect(writer.said()).toBe("")
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+      return reader.said().includes("2 what")
+    }, { state: reader.said })
     await writer.kill()
     expect(await run("token-stream", "write", file)).toEqual([`written: ${tokens.join(" ")}`])
     await reader.ended
