@@ -78,6 +78,9 @@ it.live("notifications disappear while it says so, and nothing else does", () =>
     const say = (what: string) =>
       direct`SELECT pg_notify('news', ${what})`
     yield* eventually("the listener to hear", Effect.map(say("before"), () => heard.length > 0))
+    // They come in order: none of the earlier ones can be dropped in place of the one that is to be.
+    yield* say("last before")
+    yield* eventually("it to hear the last", Effect.sync(() => heard.includes("last before")))
     proxy.notifies = false
     yield* say("meanwhile")
     yield* eventually("it to be dropped", Effect.sync(() => proxy.counts.notificationsDropped > 0))
