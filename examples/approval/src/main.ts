@@ -14,7 +14,7 @@ const Expense = Workflow.make("Expense", {
 const ExpenseLive = Expense.toLayer(Effect.fn(function*({ amount }) {
   yield* Step.run("ask", Console.log(`is ${amount} all right?`))
   // In an application: three days.
-  const decision = yield* Decision.receive({ timeout: "1 second" })
+  const decision = yield* Decision.receive({ timeout: "3 seconds" })
   if (Option.isNone(decision)) return "forgotten"
   const { approved, by } = decision.value
   if (!approved) return "refused"
