@@ -24,7 +24,7 @@ const until = (lab: Lab.Lab, workflowId: string, step: string, programs: Readonl
 /** Cancelled by whom, however it was awaited. */
 const cancelledBy = (workflowId: string) =>
   Effect.map(
-    Effect.flip(Client.result(workflowId, { timeout: "30 seconds" })),
+    Effect.flip(Client.result(workflowId, { timeout: "2 minutes" })),
     ({ reason }) => reason._tag === "WorkflowCancelled" ? reason.by : reason._tag
   )
 
@@ -53,7 +53,9 @@ Lab.onBothStores("cancel and timeout", (kind) => {
         const program = yield* lab.run("executor")
         yield* program.hear("ready")
         yield* Effect.gen(function*() {
-          for (const name of names) yield* started(program, name, name, how === "its deadline" ? "1 second" : undefined)
+          for (const name of names) {
+            yield* started(program, name, name, how === "its deadline" ? "10 seconds" : undefined)
+          }
           for (const name of names) {
             yield* until(lab, name, "hold", [program])
             yield* end(program, name)
@@ -100,10 +102,10 @@ Lab.onBothStores("cancel and timeout", (kind) => {
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
         // Longer than the deadline: the workflow is out of time before its process is known to be dead.
-        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "4 seconds" } })
+        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "14 seconds" } })
         yield* victim.hear("ready")
         yield* Effect.gen(function*() {
-          yield* started(victim, "Parent", "parent", "3 seconds")
+          yield* started(victim, "Parent", "parent", "10 seconds")
           for (const child of ["attached", "detached"]) yield* until(lab, child, "hold", [victim])
           yield* victim.kill
           const other = yield* lab.run("executor")

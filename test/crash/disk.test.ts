@@ -94,7 +94,8 @@ describe("a SQLite store under load", () => {
       const lab = yield* Lab.make("sqlite")
       yield* Effect.gen(function*() {
         yield* Load.createLedger
-        const programs = yield* Effect.all([lab.run("executor", { sync: false }), lab.run("executor", { sync: false })])
+        const short = { sync: false, engine: { lease: "1500 millis" } }
+        const programs = yield* Effect.all([lab.run("executor", short), lab.run("executor", short)])
         yield* Load.begin(programs, 5)
         yield* Load.goOn(programs, 20)
         yield* programs[0].ask({ do: "start", name: "Job", workflowId: "long", payload: { steps: 1000, workMs: 1000 } })

@@ -48,7 +48,8 @@ const playOn = Effect.fnUntraced(function*(config: Config, fault: Fault) {
   }
   const holding = yield* Queue.unbounded<void>()
   const engine = Engine.layer({
-    lease: "1500 millis",
+    // Who comes next is on the same machine and waits for its end only where rollbacks follow a cancel.
+    lease: "6 seconds",
     heartbeat: "200 millis",
     poll: "100 millis",
     suspendAfter: "100 millis"

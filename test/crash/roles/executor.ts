@@ -28,7 +28,8 @@ export const play: Role = (config: Config) => {
   const store = Layer.provideMerge(gated(gate), storeLayer(config.place))
   const engine = Engine.layer({
     executorId: String(process.pid),
-    lease: "1500 millis",
+    // Not one that a slow machine loses unasked: where a lapse is what is tested, its test says how long it is.
+    lease: "10 seconds",
     heartbeat: "300 millis",
     poll: "100 millis",
     ...config.engine
