@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import { Client } from "perdure"
 import { eventually } from "./harness/eventually.ts"
 import * as Lab from "./harness/Lab.ts"
-import { Job, Stuck } from "./workflows/jobs.ts"
+import { Leaving, Stuck } from "./workflows/jobs.ts"
 
 // So long that nobody lives to see it lapse: what is taken over was given back.
-const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis", shutdown: "2 seconds" }
+const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis", shutdown: "5 seconds" }
 
 Lab.onBothStores("a process that is asked to end", (kind) => {
   it.live("lets running steps end up to its limit, gives the rest back at once, and exits clean", () =>
@@ -22,14 +22,14 @@ Lab.onBothStores("a process that is asked to end", (kind) => {
         yield* leaving.hear("ready")
         yield* staying.hear("ready")
         const started = yield* Effect.forEach([
-          { do: "start", name: "Job", workflowId: "job", payload: { steps: 2, workMs: 1000 } },
-          { do: "start", name: "Stuck", workflowId: "stuck", payload: { workMs: 1000 } }
+          { do: "start", name: "Leaving", workflowId: "leaving" },
+          { do: "start", name: "Stuck", workflowId: "stuck" }
         ], (command) => leaving.ask(command))
         assert.isTrue(started.every((answer) => answer["failed"] === undefined), JSON.stringify(started))
         yield* eventually(
           "the steps to run",
           Effect.sync(() =>
-            ran("job", "step 0").length > 0 && ran("stuck", "slow").length > 0 && ran("stuck", "hold").length > 0
+            ran("leaving", "first").length > 0 && ran("stuck", "slow").length > 0 && ran("stuck", "hold").length > 0
           )
         )
         leaving.signal("SIGTERM")
@@ -37,7 +37,7 @@ Lab.onBothStores("a process that is asked to end", (kind) => {
         // What Effect's runMain says when it was interrupted and everything was finalized.
         assert.deepStrictEqual(ended, { code: 130, signal: null }, leaving.tail)
 
-        assert.deepStrictEqual(yield* Job.handle("job").result, [leaving.pid, staying.pid])
+        assert.deepStrictEqual(yield* Leaving.handle("leaving").result, [leaving.pid, staying.pid])
         yield* eventually(
           "the other to go on with what never ends",
           Effect.sync(() => ran("stuck", "hold").includes(staying.pid)),
@@ -45,10 +45,10 @@ Lab.onBothStores("a process that is asked to end", (kind) => {
         )
         // Ended within the limit, and recorded: not run again.
         assert.deepStrictEqual(ran("stuck", "slow"), [leaving.pid])
-        assert.deepStrictEqual(ran("job", "step 0"), [leaving.pid])
+        assert.deepStrictEqual(ran("leaving", "first"), [leaving.pid])
         // One that counted would be a dead letter now: it allows none.
         assert.strictEqual(yield* Stuck.handle("stuck").status, "PENDING")
-        for (const id of ["job", "stuck"]) assert.strictEqual((yield* Client.get(id)).recoveryAttempts, 0)
+        for (const id of ["leaving", "stuck"]) assert.strictEqual((yield* Client.get(id)).recoveryAttempts, 0)
       }).pipe(Effect.provide(lab.client))
     }))
 })

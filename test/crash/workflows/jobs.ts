@@ -41,12 +41,27 @@ const EntryLive = Entry.toLayer(Effect.fnUntraced(function*({ amount }) {
   return yield* Step.run("after", Effect.as(did("after"), before + 1))
 }))
 
-/** A step that ends by itself after `workMs`, one that never does, and one that must wait for it. */
-export const Stuck = Workflow.make("Stuck", { payload: { workMs: Schema.Int }, maxRecoveryAttempts: 0 })
+/** Until this process has been asked to end, and a moment more: by then its engine ends. */
+const askedToEnd = Effect.callback<void>((resume) => {
+  process.once("SIGTERM", () => setTimeout(() => resume(Effect.void), 300))
+})
 
-const StuckLive = Stuck.toLayer(({ workMs }) =>
+/** A step that ends when its process has been asked to, and another. Its result names the processes that ran them. */
+export const Leaving = Workflow.make("Leaving", { success: Schema.Array(Schema.Int), maxRecoveryAttempts: 0 })
+
+const LeavingLive = Leaving.toLayer(() =>
+  Effect.all([
+    Step.run("first", did("first").pipe(Effect.andThen(askedToEnd), Effect.as(process.pid))),
+    Step.run("second", Effect.as(did("second"), process.pid))
+  ])
+)
+
+/** A step that ends when its process has been asked to, and one that never does. */
+export const Stuck = Workflow.make("Stuck", { maxRecoveryAttempts: 0 })
+
+const StuckLive = Stuck.toLayer(() =>
   Workflow.all([
-    Step.run("slow", did("slow").pipe(Effect.andThen(Effect.sleep(workMs)), Effect.as(process.pid))),
+    Step.run("slow", did("slow").pipe(Effect.andThen(askedToEnd), Effect.as(process.pid))),
     Step.run("hold", hold("hold"))
   ], { concurrency: "unbounded" })
 )
@@ -81,4 +96,4 @@ const poisonLive = (mended: boolean) =>
   )
 
 export const live = (options: { readonly mended?: boolean }) =>
-  Layer.mergeAll(JobLive, EntryLive, StuckLive, InsistingLive, poisonLive(options.mended === true))
+  Layer.mergeAll(JobLive, EntryLive, LeavingLive, StuckLive, InsistingLive, poisonLive(options.mended === true))
