@@ -15,10 +15,18 @@ import type { Program } from "./harness/Program.ts"
 const engine = { lease: "1500 millis", heartbeat: "300 millis", poll: "100 millis", maxRunning: 20 }
 /** With room for all jobs, so that one can take over from the other before it has ended its own. */
 const roomy = { ...engine, maxRunning: 1000 }
+/** One that is to be frozen has its lease until then, also on a slow machine; the other keeps what it takes over. */
+const toBeFrozen = { lease: "5 seconds" }
+const toTakeOver = { lease: "1 hour" }
 /** Nobody waits for the end of such a lease. */
 const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
 /** Lease, heartbeat, two polls and two seconds. */
 const promisedMs = 1500 + 300 + 2 * 100 + 2000
+/**
+ * When work goes on is what is promised here, so a time is asserted: one that a slow machine keeps too, and that only a wait
+ * for something else than the lease exceeds. What it was is printed.
+ */
+const mostMs = 10 * promisedMs
 
 /** So many processes, all of them at work on the jobs. */
 const atWork = Effect.fnUntraced(function*(
@@ -70,6 +78,7 @@ Lab.onBothStores("several processes", (kind) => {
             300,
             (index) => ({ machine: `machine ${index}` })
           )
+          const before = yield* losses([victim!])
           yield* victim!.kill
           const store = yield* Store
           const killedAt = yield* store.now
@@ -79,8 +88,8 @@ Lab.onBothStores("several processes", (kind) => {
           const ends = yield* Effect.forEach(lost, (id) => Effect.map(Client.get(id), (info) => info.completedAt!))
           const tookMs = Math.max(...ends.map((end) => end.getTime())) - killedAt
           console.log(`${kind}: ${lost.length} workflows of a killed process done ${tookMs} ms after the kill`)
-          assert.isBelow(tookMs, 3 * promisedMs, "recovery took too long")
-          yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2 + (yield* losses(others)))
+          assert.isBelow(tookMs, mostMs, "recovery took too long")
+          yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2 + before + (yield* losses(others)))
         }).pipe(Effect.provide(lab.client))
       }))
   }
@@ -122,8 +131,8 @@ Lab.onBothStores("several processes", (kind) => {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
         const programs = yield* Effect.all([
-          lab.run("executor", { engine: roomy }),
-          lab.run("executor", { engine: roomy })
+          lab.run("executor", { engine: { ...roomy, ...toBeFrozen } }),
+          lab.run("executor", { engine: { ...roomy, ...toTakeOver } })
         ])
         const [frozen, other] = programs
         for (const program of programs) yield* program.hear("ready")
@@ -157,7 +166,8 @@ Lab.onBothStores("several processes", (kind) => {
         console.log(`${kind}: ${counters["perdure_fenced_writes"]} writes of a frozen process were refused`)
         yield* other.ask({ do: "open" })
         yield* Jobs.allDone
-        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2 + (yield* losses([other])))
+        // Once, and once more for each lease that was lost: mostly the one.
+        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 1 + (yield* losses(programs)))
         // What it began before it was frozen is all that it ever did for them.
         assert.deepStrictEqual(triedBy(lab, frozen).filter((effect) => effect.at > stoppedAt), [])
         // It is of use again, under a new lease.
@@ -169,7 +179,10 @@ Lab.onBothStores("several processes", (kind) => {
   it.live("take over steps that are tried again, of which a frozen one makes no further attempt", () =>
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
-      const programs = yield* Effect.all([lab.run("executor", { engine }), lab.run("executor", { engine })])
+      const programs = yield* Effect.all([
+        lab.run("executor", { engine: { ...engine, ...toBeFrozen } }),
+        lab.run("executor", { engine: { ...engine, ...toTakeOver } })
+      ])
       for (const program of programs) yield* program.hear("ready")
       const [frozen, other] = programs
       const workflowIds = Array.from({ length: 10 }, (_, index) => `insisting-${index}`)
