@@ -1,8 +1,8 @@
 /** Live changes: who is told what, and that a reader who does not read costs nothing. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { connect, type Socket } from "node:net"
@@ -12,6 +12,7 @@ import * as Workflow from "perdure/Workflow"
 import { onBothStores } from "../../../test/engine/harness.ts"
 import { eventually, suspends } from "../../../test/engine/observing.ts"
 import type { Change } from "../src/AdminApi.ts"
+import { changes } from "../src/internal/live.ts"
 import { serve, token } from "./serving.ts"
 
 const Quick = Workflow.make("Quick", { payload: Schema.Number, success: Schema.Number })
@@ -39,6 +40,9 @@ const opened = (port: number, head: string) =>
 
 const request = (line: string, ...more: ReadonlyArray<string>) =>
   [line, "Host: localhost", `Authorization: Bearer ${token}`, ...more, "", ""].join("\r\n")
+
+/** The beginning of an answer has come. */
+const answered = (socket: Socket) => Effect.promise(() => new Promise((resolve) => socket.once("data", resolve)))
 
 const closed = (socket: Socket) =>
   Effect.promise(() =>
@@ -82,36 +86,66 @@ onBothStores("live changes", (claim) => {
     }))
 
   claim(
-    "are open for so many readers at once and for so long; the places of those who go are free",
+    "are open for so many readers at once; the places of those who go are free",
     (given) =>
       Effect.gen(function*() {
         const engine = yield* given.engine(live)
-        const { api, get, port } = yield* serve(engine, { limits: { streams: 2, streamMs: 1_000 } })
+        const { api, port } = yield* serve(engine, { limits: { streams: 2 } })
         const first = yield* opened(port, request("GET /api/live HTTP/1.1"))
-        yield* opened(port, request("GET /api/live HTTP/1.1"))
-        const refused = yield* eventually("both to be open", get("/api/info"), ({ status }) => status === 200).pipe(
-          Effect.andThen(eventually("a refusal", Effect.flip(api.system.live({ query: {} })), () => true))
-        )
+        const second = yield* opened(port, request("GET /api/live HTTP/1.1"))
+        yield* Effect.all([answered(first), answered(second)], { concurrency: "unbounded" })
+        const refused = yield* Effect.flip(api.system.live({ query: {} }))
         assert.deepInclude(refused, { _tag: "TooMany", reason: "TooMany" })
-        // One goes, the other's time is over.
         first.destroy()
         yield* eventually(
           "a free place",
           Effect.exit(Effect.flatMap(api.system.live({ query: {} }), Stream.runHead)),
           ({ _tag }) => _tag === "Success"
         )
-        const whole = yield* eventually(
-          "a stream that ends by itself",
-          Effect.option(Effect.flatMap(api.system.live({ query: {} }), Stream.runCollect)),
-          Option.isSome
+      })
+  )
+
+  claim("are open for so long, and end by themselves", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      const { api } = yield* serve(engine, { limits: { streamMs: 1_000 } })
+      const all = yield* Effect.flatMap(api.system.live({ query: {} }), Stream.runCollect)
+      assert.strictEqual(all[0]?._tag, "Open")
+    }))
+
+  claim(
+    "are not queued for a reader who reads nothing: he is told later what has changed since, at once",
+    (given) =>
+      Effect.gen(function*() {
+        const { use } = yield* given.engine(live)
+        const long = 3_600_000
+        const [idle, eager] = yield* use(Effect.all([changes(["last"], long), changes([], long)]))
+        let told = 0
+        yield* Effect.forkScoped(
+          Stream.runForEach(eager, ({ _tag }) => Effect.sync(() => void (_tag === "Changed" && told++)))
         )
-        const all = Option.getOrThrow(whole)
-        assert.strictEqual(all[0]?._tag, "Open")
+        const heard: Array<Change> = []
+        const gate = yield* Deferred.make<void>()
+        const reading = yield* Effect.forkScoped(
+          Stream.runForEachWhile(idle, (change) => {
+            heard.push(change)
+            return Effect.as(Deferred.await(gate), change._tag !== "Workflow" || change.status !== "SUCCESS")
+          })
+        )
+        yield* eventually("the opening", Effect.sync(() => heard), ({ length }) => length === 1)
+        // The other one reads, and is told of them again and again meanwhile.
+        for (let n = 0; told < 8; n++) yield* use(Quick.execute(n))
+        yield* use(Quick.execute(0, { workflowId: "last" }))
+        yield* Deferred.succeed(gate, undefined)
+        yield* Fiber.join(reading)
+        // One that lay there, one that could not be told, and what has changed since.
+        const changed = heard.filter(({ _tag }) => _tag === "Changed")
+        assert.isAtMost(changed.length, 3, JSON.stringify(heard))
       })
   )
 
   claim(
-    "wait for readers who read nothing, while the engine and everybody else go on",
+    "hold up neither the engine nor anybody else where readers read nothing",
     (given) =>
       Effect.gen(function*() {
         const engine = yield* given.engine(live)
@@ -139,7 +173,7 @@ onBothStores("live changes", (claim) => {
           })
         )
         socket.write(request("GET /api/live HTTP/1.1"))
-        yield* Effect.promise(() => new Promise((resolve) => socket.once("data", resolve)))
+        yield* answered(socket)
         return yield* Effect.forkDetach(closed(socket))
       }))
       yield* Fiber.join(ended)
@@ -152,7 +186,7 @@ onBothStores("slow clients", (claim) => {
     (given) =>
       Effect.gen(function*() {
         const engine = yield* given.engine(live)
-        const { get, port } = yield* serve(engine, { limits: { requestMs: 1_000, requests: 3 } })
+        const { get, port } = yield* serve(engine, { limits: { requestMs: 5_000, requests: 3 } })
         const head = yield* opened(port, "GET /api/info HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         const body = yield* opened(
           port,
