@@ -163,15 +163,19 @@ onBothStores("an admin server", (claim) => {
         const engine = yield* given.engine(live, { version: "v1" })
         const { use } = engine
         const { api } = yield* serve(engine)
-        yield* use(Client.schedules.create("hourly", { workflow: Order, payload: { n: 2 }, interval: "1 hour" }))
-        const name = { name: "hourly" }
+        // So seldom that no tick comes while this runs.
+        const hours = 10_000
+        yield* use(
+          Client.schedules.create("seldom", { workflow: Order, payload: { n: 2 }, interval: `${hours} hours` })
+        )
+        const name = { name: "seldom" }
         yield* api.schedules.pause({ payload: name })
         assert.isTrue((yield* api.schedules.get({ query: name })).paused)
         yield* api.schedules.resume({ payload: name })
         const { workflowId } = yield* api.schedules.trigger({ payload: name })
         assert.strictEqual(yield* use(Client.result(workflowId)), 4)
         const to = new Date()
-        const range = { from: new Date(to.getTime() - 3 * 3_600_000), to }
+        const range = { from: new Date(to.getTime() - 3 * hours * 3_600_000), to }
         assert.deepStrictEqual(yield* api.schedules.backfill({ payload: { ...name, ...range } }), {
           ticks: 3,
           started: 3
@@ -180,7 +184,7 @@ onBothStores("an admin server", (claim) => {
           ticks: 3,
           started: 0
         })
-        const history = yield* api.workflows.list({ query: { schedule: "hourly" } })
+        const history = yield* api.workflows.list({ query: { schedule: "seldom" } })
         assert.lengthOf(history.workflows, 4)
         yield* api.schedules.delete({ payload: name })
         assert.deepInclude(yield* Effect.flip(api.schedules.get({ query: name })), { reason: "ScheduleNotFound" })
