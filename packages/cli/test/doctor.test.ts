@@ -15,6 +15,11 @@ onBothStores(live, (given) => {
     await effect(Order.execute({ item: "pen" }))
     await effect(Nap.start())
     for (let n = 0; n < 4; n++) await effect(mails.enqueue(Nap))
+    // It tells what it runs with its next beat; until then the doctor rightly misses it.
+    await eventually(
+      () => effect(Client.executors),
+      (executors) => executors.some(({ served, state }) => state === "alive" && served.length > 0)
+    )
     expect(await cli("doctor")).toBe(
       "schema     ok\nclock      ok\nexecutors  ok\nworkflows  ok\nqueues     ok\n"
     )

@@ -88,9 +88,11 @@ describe("the schema", () => {
   })
 
   it("may be in the way of who lacks the right to it", async () => {
-    await onServer("CREATE ROLE perdure_guest LOGIN PASSWORD 'hunter2'")
+    // Roles are the server's, and others may run this test on it at the same time.
+    const role = `perdure_guest_${process.pid}_${Math.random().toString(36).slice(2)}`
+    await onServer(`CREATE ROLE ${role} LOGIN PASSWORD 'hunter2'`)
     const guest = new URL(postgres)
-    guest.username = "perdure_guest"
+    guest.username = role
     guest.password = "hunter2"
     try {
       const { err, exitCode, out } = await run(["migrate", "up", "--store", guest.toString()])
@@ -98,7 +100,7 @@ describe("the schema", () => {
       expect(err).toContain("permission denied")
       expect(err).not.toContain("hunter2")
     } finally {
-      await onServer("DROP ROLE perdure_guest")
+      await onServer(`DROP ROLE ${role}`)
     }
   })
 
