@@ -263,9 +263,11 @@ onBothStores("transactions", (claim) => {
       const table = yield* tableOf(given)
       yield* Effect.provideService(table.insert("a", 0), SqlClient, given.sql)
       const log = new Log()
+      const locked = yield* Deferred.make<void>()
       const holding = given.sql.withTransaction(
         Effect.gen(function*() {
           yield* Effect.provideService(table.set("a", 1), SqlClient, given.sql)
+          yield* Deferred.succeed(locked, undefined)
           // As long as it takes for a first attempt to have given up.
           yield* log.has("tried", 2)
         })
@@ -278,7 +280,7 @@ onBothStores("transactions", (claim) => {
           Effect.all({
             held: holding,
             live: Effect.andThen(
-              Effect.sleep("100 millis"),
+              Deferred.await(locked),
               engine.use(Subject.execute(undefined, { workflowId: "w" }))
             )
           }, { concurrency: "unbounded" })
