@@ -493,7 +493,7 @@ export class Run {
 
   /**
    * Does something to others that follows from what was delivered: once that is durable, and only if this owner is the owner
-   * then. The workflow does not end before it is done; if this process does, a replay comes here again.
+   * then. The workflow neither ends nor leaves memory before it is done; if this process does, a replay comes here again.
    */
   afterwards(effect: Effect.Effect<void>, fork: (effect: Effect.Effect<void>) => void): void {
     this.owed++
@@ -518,7 +518,7 @@ export class Run {
 
   /** Whether a step runs, or something is on its way to the store. */
   get working(): boolean {
-    if (this.writes.behind || this.performing.waiting) return true
+    if (this.writes.behind || this.performing.waiting || this.owed > 0) return true
     let busy = -this.starts.attempts
     for (const call of this.calls) if (call.fiber !== undefined && call.waiting === undefined) busy++
     return busy > 0
@@ -615,7 +615,7 @@ export class Run {
   idle(): Idle | undefined {
     if (!this.running || this.replay.active || !this.turns.still) return undefined
     if (this.bodyOver && !this.compensating) return undefined
-    if (this.performing.waiting || this.starts.waiting || this.writes.behind) return undefined
+    if (this.performing.waiting || this.starts.waiting || this.writes.behind || this.owed > 0) return undefined
     const idle = idleOf(this)
     return idle !== undefined && this.onlyWaits(true) ? idle : undefined
   }
