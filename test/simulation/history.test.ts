@@ -7,7 +7,7 @@ const advance = { _tag: "Advance", workflowId: "w", epoch: 7, records: [{ stepId
 const claim = { claimed: [{ row: { workflowId: "w", epoch: 7, recoveryAttempts: 0 }, records: [] }] }
 const owned = (caller: string, epoch: number) =>
   [
-    { ...call("claim"), caller },
+    { ...call("claim", { incarnation: "incarnation" }), caller },
     { claimed: [{ row: { workflowId: "w", epoch, recoveryAttempts: 0 }, records: [] }] }
   ] as const
 const recorded = (epoch: number, stepId: number, kind = "step") =>
@@ -30,7 +30,7 @@ describe("a step that begins", () => {
   }
 
   it("may, in a process that owns its workflow", () => {
-    history.told(call("claim"), claim)
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
     expect(wrong()).toEqual([])
   })
 
@@ -39,31 +39,43 @@ describe("a step that begins", () => {
   })
 
   it("must not when it is recorded", () => {
-    history.told(call("claim"), claim)
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
     history.began(begins)
     history.made(call("write", [advance]), [{ _tag: "Recorded" }])
     expect(wrong()).toEqual(["although it is recorded"])
   })
 
   it("must not when one before it is not recorded", () => {
-    history.told(call("claim"), claim)
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
     history.began(begins)
     history.began({ ...begins, path: "m.1", stepId: 1 })
     expect(history.wrong).toEqual(["m.1 of \"w\" began in one although m.0 before it is not recorded"])
   })
 
   it("must not in one that was told that it has lost it, until it owns it again", () => {
-    history.told(call("claim"), claim)
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
     history.told(call("write", [advance]), [{ _tag: "Fenced" }])
     vi.advanceTimersByTime(3)
     expect(wrong()).toEqual(["which knew since 3 ms that it had lost it"])
     history.wrong.length = 0
-    history.told(call("claim"), { claimed: [{ row: { ...claim.claimed[0]!.row, epoch: 8 }, records: [] }] })
+    history.told(call("claim", { incarnation: "incarnation" }), {
+      claimed: [{ row: { ...claim.claimed[0]!.row, epoch: 8 }, records: [] }]
+    })
     expect(wrong()).toEqual([])
   })
 
+  it("must not in one that was told that its lease has lapsed, but may whatever is told of a former one", () => {
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(call("heartbeat", "former", 5_000), { alive: false, revoked: [] })
+    vi.advanceTimersByTime(3)
+    expect(wrong()).toEqual([])
+    history.told(call("heartbeat", "incarnation", 5_000), { alive: false, revoked: [] })
+    vi.advanceTimersByTime(3)
+    expect(wrong()).toEqual(["which knew since 3 ms that it had lost it"])
+  })
+
   it("must not in one whose lease is over", () => {
-    history.told(call("claim"), claim)
+    history.told(call("claim", { incarnation: "incarnation" }), claim)
     vi.advanceTimersByTime(4_000)
     history.told(call("heartbeat", "incarnation", 5_000), { alive: true, revoked: [] })
     vi.advanceTimersByTime(4_999)

@@ -20,6 +20,8 @@ export interface Call {
 /** What a process was told of a workflow. */
 interface Known {
   epoch: number
+  /** Of the lease under which it owns that epoch. */
+  incarnation: string | undefined
   /** The highest epoch that is over, and since when that is known. */
   over: number
   overSince: number
@@ -199,21 +201,26 @@ export class History {
         for (const { epoch, workflowId } of revoked) this.over(caller, workflowId, epoch)
         if (alive) return
         this.happened("a lease lost")
-        for (const [workflowId, { epoch }] of this.knownBy(caller)) this.over(caller, workflowId, epoch)
+        // Of a former lease it may hear after it has joined anew.
+        for (const [workflowId, { epoch, incarnation }] of this.knownBy(caller)) {
+          if (incarnation === args[0]) this.over(caller, workflowId, epoch)
+        }
         return
       }
       case "outcomes":
         for (const outcome of (answer as Answered<"outcomes">).done) this.ended(outcome)
         return
       case "claim":
-        for (const claimed of (answer as Answered<"claim">).claimed) this.claimed(caller, claimed)
+        for (const claimed of (answer as Answered<"claim">).claimed) {
+          this.claimed(caller, (args as Args<"claim">)[0].incarnation, claimed)
+        }
         return
       case "write": {
         const answers = answer as Answered<"write">
         for (const [index, operation] of (args as Args<"write">)[0].entries()) {
           const { _tag } = answers[index]!
           if (operation._tag === "Start" && operation.owner !== null && _tag === "Started") {
-            this.owns(caller, operation.workflowId, operation.epoch)
+            this.owns(caller, operation.workflowId, operation.epoch, operation.owner)
           }
           if (operation._tag !== "Advance") continue
           if (_tag === "Fenced" && heard) {
@@ -222,7 +229,7 @@ export class History {
           }
           if (_tag !== "Recorded") continue
           for (const child of operation.children) {
-            if (child.owner !== null) this.owns(caller, child.workflowId, child.epoch)
+            if (child.owner !== null) this.owns(caller, child.workflowId, child.epoch, child.owner)
           }
         }
       }
@@ -241,8 +248,8 @@ export class History {
     )
   }
 
-  private claimed(caller: string, { records, row }: Claimed): void {
-    this.owns(caller, row.workflowId, row.epoch)
+  private claimed(caller: string, incarnation: string, { records, row }: Claimed): void {
+    this.owns(caller, row.workflowId, row.epoch, incarnation)
     if (row.recoveryAttempts > 0) this.happened("a workflow taken over")
     if (records.length > 0) this.happened("a replay")
   }
@@ -255,14 +262,16 @@ export class History {
 
   private of(caller: string, workflowId: string): Known {
     const known = this.knownBy(caller)
-    const one = known.get(workflowId) ?? { epoch: -1, over: -1, overSince: 0 }
+    const one = known.get(workflowId) ?? { epoch: -1, incarnation: undefined, over: -1, overSince: 0 }
     known.set(workflowId, one)
     return one
   }
 
-  private owns(caller: string, workflowId: string, epoch: number): void {
+  private owns(caller: string, workflowId: string, epoch: number, incarnation: string): void {
     const known = this.of(caller, workflowId)
-    known.epoch = Math.max(known.epoch, epoch)
+    if (epoch <= known.epoch) return
+    known.epoch = epoch
+    known.incarnation = incarnation
   }
 
   private over(caller: string, workflowId: string, epoch: number): void {
