@@ -157,3 +157,21 @@ describe("a workflow that is cancelled", () => {
     expect(history.wrong).toEqual(["m.0 woke 1 ms early"])
   })
 })
+
+describe("a queue with a place in an executor's memory", () => {
+  const takes = (history: History, workflowId: string) =>
+    history.made(call("claim", { incarnation: "incarnation" }), {
+      claimed: [{ row: { workflowId, queue: "queue", phase: "run" }, records: [] }]
+    })
+
+  it("must not have two there; one that begins anew is out of it until it is claimed again", () => {
+    const history = new History(new Map(), { concurrency: null, executorConcurrency: 1 })
+    history.made(call("join", { incarnation: "incarnation" }, 5_000), 0)
+    takes(history, "a")
+    history.made(call("renew", { workflowId: "a" }), "renewed")
+    takes(history, "b")
+    expect(history.wrong).toEqual([])
+    takes(history, "a")
+    expect(history.wrong).toEqual(["a, b of the queue are in one executor"])
+  })
+})

@@ -86,6 +86,12 @@ export class History {
         }
         return
       }
+      case "renew": {
+        // Between two lives it has its place, and nobody has it in memory.
+        const place = this.placed.get((args as Args<"renew">)[0].workflowId)
+        if (answer === "renewed" && place !== undefined) place.inMemory = false
+        return
+      }
       case "join": {
         const [{ incarnation }, leaseMs] = args as Args<"join">
         this.leased.set(incarnation, Date.now() + leaseMs)
