@@ -34,7 +34,7 @@ export const eventually = <A, E, R>(
   what: string,
   look: Effect.Effect<A, E, R>,
   holds: (seen: A) => boolean,
-  withinMs = 60_000
+  withinMs = 120_000
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const deadline = Date.now() + withinMs

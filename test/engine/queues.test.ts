@@ -431,9 +431,9 @@ onBothStores("bulk enqueues", (claim) => {
       assert.deepStrictEqual(handles.map((handle) => handle.workflowId), payloads(5000).map(({ n }) => `w${n}`))
       yield* eventually(
         "all to end",
-        Effect.map(given.store.list({ order: "asc", limit: 10_000, status: ["SUCCESS"] }), (rows) => rows.length),
+        use(Client.count({ status: "SUCCESS" })),
         (count) => count === 5000,
-        90_000
+        240_000
       )
       assert.strictEqual(yield* use(handles[4999]!.result), 4999)
     })

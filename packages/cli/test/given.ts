@@ -151,7 +151,7 @@ export const onBothStores = <E>(
 
 /** Looks again until it is as wanted; fails with what it saw last when that takes too long. */
 export const eventually = async <A>(look: () => Promise<A>, wanted: (value: A) => boolean): Promise<A> => {
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const value = await look()
     if (wanted(value)) return value

@@ -283,7 +283,7 @@ const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(reso
 /** Lets the loop's time pass meanwhile. */
 const until = (holds: () => boolean): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const deadline = performance.now() + 10_000
+    const deadline = performance.now() + 60_000
     while (!holds()) {
       assert.isBelow(performance.now(), deadline, "waited in vain")
       yield* TestClock.adjust("1 second")

@@ -85,7 +85,7 @@ class Run {
       return yield* this.differences(world)
     })
     return yield* Effect.provideContext(driven, outside).pipe(
-      Effect.timeout(20_000),
+      Effect.timeout(120_000),
       Effect.catchIf(Cause.isTimeoutError, () => Effect.map(this.state, (state) => [`it does not end: ${state}`]))
     )
   })

@@ -88,7 +88,7 @@ export const live = (
       clearTimeout(watchdog)
       resolve({ ended, events, run })
     }
-    const watchdog = setTimeout(() => finish({ _tag: "Stuck" }), 10_000)
+    const watchdog = setTimeout(() => finish({ _tag: "Stuck" }), 60_000)
     const event = (what: string): boolean => {
       if (over) return false
       options.event?.(what)
