@@ -212,10 +212,25 @@ onPages("hostile text is shown as text", (claim) => {
   })
 
   claim("in the address, whatever it asks for", { refuses: true }, async ({ open, page }) => {
-    const places = [["workflows", "name"], ["workflow", "id"], ["queues", "name"], ["compare", "left"]] as const
+    const places = [
+      ["workflows", "name", "Workflows"],
+      ["workflow", "id", undefined],
+      ["queues", "name", "Queues"],
+      ["compare", "left", "Compare"]
+    ] as const
     for (const [index, text] of inValues.entries()) {
-      const [place, key] = places[index % places.length]!
+      const [place, key, heading] = places[index % places.length]!
       await open(addressOf(place, { [key]: text, right: text, status: text, from: text, tab: text, [text]: text }))
+      await waitFor(`${place} of ${JSON.stringify(text.slice(0, 60))}`, async () => {
+        const title = fold((await page.getByRole("heading", { level: 1 }).first().textContent()) ?? "")
+        return title === fold(heading ?? visible(text))
+      })
+      // It was asked for: nothing fits, or there is none, or it cannot be one.
+      await waitFor(`the answer to ${place}`, async () => {
+        const problems = await page.locator(".problem").count()
+        return problems > 0 || (await read(page)).includes("No workflow fits")
+      })
+      if (place !== "queues") await isShown(page, text)
     }
     await open("workflows")
     await page.getByRole("heading", { name: "Workflows" }).waitFor()

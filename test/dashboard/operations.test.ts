@@ -202,19 +202,40 @@ onPages("overview, queues, schedules, executors, versions", (claim) => {
   })
 
   const narrow = { viewport: { width: 360, height: 720 } }
-  claim("every page fits 360 pixels, and says in words what it shows", { live, engine, browser: narrow }, async (
-    { open, page, run }
-  ) => {
+  const versioned = { ...engine, version: "v1" }
+  claim("every page fits 360 pixels, and says in words what it shows", {
+    live,
+    engine: versioned,
+    browser: narrow
+  }, async ({ open, page, run }) => {
     await run(World.Order.start(World.anOrder, { workflowId: "an-order-with-a-rather-long-name-that-has-to-be-cut" }))
-    await run(World.slow.enqueue(World.Sleeper, { note: "x" }, { workflowId: "queued" }))
+    for (const workflowId of ["first", "second"]) {
+      await run(World.slow.enqueue(World.Sleeper, { note: "x" }, { workflowId }))
+    }
     const id = "an-order-with-a-rather-long-name-that-has-to-be-cut"
-    const tabs = ["timeline", "values", "events", "messages", "streams", "family"].map((tab) =>
-      `workflow?id=${id}&tab=${tab}`
-    )
-    const addresses = ["", "workflows", ...tabs, "queues?name=slow", "schedules?name=nightly", "executors", "versions"]
-    for (const address of addresses) {
+    const tab = (name: string) => `workflow?id=${id}&tab=${name}`
+    const text = (is: string) => page.getByText(is, { exact: true })
+    const link = (name: string) => page.getByRole("link", { name, exact: true })
+    const region = (name: string) => page.getByRole("region", { name })
+    /** Each address with something of what it asks the server for. */
+    const pages = [
+      ["", link("nightly"), link("slow"), page.getByRole("img", { name: /^Started: \d/ })],
+      ["workflows", link("second")],
+      [tab("timeline"), page.getByRole("button", { name: /reserve stock/ })],
+      [tab("values"), region("Input").getByText("customer")],
+      [tab("events"), text("progress")],
+      [tab("messages"), text("Nobody has sent it a message")],
+      [tab("streams"), page.getByRole("log").getByText("reserved")],
+      [tab("family"), text("It has none. Fork it from a step to try again from there.")],
+      ["queues?name=slow", region("Queue slow").getByRole("link", { name: "second" })],
+      ["schedules?name=nightly", region("Schedule nightly").getByRole("listitem")],
+      ["executors", text("serves this page")],
+      ["versions", text("v1")]
+    ] as const
+    for (const [address, ...loaded] of pages) {
       await open(address)
-      await page.getByRole("heading", { level: 1 }).waitFor()
+      for (const one of loaded) await one.first().waitFor()
+      await waitFor(`all of "${address}" to be there`, async () => await page.getByText(/^Loading /).count() === 0)
       expect([address, await page.evaluate(overflow)]).toEqual([address, 0])
       const mute = await page.evaluate(wordless)
       expect([address, mute]).toEqual([address, []])

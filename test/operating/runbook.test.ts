@@ -26,12 +26,16 @@ interface Shop extends Entry {
   readonly executor: (
     executorId: string,
     version: string,
-    charge?: "works" | "hangs" | "kills" | "renamed"
+    charge?: "works" | "hangs" | "kills" | "renamed",
+    lease?: string
   ) => Effect.Effect<Program, never, Scope.Scope>
   readonly order: (workflowId: string, item: string, version: string) => Effect.Effect<unknown, unknown, any>
   readonly become: (workflowId: string, status: WorkflowStatus) => Effect.Effect<unknown, unknown, any>
   readonly sql: (statement: string) => Effect.Effect<ReadonlyArray<unknown>>
 }
+
+/** Where one that is lost for no other reason than a slow machine would be another situation. */
+const unhurried = "6 seconds"
 
 const tried: Array<string> = []
 
@@ -40,10 +44,10 @@ let machines = 0
 const shopOn = (lab: Lab.Lab, heading: string, store: string): Shop => ({
   ...openEntry(heading, lab.folder, store),
   lab,
-  executor: (executorId, version, charge = "works") =>
+  executor: (executorId, version, charge = "works", lease) =>
     Effect.tap(
       // Each on a machine of its own: there are no short ways between them.
-      lab.run("shop", { executorId, version, charge, machine: `machine ${++machines}` }),
+      lab.run("shop", { executorId, version, charge, lease, machine: `machine ${++machines}` }),
       (program) => program.hear("ready")
     ),
   order: (workflowId, item, version) => Order.start({ item }, { workflowId, version }),
@@ -89,12 +93,12 @@ const server: Effect.Effect<Postgres, never, Scope.Scope> = Effect.acquireReleas
 
 entry("Stuck", ({ become, executor, order, types }) =>
   Effect.gen(function*() {
-    const good = yield* executor("shop-1", "v1")
+    const good = yield* executor("shop-1", "v1", "works", unhurried)
     yield* order("order-7", "made to measure", "v1")
     yield* types
     yield* types
     yield* good.kill
-    const hanging = yield* executor("shop-1", "v1", "hangs")
+    const hanging = yield* executor("shop-1", "v1", "hangs", unhurried)
     yield* order("order-8", "book", "v1")
     yield* hanging.hear("holding")
     yield* types
@@ -103,7 +107,7 @@ entry("Stuck", ({ become, executor, order, types }) =>
     yield* hanging.hear("holding")
     yield* hanging.kill
     yield* types
-    yield* executor("shop-2", "v2")
+    yield* executor("shop-2", "v2", "works", unhurried)
     yield* types
     yield* types
   }))
@@ -150,8 +154,8 @@ entry("Blocked", ({ become, executor, hears, order, types }) =>
 entry("Dead letters", ({ become, executor, order, types }) =>
   Effect.gen(function*() {
     yield* order("order-9", "book", "v1")
-    for (let death = 0; death < 3; death++) yield* (yield* executor("shop-1", "v1", "kills")).exit()
-    yield* executor("shop-1", "v1")
+    for (let death = 0; death < 3; death++) yield* (yield* executor("shop-1", "v1", "kills", unhurried)).exit()
+    yield* executor("shop-1", "v1", "works", unhurried)
     yield* become("order-9", "DEAD_LETTER")
     yield* types
     yield* types
@@ -178,12 +182,12 @@ it.live("A lost database", () =>
 /** What was there when the backup was made, and two executors since: one that died, and one that lives on, frozen. */
 const livedOn = ({ executor, order, types }: Shop) =>
   Effect.gen(function*() {
-    const before = yield* executor("shop-1", "v1", "hangs")
+    const before = yield* executor("shop-1", "v1", "hangs", unhurried)
     yield* order("order-7", "book", "v1")
     yield* before.hear("holding")
     yield* types
     yield* before.kill
-    const survivor = yield* executor("shop-2", "v1", "hangs")
+    const survivor = yield* executor("shop-2", "v1", "hangs", unhurried)
     yield* survivor.hear("holding")
     yield* order("order-8", "book", "v1")
     yield* survivor.hear("holding")
@@ -201,7 +205,7 @@ entry("A restored backup", (shop) =>
     const survivor = yield* livedOn(shop)
     yield* types
     yield* types
-    yield* executor("shop-3", "v1")
+    yield* executor("shop-3", "v1", "works", unhurried)
     yield* become("order-7", "SUCCESS")
     survivor.signal("SIGCONT")
     yield* hears(survivor)
