@@ -3,7 +3,8 @@
  * database that crashes. Hunts for what is lost or doubled, for limits that are exceeded while owners change, and for
  * what waits for ever.
  *
- * `PERDURE_SEED` repeats the acts of a run; `PERDURE_CHAOS_SECONDS` is for how long.
+ * `PERDURE_SEED` repeats the acts of a run; `PERDURE_CHAOS_SECONDS` is for how long. Where something that a run is for has
+ * not happened by then, it goes on for as long again.
  */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -25,13 +26,16 @@ import * as Crew from "./Crew.ts"
 import * as Figures from "./figures.ts"
 import * as Nemesis from "./nemesis.ts"
 import type { Counts } from "./proxy.ts"
+import { sure } from "./sure.ts"
 import * as Themes from "./themes/index.ts"
 import type { Outside, Theme } from "./themes/Theme.ts"
 
 const seed = process.env["PERDURE_SEED"] ?? String(Date.now())
 const forMs = Number(process.env["PERDURE_CHAOS_SECONDS"] ?? 20) * 1000
+/** What comes by chance may not come at once: it rages so many times at most. */
+const mostRages = 3
 /** Against hanging only. */
-const timeout = 2 * forMs + 400_000
+const timeout = (mostRages + 1) * forMs + 400_000
 
 const prepared = Effect.gen(function*() {
   const themes = Themes.make()
@@ -48,15 +52,13 @@ interface Work {
 /** As many as this at once: executors that are killed all the time get less done than is asked of them. */
 const mostActs = 6
 
-const work = Effect.fnUntraced(function*(theme: Theme, until: number) {
-  const acts: Array<Fiber.Fiber<unknown, unknown>> = []
+const work = Effect.fnUntraced(function*({ acts, theme }: Work, until: number) {
   const places = yield* Semaphore.make(mostActs)
   while (Date.now() < until) {
     if ((yield* Effect.timeoutOption(Semaphore.take(places, 1), until - Date.now()))._tag === "None") break
     acts.push(yield* Effect.forkScoped(Effect.ensuring(theme.act(acts.length), Semaphore.release(places, 1))))
     yield* Effect.sleep(yield* Random.nextIntBetween(400, 1200))
   }
-  return { theme, acts }
 })
 
 const unfinished = ["ENQUEUED", "DELAYED", "PENDING", "BLOCKED"] as const
@@ -95,7 +97,7 @@ const happened = Effect.fnUntraced(function*(crew: Crew.Crew, sideEffects: Reado
     "steps that ran in two processes": Figures.ranElsewhere(sideEffects),
     replays: Figures.replayed(sideEffects),
     "fenced writes": counted.get("perdure_fenced_writes") ?? 0,
-    "dead letters": yield* Client.count({ status: ["DEAD_LETTER"] }),
+    "dead letters": yield* sure(Client.count({ status: ["DEAD_LETTER"] })),
     reconnections: ofProxies("reconnections"),
     "answers withheld": ofProxies("withheld"),
     ...Object.fromEntries(crew.done)
@@ -126,8 +128,16 @@ const toConnections = {
   restart: 1
 }
 
-/** When nobody kills any more one stays frozen, nobody is notified of anything, and all that was begun ends. */
-const calmDown = Effect.fnUntraced(function*(crew: Crew.Crew, works: ReadonlyArray<Work>) {
+/** Everything is begun and rages, until nobody kills any more and there is an executor at each place. */
+const rageOnce = Effect.fnUntraced(function*(
+  crew: Crew.Crew,
+  works: ReadonlyArray<Work>,
+  rage: Effect.Effect<void, never, Scope.Scope>
+) {
+  const raging = yield* Effect.forkScoped(rage)
+  const until = Date.now() + forMs
+  yield* Effect.forEach(works, (one) => work(one, until), { concurrency: "unbounded", discard: true })
+  yield* Fiber.join(raging)
   const killers = works.filter(({ theme }) => theme.deadLetters !== undefined).flatMap(({ acts }) => acts)
   yield* eventually(
     "what kills by itself to be given up",
@@ -135,6 +145,11 @@ const calmDown = Effect.fnUntraced(function*(crew: Crew.Crew, works: ReadonlyArr
     { state: () => crew.running.map((program) => program.state) }
   )
   yield* Crew.whole(crew)
+  for (const place of Crew.places) yield* Crew.tally(crew, place)
+})
+
+/** When nobody kills any more one stays frozen, nobody is notified of anything, and all that was begun ends. */
+const calmDown = Effect.fnUntraced(function*(crew: Crew.Crew, works: ReadonlyArray<Work>) {
   for (const proxy of crew.proxies) proxy.notifies = false
   for (const program of crew.running) yield* program.ask({ do: "hush" })
   for (const schedule of yield* Client.schedules.list()) yield* Client.schedules.pause(schedule.name)
@@ -152,14 +167,17 @@ const survive = (
   lab: Lab.Lab,
   crew: Crew.Crew,
   themes: ReadonlyArray<Theme>,
-  rage: Effect.Effect<void, never, Scope.Scope>,
+  rage: (seed: string) => Effect.Effect<void, never, Scope.Scope>,
   perMinute: Readonly<Record<string, number>>
 ): Effect.Effect<void, unknown, Outside | Store | Scope.Scope> =>
   Effect.gen(function*() {
-    const raging = yield* Effect.forkScoped(rage)
-    const until = Date.now() + forMs
-    const works = yield* Effect.forEach(themes, (theme) => work(theme, until), { concurrency: "unbounded" })
-    yield* Fiber.join(raging)
+    const works = themes.map((theme): Work => ({ theme, acts: [] }))
+    for (let time = 1; time <= mostRages; time++) {
+      yield* rageOnce(crew, works, rage(time === 1 ? seed : `${seed}/${time}`))
+      const missing = often(perMinute, forMs, yield* happened(crew, lab.sideEffects()))
+      if (missing.length === 0) break
+      console.log(JSON.stringify({ seed, kind: lab.place.kind, rages: time, missing }))
+    }
     yield* calmDown(crew, works)
 
     const sideEffects = lab.sideEffects()
@@ -191,7 +209,7 @@ Lab.onBothStores("executors that are killed and frozen", (kind) => {
       yield* Effect.gen(function*() {
         const themes = yield* prepared
         const crew = yield* Crew.make(lab, seed, false)
-        yield* survive(lab, crew, themes, Nemesis.rage(crew, seed, forMs), toProcesses)
+        yield* survive(lab, crew, themes, (seed) => Nemesis.rage(crew, seed, forMs), toProcesses)
       }).pipe(Effect.provide(lab.client))
     }), timeout)
 })
@@ -208,6 +226,7 @@ it.live("nor do they when connections break, answers are lost and PostgreSQL cra
     yield* Effect.gen(function*() {
       const themes = yield* prepared
       const crew = yield* Crew.make(lab, seed, true)
-      yield* survive(lab, crew, themes, Nemesis.rage(crew, seed, forMs, { server, database }), toConnections)
+      const rage = (seed: string) => Nemesis.rage(crew, seed, forMs, { server, database })
+      yield* survive(lab, crew, themes, rage, toConnections)
     }).pipe(Effect.provide(lab.client))
   }), timeout)
