@@ -7,7 +7,7 @@ const given = process.env["PERDURE_SEED"]
 export const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given)
 
 /** Against hanging, and shrinking without end: below the limit of a test, so that what was found is told. */
-export const limitMs = 200_000
+export const limitMs = 280_000
 
 /** Fails with the smallest data found for which something is wrong, and with what is. */
 export const holds = <A>(
