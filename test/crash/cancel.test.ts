@@ -54,7 +54,7 @@ Lab.onBothStores("cancel and timeout", (kind) => {
         yield* program.hear("ready")
         yield* Effect.gen(function*() {
           for (const name of names) {
-            yield* started(program, name, name, how === "its deadline" ? "10 seconds" : undefined)
+            yield* started(program, name, name, how === "its deadline" ? "5 seconds" : undefined)
           }
           for (const name of names) {
             yield* until(lab, name, "hold", [program])
@@ -102,10 +102,10 @@ Lab.onBothStores("cancel and timeout", (kind) => {
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
         // Longer than the deadline: the workflow is out of time before its process is known to be dead.
-        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "14 seconds" } })
+        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "8 seconds" } })
         yield* victim.hear("ready")
         yield* Effect.gen(function*() {
-          yield* started(victim, "Parent", "parent", "10 seconds")
+          yield* started(victim, "Parent", "parent", "5 seconds")
           for (const child of ["attached", "detached"]) yield* until(lab, child, "hold", [victim])
           yield* victim.kill
           const other = yield* lab.run("executor")

@@ -73,7 +73,7 @@ const pages = [
 
 /** What leaks grows in each round; what is just being rendered or let go of does not. */
 const rounds = 6
-const changesOfRound = 40
+const changesOfRound = 20
 
 // What a page holds does not hang on the store: one of them is looked at on both.
 onPages("a page that is open for long", (claim) => {
@@ -96,7 +96,7 @@ onPages("a page that is open for long", (claim) => {
       await page.getByRole("heading", { name: heading, exact: true }).first().waitFor()
       const session = await page.context().newCDPSession(page)
       await session.send("Performance.enable")
-      await changes(shown, 10)
+      await changes(shown, 5)
       let before = await held(session)
       const seen: Array<Held> = [before]
       while (seen.length <= rounds) {
