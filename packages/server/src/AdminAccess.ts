@@ -57,8 +57,8 @@ export const generateToken: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
  * *Details*
  *
  * It comes as `Authorization: Bearer`, or a browser posts it once and gets a session cookie (HttpOnly, SameSite=Strict) that
- * lasts `sessionMs` milliseconds (default: 12 hours) and ends with this process. It never comes in a URL, where logs would keep it, and is
- * compared in constant time. Fails with `InvalidArgument` for a token of fewer than 24 characters.
+ * lasts `sessionMs` milliseconds (default: 12 hours) and ends with this process. It never comes in a URL, where logs would
+ * keep it, and is compared in constant time. Fails with `InvalidArgument` for a token of fewer than 24 characters.
  *
  * `secureCookie`: the cookie is sent over TLS only. Default: true where the request says that it came over TLS
  * (`x-forwarded-proto` of a proxy, or a URL that does).

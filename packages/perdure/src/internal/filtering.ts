@@ -129,7 +129,7 @@ export const timeOf: Check<number> = (argument, value) => {
 /** How a list is cut. */
 export interface PageOptions {
   /** By creation. Default: newest first. */
-  readonly order?: "asc" | "desc"
+  readonly order?: "asc" | "desc" | undefined
   /** 1 to 1,000. Default: 100. */
   readonly limit?: number | undefined
   /** The `cursor` of the page before. */

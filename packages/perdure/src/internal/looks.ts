@@ -112,12 +112,10 @@ export class Looks<Q extends Question, A> {
   }
 
   private answered(asked: Asked<Q, A>, answer: A, look: number): void {
-    for (const [tell, since] of [...asked.tellers]) {
-      if (since >= look) continue
-      asked.tellers.delete(tell)
-      tell(answer)
-    }
+    const told = [...asked.tellers].flatMap(([tell, since]) => since < look ? [tell] : [])
+    for (const tell of told) asked.tellers.delete(tell)
     if (asked.tellers.size === 0) this.leave(asked, this.kind.textOf(asked.question))
+    for (const tell of told) tell(answer)
   }
 
   private ask(all: ReadonlyArray<Asked<Q, A>>): Effect.Effect<void, StoreError> {

@@ -64,10 +64,13 @@ export const advanceOf = (
   }
 }
 
-/** Whether the write says more than what was not written before it: then a refusal is of what it says. */
+/**
+ * Whether the write says more than what was not written before it: then a refusal is of what it says. A block says nothing
+ * that could be refused; it is what goes along, which then cannot be kept.
+ */
 export const saysMore = (write: Write): boolean =>
   write.records !== undefined || write.attempts !== undefined || write.children !== undefined ||
-  write.sends !== undefined || write.along !== undefined || write.end !== undefined
+  write.sends !== undefined || write.along !== undefined || (write.end !== undefined && write.end._tag !== "Block")
 
 /** Nothing was written, for a reason that whoever asked for the write takes care of. */
 export const wasRefused = (answer: Answer): boolean => refusals.has(answer._tag)

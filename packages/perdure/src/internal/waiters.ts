@@ -126,10 +126,10 @@ export class Waiters {
 
   private tell(workflowId: string, awaited: Awaited, whom: (waiter: Waiter) => boolean): void {
     const waiters = this.waiting.get(workflowId)
-    for (const waiter of [...waiters ?? []].filter(whom)) {
-      waiters!.delete(waiter)
-      waiter.tell(awaited)
-    }
-    if (waiters?.size === 0 && this.waiting.get(workflowId) === waiters) this.waiting.delete(workflowId)
+    if (waiters === undefined) return
+    const told = [...waiters].filter(whom)
+    for (const waiter of told) waiters.delete(waiter)
+    if (waiters.size === 0) this.waiting.delete(workflowId)
+    for (const waiter of told) waiter.tell(awaited)
   }
 }

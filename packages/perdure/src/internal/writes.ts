@@ -64,17 +64,16 @@ export class Writes {
       if (answer._tag === "Fenced") this.run.stop({ _tag: "Fenced" })
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
       if (!this.run.running) return answered(answer)
-      // A block says nothing that could be refused. It is what goes along, which then cannot be kept.
-      const mended = write.end?._tag === "Block"
-      if (answer._tag === "Rejected" && saysMore(write) && !mended) this.unsaved = [...unsaved, ...this.unsaved]
       if (wasRefused(answer)) {
         // What went along with it goes again.
         this.unsaved = [...unsaved, ...this.unsaved]
         answered(answer)
         return this.save()
       }
-      if (answer._tag === "Rejected" && write.contested === true) return answered(answer)
-      if (answer._tag === "Rejected") return this.host.refused(answer.detail)
+      if (answer._tag === "Rejected") {
+        if (saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
+        return write.contested === true ? answered(answer) : this.host.refused(answer.detail)
+      }
       this.wrote(upTo)
       answered(answer)
       this.run.happened()
