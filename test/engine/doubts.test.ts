@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
-import { type StepRecord, type StoreService, TransactionAborted } from "perdure/Store"
+import { type StepRecord, TransactionAborted } from "perdure/Store"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
-import { type Given, onBothStores } from "./harness.ts"
+import { type Given, onBothStores, storeOf } from "./harness.ts"
 import { Log, stepsOf } from "./observing.ts"
 import { twice } from "./twice.ts"
 
@@ -18,9 +18,6 @@ const Subject = Workflow.make("Subject", { success: Schema.String })
 const hour = 3_600_000
 
 const lost = new TransactionAborted({ why: "unknown", message: "the connection was lost in the commit" })
-
-/** The store that the engines of this test use, to be changed under them. */
-const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: StoreService[K] } => store
 
 /** Transactions of the first owner are rolled back when they would commit, and nobody can tell. */
 const loseFirst = (given: Given): void => {

@@ -15,7 +15,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Engine from "perdure/Engine"
-import { Store } from "perdure/Store"
+import { Store, type StoreService } from "perdure/Store"
 import type { WorkflowError } from "perdure/WorkflowError"
 import { freshDatabase } from "../postgres/database.ts"
 import * as Schemas from "../postgres/schemas.ts"
@@ -52,6 +52,9 @@ export interface Given {
   /** Another store, on empty tables in another database. */
   readonly elsewhere: Effect.Effect<Context.Context<Store | SqlClient>, never, Scope.Scope>
 }
+
+/** The store that the engines of this test use, to be changed under them. */
+export const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: StoreService[K] } => store
 
 export type Claim = (
   name: string,

@@ -11,9 +11,8 @@ import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
-import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
-import { onBothStores } from "./harness.ts"
+import { onBothStores, storeOf } from "./harness.ts"
 import { eventually, Log, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
 
@@ -206,7 +205,7 @@ onBothStores("messages", (claim) => {
     "wakes one at once whose suspension is written and not yet known to be, however seldom the engine polls",
     (given) =>
       Effect.gen(function*() {
-        const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+        const store = storeOf(given)
         const { write } = store
         const suspended = yield* Deferred.make<void>()
         const answered = yield* Deferred.make<void>()
@@ -435,7 +434,7 @@ onBothStores("messages", (claim) => {
       const log = new Log()
       const gate = yield* Deferred.make<void>()
       // It learns of nothing by itself.
-      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const store = storeOf(given)
       store.hints = () => Stream.never
       const engine = yield* given.engine([
         idle,
@@ -550,7 +549,7 @@ onBothStores("messages", (claim) => {
     "sent by a caller that is interrupted is there or not, and nothing is left waiting",
     (given) =>
       Effect.gen(function*() {
-        const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+        const store = storeOf(given)
         const { write } = store
         let underWay = 0
         store.write = (batch) =>

@@ -6,11 +6,11 @@ import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
-import type { Operation, StoreService } from "perdure/Store"
+import type { Operation } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import { cancelled } from "../conformance/builders.ts"
-import { onBothStores } from "./harness.ts"
+import { onBothStores, storeOf } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, stepsOf } from "./observing.ts"
 
 const Subject = Workflow.make("Subject", { success: Schema.String })
@@ -61,7 +61,7 @@ onBothStores("ownership", (claim) => {
       const gates = { a: yield* Deferred.make<void>(), b: yield* Deferred.make<void>() }
       const fenced = yield* Deferred.make<void>()
       const cancels: Array<ReadonlyArray<string>> = []
-      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const store = storeOf(given)
       const { cancel, heartbeat, write } = store
       store.cancel = (ids, options) => Effect.andThen(Effect.sync(() => cancels.push(ids)), cancel(ids, options))
       store.write = (batch) =>
@@ -109,7 +109,7 @@ onBothStores("ownership", (claim) => {
     "a child that is no longer waited for is cancelled once that is durable, and before the parent's end",
     Effect.fnUntraced(function*(given) {
       const happened: Array<string> = []
-      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const store = storeOf(given)
       const { cancel, write } = store
       store.cancel = (ids, options) =>
         Effect.gen(function*() {

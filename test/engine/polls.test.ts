@@ -10,12 +10,11 @@ import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
-import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
-import { type Given, onBothStores } from "./harness.ts"
+import { type Given, onBothStores, storeOf } from "./harness.ts"
 import { eventually, Log, reaches } from "./observing.ts"
 
 const Note = Message.make("note", { payload: Schema.String })
@@ -26,7 +25,7 @@ const line = WorkflowQueue.make("line", { concurrency: 1 })
 
 /** What one process would tell another is lost, and what one store would tell itself. */
 const deaf = Effect.fnUntraced(function*(given: Given) {
-  const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+  const store = storeOf(given)
   store.hints = () => Stream.never
   store.hint = () => Effect.void
   const log = new Log()

@@ -10,12 +10,11 @@ import * as Auth from "perdure/Auth"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
 import * as Step from "perdure/Step"
-import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowId from "perdure/WorkflowId"
 import * as WorkflowTimeout from "perdure/WorkflowTimeout"
-import { onBothStores } from "./harness.ts"
+import { onBothStores, storeOf } from "./harness.ts"
 import { Log, reaches, reasonOf, suspends } from "./observing.ts"
 
 const day = 86_400_000
@@ -354,7 +353,7 @@ onBothStores("engines", (claim) => {
   claim(
     "a start whose write has no answer when the engine closes fails, and so does one that comes later",
     Effect.fnUntraced(function*(given) {
-      const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+      const store = storeOf(given)
       const asked = yield* Deferred.make<void>()
       store.write = () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
       const engine = yield* given.engine(lives)

@@ -8,12 +8,11 @@ import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
-import type { StoreService } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import type { InWorkflow } from "perdure/WorkflowContext"
 import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowStream from "perdure/WorkflowStream"
-import { type Given, onBothStores, type Running } from "./harness.ts"
+import { type Given, onBothStores, type Running, storeOf } from "./harness.ts"
 import { eventually, Log, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
 
@@ -153,7 +152,7 @@ onBothStores("streams", (claim) => {
     (given) =>
       Effect.gen(function*() {
         // The clock stands still from the renewal to its claim.
-        const store: { -readonly [K in keyof StoreService]: StoreService[K] } = given.store
+        const store = storeOf(given)
         const { claim } = store
         store.claim = (request) =>
           Effect.map(claim(request), (answer) => ({ ...answer, now: answer.claimed[0]?.row.startedAt ?? answer.now }))

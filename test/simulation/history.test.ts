@@ -3,11 +3,12 @@ import { beforeEach, describe, expect, it, vi } from "vitest"
 import { History } from "./history.ts"
 
 const call = (method: string, ...args: ReadonlyArray<unknown>) => ({ caller: "one", method, args, at: Date.now() })
+const claims = () => call("claim", { incarnation: "incarnation" })
 const advance = { _tag: "Advance", workflowId: "w", epoch: 7, records: [{ stepId: 0 }], children: [] }
 const claim = { claimed: [{ row: { workflowId: "w", epoch: 7, recoveryAttempts: 0 }, records: [] }] }
 const owned = (caller: string, epoch: number) =>
   [
-    { ...call("claim", { incarnation: "incarnation" }), caller },
+    { ...claims(), caller },
     { claimed: [{ row: { workflowId: "w", epoch, recoveryAttempts: 0 }, records: [] }] }
   ] as const
 const recorded = (epoch: number, stepId: number, kind = "step") =>
@@ -30,7 +31,7 @@ describe("a step that begins", () => {
   }
 
   it("may, in a process that owns its workflow", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     expect(wrong()).toEqual([])
   })
 
@@ -39,33 +40,33 @@ describe("a step that begins", () => {
   })
 
   it("must not when it is recorded", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     history.began(begins)
     history.made(call("write", [advance]), [{ _tag: "Recorded" }])
     expect(wrong()).toEqual(["although it is recorded"])
   })
 
   it("must not when one before it is not recorded", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     history.began(begins)
     history.began({ ...begins, path: "m.1", stepId: 1 })
     expect(history.wrong).toEqual(["m.1 of \"w\" began in one although m.0 before it is not recorded"])
   })
 
   it("must not in one that was told that it has lost it, until it owns it again", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     history.told(call("write", [advance]), [{ _tag: "Fenced" }])
     vi.advanceTimersByTime(3)
     expect(wrong()).toEqual(["which knew since 3 ms that it had lost it"])
     history.wrong.length = 0
-    history.told(call("claim", { incarnation: "incarnation" }), {
+    history.told(claims(), {
       claimed: [{ row: { ...claim.claimed[0]!.row, epoch: 8 }, records: [] }]
     })
     expect(wrong()).toEqual([])
   })
 
   it("must not in one that was told that its lease has lapsed, but may whatever is told of a former one", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     history.told(call("heartbeat", "former", 5_000), { alive: false, revoked: [] })
     vi.advanceTimersByTime(3)
     expect(wrong()).toEqual([])
@@ -75,7 +76,7 @@ describe("a step that begins", () => {
   })
 
   it("must not in one whose lease is over", () => {
-    history.told(call("claim", { incarnation: "incarnation" }), claim)
+    history.told(claims(), claim)
     vi.advanceTimersByTime(4_000)
     history.told(call("heartbeat", "incarnation", 5_000), { alive: true, revoked: [] })
     vi.advanceTimersByTime(4_999)
@@ -160,7 +161,7 @@ describe("a workflow that is cancelled", () => {
 
 describe("a queue with a place in an executor's memory", () => {
   const takes = (history: History, workflowId: string) =>
-    history.made(call("claim", { incarnation: "incarnation" }), {
+    history.made(claims(), {
       claimed: [{ row: { workflowId, queue: "queue", phase: "run" }, records: [] }]
     })
 

@@ -6,7 +6,7 @@ import { StoreFailed } from "perdure/WorkflowError"
 import { expect, it } from "vitest"
 import { findingsOf } from "../src/internal/findings.ts"
 import { sentence } from "../src/internal/sentence.ts"
-import { eventually, onBothStores } from "./given.ts"
+import { eventually, onBothStores, untilServed } from "./given.ts"
 import { live, mails, Nap, Order } from "./shop.ts"
 
 onBothStores(live, (given) => {
@@ -15,11 +15,7 @@ onBothStores(live, (given) => {
     await effect(Order.execute({ item: "pen" }))
     await effect(Nap.start())
     for (let n = 0; n < 4; n++) await effect(mails.enqueue(Nap))
-    // It tells what it runs with its next beat; until then the doctor rightly misses it.
-    await eventually(
-      () => effect(Client.executors),
-      (executors) => executors.some(({ served, state }) => state === "alive" && served.length > 0)
-    )
+    await untilServed(given())
     expect(await cli("doctor")).toBe(
       "schema     ok\nclock      ok\nexecutors  ok\nworkflows  ok\nqueues     ok\n"
     )

@@ -14,6 +14,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
 import type { Store } from "perdure/Store"
 import { afterAll, beforeAll, describe } from "vitest"
@@ -159,3 +160,10 @@ export const eventually = async <A>(look: () => Promise<A>, wanted: (value: A) =
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
+
+/** Until an executor has told what it runs, which it does with its next beat, the doctor rightly misses it. */
+export const untilServed = ({ effect }: Given) =>
+  eventually(
+    () => effect(Client.executors),
+    (executors) => executors.some(({ served, state }) => state === "alive" && served.length > 0)
+  )

@@ -8,7 +8,7 @@ import * as Client from "perdure/Client"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { programOf } from "../../../test/programs.ts"
 import * as Cli from "../src/Cli.ts"
-import { eventually, onBothStores } from "./given.ts"
+import { eventually, onBothStores, untilServed } from "./given.ts"
 import { Approved, live, Nap, Order } from "./shop.ts"
 
 const reference = readFileSync(join(import.meta.dirname, "../../../docs/reference/cli.md"), "utf8")
@@ -72,13 +72,7 @@ onBothStores(live, (given) => {
       expect([line, code, code === 0 ? "" : `${err}${out}`], kind).toEqual([line, 0, ""])
       expect(out + err, line).not.toBe("")
       expect(out, line).not.toContain("\u001b")
-      // The executor knows of it with its next beat; until then the doctor rightly misses it.
-      if (line.startsWith("perdure executor fence")) {
-        await eventually(
-          () => effect(Client.executors),
-          (executors) => executors.some(({ served, state }) => state === "alive" && served.length > 0)
-        )
-      }
+      if (line.startsWith("perdure executor fence")) await untilServed(given())
     }
     const ids = await effect(
       Effect.map(Client.list(), ({ workflows }) => workflows.map(({ workflowId }) => workflowId))
