@@ -99,6 +99,15 @@ export interface Driver {
   readonly doze?: (untils: ReadonlyArray<number>) => Promise<void>
   /** Calls back when one of them begins, and when one wakes: with the time that it was to wake. */
   readonly dozing?: (slept: () => void, woke: (until: number) => void) => void
+
+  /** Makes so many workflows that have ended well: copies, in the engine's own tables, of this one and of its steps. */
+  readonly past?: (id: string, count: number) => Promise<void>
+  /** Reads the newest hundred that have ended well. */
+  readonly page?: () => Promise<ReadonlyArray<string>>
+  /** Cancels a workflow, wherever it is. */
+  readonly cancel?: (id: string) => Promise<void>
+  /** Has a cancelled one go on. Resolves when that is durable. */
+  readonly resume?: (id: string) => Promise<void>
 }
 
 /** What a workload needs of a driver. */

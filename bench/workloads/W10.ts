@@ -4,8 +4,14 @@ import { expectEqual, idsOf, type Lab, type Measurement, median, sumOf, type Wor
 const concurrency = 50
 const bulk = 1000
 const jobs = 1000
-/** Steps whose median stands for the place that they are at. */
+/** Steps, pages or resumes whose median stands for what one takes. */
 const window = 100
+
+const timed = async (work: () => Promise<void>): Promise<number> => {
+  const from = performance.now()
+  await work()
+  return performance.now() - from
+}
 
 /** How many times as long a late step takes as an early one. */
 const longHistory = async (lab: Lab): Promise<ReadonlyArray<Measurement>> => {
@@ -42,9 +48,32 @@ const backlog = async (lab: Lab): Promise<ReadonlyArray<Measurement>> => {
   return [{ row: "W10 drain beside 1,000,000 waiting against 1,000", unit: "times as long", better: "less", value }]
 }
 
+/** How many times as long a page of a list and a resume take, with so many more workflows that have ended. */
+const finished = async (lab: Lab): Promise<ReadonlyArray<Measurement>> => {
+  const process = await lab.start()
+  if (!process.can("past")) {
+    await process.end()
+    return []
+  }
+  const look = async (id: string, count: number) => {
+    await process.call("past", { id, count })
+    return process.call<{ page: number; resume: number }>("manage", { prefix: `resumed-${id}` })
+  }
+  await look("past-warm", window)
+  const few = await look("past-few", lab.count(1000))
+  const many = await look("past-many", lab.count(1_000_000))
+  await process.end()
+  const row = (what: string, value: number): Measurement => (
+    { row: `W10 ${what} with 1,000,000 finished against 1,000`, unit: "times as long", better: "less", value }
+  )
+  return [row("page of a list", many.page / few.page), row("resume", many.resume / few.resume)]
+}
+
 export default {
-  title: "cost as work grows: a step late in a long workflow against an early one, and jobs of a queue with a long " +
-    "backlog against those of a short one",
+  title:
+    "cost as work grows: a step late in a long workflow against an early one; the newest hundred that ended well, " +
+    "and a resume, with many that have ended against few (copies, made in the database); and jobs of a queue with a " +
+    "long backlog against those of a short one, beside all these",
   needs: [],
   parts: {
     async walk(driver, { id, steps }: { id: string; steps: number }) {
@@ -66,9 +95,23 @@ export default {
       })
       while (handled < count) await setTimeout(2)
       return performance.now() - from
+    },
+    async past(driver, { count, id }: { count: number; id: string }) {
+      expectEqual("result", await driver.execute(id, 1), sumOf(1))
+      await driver.past(id, count)
+    },
+    async manage(driver, { prefix }: { prefix: string }) {
+      const [pages, resumes] = [new Array<number>(), new Array<number>()]
+      for (const id of idsOf(prefix, window)) {
+        pages.push(await timed(async () => expectEqual("listed", (await driver.page()).length, 100)))
+        await driver.sleep(id, 3_600_000)
+        await driver.cancel(id)
+        resumes.push(await timed(() => driver.resume(id)))
+      }
+      return { page: median(pages), resume: median(resumes) }
     }
   },
   async measure(lab) {
-    return [...await longHistory(lab), ...await backlog(lab)]
+    return [...await longHistory(lab), ...await finished(lab), ...await backlog(lab)]
   }
 } satisfies Workload

@@ -7,8 +7,9 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import { setTimeout } from "node:timers/promises"
-import { Engine, Message, Step, Workflow, WorkflowEvent, WorkflowQueue } from "perdure"
+import { Client, Engine, Message, Step, Workflow, WorkflowEvent, WorkflowQueue } from "perdure"
 import type { Store } from "perdure/Store"
+import { copy } from "../../harness/copies.ts"
 import type { Driver, Opening, Tally } from "../../harness/Engine.ts"
 
 const Sum = Workflow.make("Sum", { payload: { steps: Schema.Int }, success: Schema.Int })
@@ -131,7 +132,8 @@ export const open = async (
   const told = new Told()
   if (opening.runs) await run(build(live(told, opening.holds === true)))
   const sql = Context.get(context, SqlClient)
-  const count = async (statement: string) => Number((await run(sql.unsafe<{ readonly n: number }>(statement)))[0]?.n)
+  const query = <A extends object>(statement: string) => run(sql.unsafe<A>(statement))
+  const count = async (statement: string) => Number((await query<{ readonly n: number }>(statement))[0]?.n)
   return {
     close: () => Effect.runPromise(Scope.close(scope, Exit.void)),
     tally: async (): Promise<Tally> => ({
@@ -174,6 +176,17 @@ export const open = async (
     dozing: (slept, woke) => {
       told.slept = slept
       told.woke = woke
-    }
+    },
+    past: (id, count) =>
+      copy(
+        query,
+        [{ name: tables.workflow, id: "workflow_id", time: "created_at" }, { name: tables.step, id: "workflow_id" }],
+        id,
+        count
+      ),
+    page: async () =>
+      (await run(Client.list({ status: "SUCCESS", limit: 100 }))).workflows.map(({ workflowId }) => workflowId),
+    cancel: (id) => run(Client.cancel(id)),
+    resume: (id) => run(Client.resume(id))
   }
 }

@@ -3,6 +3,7 @@ import { DBOS, type DBOSConfig } from "@dbos-inc/dbos-sdk"
 import { enqueueWorkflows, prepareEnqueuedWorkflow } from "@dbos-inc/dbos-sdk/eventreceiver"
 import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
+import { copy } from "../../harness/copies.ts"
 import type { Driver, Opening } from "../../harness/Engine.ts"
 
 export interface Tuning {
@@ -171,6 +172,22 @@ export const open = async (opening: Opening, tuning: Tuning): Promise<Driver> =>
     startHeld: async (id) => void await DBOS.startWorkflow(threeSteps, { workflowID: id })(),
     held: () => held,
     family: async (id, children) => (await DBOS.startWorkflow(parent, { workflowID: id })(children)).getResult(),
-    sleep: async (id, ms) => void await DBOS.startWorkflow(sleeper, { workflowID: id })(ms)
+    sleep: async (id, ms) => void await DBOS.startWorkflow(sleeper, { workflowID: id })(ms),
+    past: (id, count) =>
+      copy(
+        async (statement) => (await pool.query<object>(statement)).rows,
+        [
+          { name: "dbos.workflow_status", id: "workflow_uuid", time: "created_at" },
+          { name: "dbos.operation_outputs", id: "workflow_uuid" }
+        ],
+        id,
+        count
+      ),
+    page: async () => {
+      const newest = await DBOS.listWorkflows({ status: "SUCCESS", limit: 100, sortDesc: true })
+      return newest.map(({ workflowID }) => workflowID)
+    },
+    cancel: (id) => DBOS.cancelWorkflow(id),
+    resume: async (id) => void await DBOS.resumeWorkflow(id)
   }
 }
