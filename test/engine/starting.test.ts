@@ -15,7 +15,7 @@ import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowId from "perdure/WorkflowId"
 import * as WorkflowTimeout from "perdure/WorkflowTimeout"
 import { onBothStores, storeOf } from "./harness.ts"
-import { Log, reaches, reasonOf, suspends } from "./observing.ts"
+import { Log, reaches, reasonOf, stepsOf, suspends } from "./observing.ts"
 
 const day = 86_400_000
 const Echo = Workflow.make("Echo", { payload: { n: Schema.Number }, success: Schema.String })
@@ -377,6 +377,71 @@ onBothStores("engines", (claim) => {
       yield* given.engine(lives)
       assert.strictEqual(yield* Fiber.join(waiting), "w")
       assert.strictEqual(yield* client.use(Echo.execute({ n: 2 }, { workflowId: "x" })), "x")
+    })
+  )
+
+  claim(
+    "in a body a result is waited for so long, and again",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const Parent = Workflow.make("Parent", { success: Schema.Array(Schema.String) })
+      const Slow = Workflow.make("Slow", { success: Schema.String })
+      const lives = [
+        Slow.toLayer(() => Effect.as(Effect.sleep("3 hours"), "slow")),
+        Parent.toLayer(Effect.fnUntraced(function*() {
+          const handle = yield* Effect.orDie(Slow.start())
+          const within = handle.resultWithin("1 hour").pipe(
+            Effect.catch((error) => Effect.succeed(String(error._tag === "WorkflowError" && error.reason._tag))),
+            Effect.tap(log.add)
+          )
+          return [yield* within, yield* within, yield* Effect.orDie(handle.result)]
+        }))
+      ]
+      const first = yield* given.engine(lives)
+      yield* first.use(Parent.start(undefined, { workflowId: "w" }))
+      for (let hours = 1; hours < 3; hours++) {
+        yield* first.use(suspends("w"))
+        yield* given.store.adjustClock(3_600_000)
+        yield* log.has("ResultTimeout", hours)
+      }
+      yield* first.use(suspends("w"))
+      yield* first.close
+      yield* given.store.adjustClock(3_600_000)
+      const second = yield* given.engine(lives)
+      assert.deepStrictEqual(
+        yield* second.use(Parent.handle("w").result),
+        ["ResultTimeout", "ResultTimeout", "slow"]
+      )
+      assert.deepStrictEqual((yield* second.use(stepsOf("w"))).map((line) => line.split(" ")[1]), [
+        "child",
+        "result",
+        "result",
+        "result"
+      ])
+    })
+  )
+
+  claim(
+    "in a body the limit on a result counts while no process is there, and what came in time has come",
+    Effect.fnUntraced(function*(given) {
+      const Parent = Workflow.make("Parent", { success: Schema.String })
+      const Quick = Workflow.make("Quick", { success: Schema.String })
+      const parent = Parent.toLayer(() =>
+        Effect.orDie(
+          Effect.flatMap(Quick.start(undefined, { workflowId: "q" }), (handle) => handle.resultWithin("1 hour"))
+        )
+      )
+      const quick = Quick.toLayer(() => Effect.succeed("in time"))
+      const first = yield* given.engine(parent)
+      yield* first.use(Parent.start(undefined, { workflowId: "w" }))
+      yield* first.use(suspends("w"))
+      yield* first.close
+      const other = yield* given.engine(quick)
+      assert.strictEqual(yield* other.use(Quick.handle("q").result), "in time")
+      yield* other.close
+      yield* given.store.adjustClock(7_200_000)
+      const second = yield* given.engine(parent)
+      assert.strictEqual(yield* second.use(Parent.handle("w").result), "in time")
     })
   )
 

@@ -47,7 +47,10 @@ export interface WorkflowHandle<out A, out E> {
    */
   readonly result: Effect.Effect<A, E | WorkflowError, Engine>
 
-  /** Like `result`, for so long: then it fails with `ResultTimeout`, and the workflow goes on. */
+  /**
+   * Like `result`, for so long: then it fails with `ResultTimeout`, and the workflow goes on. In a body that is recorded, and
+   * the limit goes on without a process: an outcome that is there when it is looked for counts.
+   */
   readonly resultWithin: (timeout: Duration.Input) => Effect.Effect<A, E | WorkflowError, Engine>
 
   /** Its recorded steps, in the order of calls. */

@@ -16,8 +16,9 @@ import {
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import * as Failure from "./failure.ts"
+import { untilItPasses } from "./journal.ts"
 import { positiveDurationMs } from "./names.ts"
-import type { Operation } from "./operation.ts"
+import type { Call, Completed, Operation } from "./operation.ts"
 import { failureOf } from "./readable.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync } from "./starting.ts"
@@ -52,21 +53,30 @@ const endOf = (workflowId: string, outcome: Outcome): WorkflowCancelled | Workfl
 const notFound = (workflowId: string): WorkflowError =>
   new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
 
-const exitOfAwaited = (workflowId: string, definition: Definition, awaited: Awaited): Exit.Exit<any, any> => {
+const tooLate = (workflowId: string): WorkflowError => new WorkflowError({ reason: new ResultTimeout({ workflowId }) })
+
+/** What a body gets, and is recorded. `Late`: its limit was over before. */
+export type Recorded = Awaited | { readonly _tag: "Late" }
+
+const exitOfAwaited = (workflowId: string, definition: Definition, awaited: Recorded): Exit.Exit<any, any> => {
   switch (awaited._tag) {
     case "Done":
       return exitOf(workflowId, definition, awaited.outcome)
     case "Unknown":
       return Exit.fail(notFound(workflowId))
+    case "Late":
+      return Exit.fail(tooLate(workflowId))
     case "Stopped":
       return Exit.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
   }
 }
 
 /** The failure that was recorded, as data. */
-export const failureOfAwaited = (workflowId: string, awaited: Awaited): FailureDetail => {
+export const failureOfAwaited = (workflowId: string, awaited: Recorded): FailureDetail => {
   if (awaited._tag === "Done" && awaited.outcome.status === "ERROR") return failureOf(awaited.outcome.output ?? "")
-  const reason = awaited._tag === "Done" ? endOf(workflowId, awaited.outcome) : notFound(workflowId).reason
+  const reason = awaited._tag === "Done"
+    ? endOf(workflowId, awaited.outcome)
+    : (awaited._tag === "Late" ? tooLate(workflowId) : notFound(workflowId)).reason
   return { tag: reason._tag, message: reason.message, fields: {} }
 }
 
@@ -79,9 +89,10 @@ export const result = (core: Core, workflowId: string, definition: Definition): 
         core.waiters.awaiting(workflowId, true),
         (awaited) => exitOfAwaited(workflowId, definition, awaited)
       )
-      : run.ask(resultOperation(core, workflowId, definition, () => {}))
+      : run.ask(resultOperation(core, workflowId, definition, {}))
   })
 
+/** The same, for so long. In a body the limit is of the record, and counts while no process has the workflow. */
 export const resultWithin = (
   core: Core,
   workflowId: string,
@@ -91,38 +102,59 @@ export const resultWithin = (
   Effect.flatMap(
     attemptSync(() => positiveDurationMs("timeout", timeout)),
     (ms) =>
-      Effect.timeoutOrElse(result(core, workflowId, definition), {
-        duration: ms,
-        orElse: () => Effect.fail(new WorkflowError({ reason: new ResultTimeout({ workflowId }) }))
+      Effect.withFiber((fiber) => {
+        const run = fiber.getRef(CurrentRun)
+        return run === undefined
+          ? Effect.timeoutOrElse(result(core, workflowId, definition), {
+            duration: ms,
+            orElse: () => Effect.fail(tooLate(workflowId))
+          })
+          : run.ask(resultOperation(core, workflowId, definition, { due: run.scheduler.time + ms }))
       })
   )
 
-/** Waits for the outcome and records it. */
+/** Waits for the outcome and records it. `due`: until when, workflow time. */
 export const resultOperation = (
   core: Core,
   workflowId: string,
   definition: Definition,
-  onAbandoned: () => void
+  { due, onAbandoned }: { readonly due?: number; readonly onAbandoned?: () => void }
 ): Operation => ({
   kind: "result",
   name: `result of ${definition.name}`,
   identity: `result of ${workflowId}`,
-  replay: (record) => exitOfAwaited(workflowId, definition, JSON.parse(record.value) as Awaited),
+  due,
+  replay: (record) => exitOfAwaited(workflowId, definition, JSON.parse(record.value) as Recorded),
   perform: (call) =>
     Effect.suspend(() => {
       call.wait({
-        until: undefined,
+        until: due,
         awaiting: { workflowId, on: "end" },
         what: `result of ${workflowId}`,
         mayCome: true
       })
-      return Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) => {
+      const awaited = Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited) =>
         // Nothing to record: the next owner waits on.
-        if (awaited._tag === "Stopped") return Effect.never
-        const exit = exitOfAwaited(workflowId, definition, awaited)
-        const outcome = Exit.isSuccess(exit) ? "success" as const : "failure" as const
-        return Effect.succeed({ outcome, value: JSON.stringify(awaited), exit, attempts: 1, childId: workflowId })
-      })
+        awaited._tag === "Stopped" ? Effect.never : Effect.succeed<Recorded>(awaited))
+      return Effect.map(
+        due === undefined ? awaited : Effect.raceFirst(awaited, lastLook(core, workflowId, call, due)),
+        (recorded): Completed => {
+          const exit = exitOfAwaited(workflowId, definition, recorded)
+          const outcome = Exit.isSuccess(exit) ? "success" as const : "failure" as const
+          return { outcome, value: JSON.stringify(recorded), exit, attempts: 1, childId: workflowId }
+        }
+      )
     }),
-  onAbandoned
+  ...(onAbandoned === undefined ? {} : { onAbandoned })
 })
+
+/** Looks once more when the time is over, for as long as the store does not answer. */
+const lastLook = (core: Core, workflowId: string, call: Call, due: number): Effect.Effect<Recorded> =>
+  Effect.callback<void>((resume) => Effect.sync(call.alarm(due, () => resume(Effect.void)))).pipe(
+    Effect.andThen(Effect.retry(core.store.outcomes([workflowId]), untilItPasses)),
+    Effect.catch(() => Effect.never),
+    Effect.map(({ done, unknown }): Recorded => {
+      if (unknown.length > 0) return { _tag: "Unknown" }
+      return done[0] === undefined ? { _tag: "Late" } : { _tag: "Done", outcome: done[0] }
+    })
+  )

@@ -106,7 +106,8 @@ export const executeChild = (
 ): Effect.Effect<any, any> =>
   Effect.flatMap(
     startChild(core, run, definition, payload, options),
-    (workflowId) => run.ask(resultOperation(core, workflowId, definition, () => cancelChild(core, run, workflowId)))
+    (workflowId) =>
+      run.ask(resultOperation(core, workflowId, definition, { onAbandoned: () => cancelChild(core, run, workflowId) }))
   )
 
 const cancelChild = (core: Core, run: Run, workflowId: string): void => {

@@ -1,7 +1,7 @@
 /** One durable operation of a workflow, as users list it. */
 import type { FailureDetail } from "../StepFailed.ts"
 import type { RecordKind, StepRow } from "../Store.ts"
-import { failureOfAwaited } from "./awaiting.ts"
+import { failureOfAwaited, type Recorded } from "./awaiting.ts"
 import { branchOf } from "./branch.ts"
 import { textFound } from "./outcomes.ts"
 import { dateOf, failureOf, readable } from "./readable.ts"
@@ -82,8 +82,8 @@ const valueOf = (kind: RecordKind, value: string): unknown => {
 }
 
 const failureIn = ({ childId, kind }: StepRow, value: string): FailureDetail => {
-  const awaited = kind === "result" ? readable(value) as Awaited : undefined
-  return awaited?._tag === "Done" || awaited?._tag === "Unknown"
+  const awaited = kind === "result" ? readable(value) as Recorded : undefined
+  return awaited?._tag === "Done" || awaited?._tag === "Unknown" || awaited?._tag === "Late"
     ? failureOfAwaited(childId ?? "", awaited)
     : failureOf(value)
 }
