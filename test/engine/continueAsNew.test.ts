@@ -1,5 +1,6 @@
 /** Loops that run for ever: a life of a workflow ends, and the next begins with nothing but its payload. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -12,7 +13,7 @@ import * as WorkflowContext from "perdure/WorkflowContext"
 import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
-import { onBothStores } from "./harness.ts"
+import { onBothStores, storeOf } from "./harness.ts"
 import { Log, reasonOf, suspends } from "./observing.ts"
 
 const Loop = Workflow.make("Loop", { payload: { n: Schema.Int }, success: Schema.String })
@@ -229,5 +230,25 @@ onBothStores("continueAsNew", (claim) => {
       yield* Effect.sleep(300)
       assert.isAtMost(log.entries.length, ran + 1)
       assert.isAtMost((yield* engine.use(handle.steps)).length, 1)
+    }))
+
+  claim("one that is cancelled while its life ends undoes what that life did", (given) =>
+    Effect.gen(function*() {
+      const log = new Log()
+      const store = storeOf(given)
+      const { renew } = store
+      const [ending, cancelled] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      store.renew = (life) =>
+        Effect.andThen(Deferred.succeed(ending, undefined), Effect.andThen(Deferred.await(cancelled), renew(life)))
+      const engine = yield* given.engine(Loop.toLayer(Effect.fnUntraced(function*({ n }) {
+        yield* Step.run("work", log.add(`${n}`), { rollback: () => log.add(`undo ${n}`) })
+        return yield* Loop.continueAsNew({ n: n + 1 })
+      })))
+      const handle = yield* engine.use(Loop.start({ n: 1 }, { workflowId: "w" }))
+      yield* Deferred.await(ending)
+      yield* engine.use(handle.cancel)
+      yield* Deferred.succeed(cancelled, undefined)
+      assert.strictEqual((yield* reasonOf(engine.use(handle.result)))._tag, "WorkflowCancelled")
+      assert.deepStrictEqual(log.entries, ["1", "undo 1"])
     }))
 })

@@ -6,10 +6,11 @@ import type * as Scope from "effect/Scope"
 import { setTimeout as after } from "node:timers/promises"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
+import * as StepStatus from "perdure/StepStatus"
 import * as Workflow from "perdure/Workflow"
 import type { WorkflowError } from "perdure/WorkflowError"
 import { type Given, onBothStores, type Running } from "./harness.ts"
-import { Log, reaches, recorded, stepsOf } from "./observing.ts"
+import { eventually, Log, reaches, recorded, stepsOf } from "./observing.ts"
 
 const Subject = Workflow.make("Subject", { success: Schema.String })
 const unbounded = { concurrency: "unbounded" } as const
@@ -217,6 +218,45 @@ onBothStores("divergence", (claim) => {
       })
     )
   }
+
+  claim(
+    "a step that is renamed among its attempts is the same step, with the attempts that it had",
+    Effect.fnUntraced(function*(given) {
+      const seen: Array<string> = []
+      const charge = (name: string, renamed: string | undefined) =>
+        Subject.toLayer(() =>
+          Step.run(
+            name,
+            Effect.flatMap(StepStatus.current, (status) => {
+              const attempt = status!.currentAttempt
+              seen.push(`${name}: step ${status!.stepId}, attempt ${attempt}`)
+              return attempt < 3 ? Effect.fail("no") : Effect.succeed("ended")
+            }),
+            { renamed, retry: { maxAttempts: 4, interval: "1 hour" } }
+          ).pipe(Effect.orDie)
+        )
+      const names = [["charge", undefined], ["charge card", "charge"], ["charge card", "charge"], [
+        "pay",
+        "charge card"
+      ]]
+      for (const [attempt, [name, renamed]] of names.entries()) {
+        const engine = yield* given.engine(charge(name!, renamed))
+        if (attempt === 0) yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+        else yield* given.store.adjustClock(86_400_000)
+        if (attempt === 3) assert.strictEqual(yield* engine.use(Subject.handle("w").result), "ended")
+        else {
+          yield* engine.use(eventually("the attempt", Client.steps("w"), (steps) => steps[0]?.attempts === attempt + 1))
+        }
+        yield* engine.close
+      }
+      assert.deepStrictEqual(seen, [
+        "charge: step 0, attempt 0",
+        "charge card: step 0, attempt 1",
+        "charge card: step 0, attempt 2",
+        "pay: step 0, attempt 3"
+      ])
+    })
+  )
 
   claim(
     "a patch that a workflow passed as new stays true in it",

@@ -81,6 +81,45 @@ onBothStores("a commit whose answer was lost", (claim) => {
   )
 
   claim(
+    "is found out by who has it, although its lease had no time left when it asked",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const store = storeOf(given)
+      const { heartbeat, transaction } = store
+      let away = false
+      store.heartbeat = (incarnation, leaseMs) =>
+        Effect.suspend(() => away ? Effect.never : heartbeat(incarnation, leaseMs))
+      let first = true
+      store.transaction = (workflowId, epoch, body, record, options) =>
+        Effect.suspend(() => {
+          const losing = (value: any) => Effect.andThen(record(value), Effect.fail(lost as any))
+          const made = transaction(workflowId, epoch, body, first ? losing : record, options)
+          if (!first) return made
+          first = false
+          away = true
+          // No beat is answered for so long that nothing may start any more; the database's clock does not end the lease.
+          return Effect.orDie(store.adjustClock(-hour)).pipe(
+            Effect.andThen(Effect.exit(made)),
+            Effect.tap(() => Effect.andThen(Effect.sleep(1200), log.add("lost"))),
+            Effect.flatten
+          )
+        })
+      const live = Subject.toLayer(() =>
+        Effect.orDie(Transaction.run("enter", Effect.as(Effect.andThen(table.insert, log.add("ran")), "done")))
+      )
+      const engine = yield* given.engine(live, { lease: "800 millis", heartbeat: "100 millis" })
+      yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("lost")
+      // It asks again meanwhile.
+      yield* Effect.sleep(200)
+      away = false
+      assert.strictEqual(yield* engine.use(Subject.handle("w").result), "done")
+      assert.deepStrictEqual(yield* engine.use(stepsOf("w")), ["0 transaction enter"])
+    })
+  )
+
+  claim(
     "is the next owner's to find out when the engine closes, and not a failure",
     Effect.fnUntraced(function*(given) {
       const table = yield* tableOf(given)

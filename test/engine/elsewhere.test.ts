@@ -13,7 +13,7 @@ import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
-import { type Given, onBothStores } from "./harness.ts"
+import { type Given, type Live, onBothStores } from "./harness.ts"
 import { Log, reasonOf } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
 
@@ -65,6 +65,31 @@ const failing = (sql: SqlClient, times: number): SqlClient => {
     (real) => (effect) => real(left-- > 0 ? Effect.tap(effect, () => Effect.fail(lost)) : effect)
   )
 }
+
+/** The first so many statements and transactions do not reach it. */
+const away = (sql: SqlClient, times: number): SqlClient => {
+  let left = times
+  return new Proxy(withTransaction(sql, (real) => (effect) => left-- > 0 ? Effect.fail(lost) : real(effect)), {
+    apply: (target, self, args) => left-- > 0 ? Effect.fail(lost) : Reflect.apply(target as any, self, args)
+  })
+}
+
+/** What a second engine ends with, after the first one has committed and its process has done nothing more. */
+const takenOver = Effect.fnUntraced(
+  function*(given: Given, sql: SqlClient, first: (sql: SqlClient) => Live, then: Live) {
+    const log = new Log()
+    const stuck = withTransaction(
+      sql,
+      (real) => (effect) => Effect.andThen(real(effect), Effect.andThen(log.add("committed"), Effect.never))
+    )
+    const engine = yield* given.engine(first(stuck))
+    yield* engine.use(Subject.start(undefined, { workflowId: "w" }))
+    yield* log.has("committed")
+    yield* engine.close
+    const next = yield* given.engine(then)
+    return yield* next.use(Subject.handle("w").result)
+  }
+)
 
 const quick = { maxAttempts: 3, interval: 1 } as const
 
@@ -149,7 +174,6 @@ onBothStores("transactions in another database", (claim) => {
     "give an executor that takes over the value of the commit that its predecessor made and did not record",
     Effect.fnUntraced(function*(given) {
       const other = yield* ledger(given)
-      const log = new Log()
       let runs = 0
       const live = (client: SqlClient) =>
         Subject.toLayer(() =>
@@ -157,18 +181,60 @@ onBothStores("transactions in another database", (claim) => {
             Effect.provideService(SqlClient, client)
           )
         )
-      // It commits, and then its process does nothing more.
-      const stuck = withTransaction(
-        other.sql,
-        (real) => (effect) => Effect.andThen(real(effect), Effect.andThen(log.add("committed"), Effect.never))
-      )
-      const first = yield* given.engine(live(stuck))
-      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
-      yield* log.has("committed")
-      yield* first.close
-      const second = yield* given.engine(live(other.sql))
-      assert.strictEqual(yield* second.use(Subject.handle("w").result), 1)
+      assert.strictEqual(yield* takenOver(given, other.sql, live, live(other.sql)), 1)
       assert.deepStrictEqual([yield* other.amounts, runs], [[5], 1])
+    })
+  )
+
+  claim(
+    "give it to one that takes over while their database is away, and gives up",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const live = (client: SqlClient) =>
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.as(other.add(5), "entered"), { retry: quick }).pipe(
+            Effect.provideService(SqlClient, client)
+          )
+        )
+      assert.strictEqual(yield* takenOver(given, other.sql, live, live(away(other.sql, 8))), "entered")
+      assert.deepStrictEqual(yield* other.amounts, [5])
+    })
+  )
+
+  claim(
+    "give it to one that has the transaction under another name",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const live = (name: string, renamed?: string) => (client: SqlClient) =>
+        Subject.toLayer(() =>
+          Transaction.runElsewhere(name, Effect.as(other.add(5), "entered"), { renamed }).pipe(
+            Effect.provideService(SqlClient, client)
+          )
+        )
+      const then = live("enter all", "enter")(other.sql)
+      assert.strictEqual(yield* takenOver(given, other.sql, live("enter"), then), "entered")
+      assert.deepStrictEqual(yield* other.amounts, [5])
+    })
+  )
+
+  claim(
+    "are made again for a workflow that has the id of a deleted one",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const { use } = yield* given.engine(
+        Subject.toLayer(() =>
+          Transaction.runElsewhere("enter", Effect.as(other.add(5), "entered")).pipe(
+            Effect.provideService(SqlClient, other.sql)
+          )
+        )
+      )
+      for (let day = 0; day < 2; day++) {
+        yield* use(Subject.execute(undefined, { workflowId: "daily" }))
+        yield* use(Client.delete("daily"))
+        // A millisecond, by which the two can be told apart.
+        yield* given.store.adjustClock(1000)
+      }
+      assert.deepStrictEqual(yield* other.amounts, [5, 5])
     })
   )
 

@@ -105,6 +105,21 @@ onBothStores("transactions", (claim) => {
   )
 
   claim(
+    "an error that has the name of one of the store's is the application's",
+    Effect.fnUntraced(function*(given) {
+      const names = Schema.Literals(["StoreError", "TransactionAborted"])
+      const Own = Schema.Struct({ _tag: names, why: Schema.String })
+      const body = Effect.forEach(
+        names.literals,
+        (_tag) => Effect.flip(Transaction.run(_tag, Effect.fail({ _tag, why: "unknown" }), { error: Own }))
+      )
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual<unknown>(live, names.literals.map((_tag) => ({ _tag, why: "unknown" })))
+      assert.deepStrictEqual(replayed, live)
+    })
+  )
+
+  claim(
     "a defect rolls back too",
     Effect.fnUntraced(function*(given) {
       const table = yield* tableOf(given)

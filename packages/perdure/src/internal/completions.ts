@@ -2,22 +2,26 @@
  * The completion table: what a transaction in another database than the store's leaves there, in the same commit, so that
  * whoever runs it again finds that it has happened. Written in the SQL that PostgreSQL, MySQL and SQLite share.
  */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 
 export interface Completion {
-  /** Of the workflow and the operation in it: see {@link idOf}. */
-  readonly id: string
+  /** Of the workflow and the operation in it: see {@link idOf}. More than one: it is found under any of them. */
+  readonly ids: Arr.NonEmptyReadonlyArray<string>
   readonly workflowId: string
   readonly outcome: "success" | "failure"
   readonly value: string
 }
 
-/** Ids and keys may be longer than what a key of every database holds. Each life of a workflow has keys of its own. */
-export const idOf = (workflowId: string, life: number, key: string): Effect.Effect<string> =>
+/**
+ * Ids and keys may be longer than what a key of every database holds. Each life of a workflow, and each workflow that has an
+ * id after another one, has keys of its own: they differ in when they began.
+ */
+export const idOf = (workflowId: string, startedAt: number, key: string): Effect.Effect<string> =>
   Effect.promise(async () => {
-    const bytes = new TextEncoder().encode(`${workflowId}\n${life}\n${key}`)
+    const bytes = new TextEncoder().encode(`${workflowId}\n${startedAt}\n${key}`)
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")
   })
@@ -52,18 +56,25 @@ const exists = (sql: SqlClient) => sql`SELECT id FROM perdure_completion WHERE i
 
 export const find = (
   sql: SqlClient,
-  id: string
+  ids: ReadonlyArray<string>
 ): Effect.Effect<Pick<Completion, "outcome" | "value"> | undefined, SqlError> =>
   Effect.map(
-    sql<Pick<Completion, "outcome" | "value">>`SELECT outcome, value FROM perdure_completion WHERE id = ${id}`,
+    sql<Pick<Completion, "outcome" | "value">>`
+      SELECT outcome, value FROM perdure_completion WHERE ${sql.in("id", ids)}`,
     (rows) => rows[0]
   )
 
 /** Fails with a `UniqueViolation` where it has happened already. `at`: of this process's clock, for retention alone. */
-export const insert = (sql: SqlClient, completion: Completion, at: number): Effect.Effect<void, SqlError> =>
-  Effect.asVoid(sql`
-    INSERT INTO perdure_completion (id, workflow_id, outcome, value, created_at)
-    VALUES (${completion.id}, ${completion.workflowId}, ${completion.outcome}, ${completion.value}, ${at})`)
+export const insert = (
+  sql: SqlClient,
+  { ids, outcome, value, workflowId }: Completion,
+  at: number
+): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(
+    sql`INSERT INTO perdure_completion ${
+      sql.insert(Arr.map(ids, (id) => ({ id, workflow_id: workflowId, outcome, value, created_at: at })))
+    }`
+  )
 
 /** Workflows with completions older than this, some of them, after `after` in their order. */
 export const workflowsBefore = (

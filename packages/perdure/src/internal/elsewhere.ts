@@ -3,6 +3,7 @@
  * unique; the record in the store comes after it. So however often it is run, by whomever, it commits once, and everybody
  * gets the value of that commit.
  */
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -25,10 +26,17 @@ export const performElsewhere = (
   sql: SqlClient
 ): Effect.Effect<Completed> =>
   Effect.gen(function*() {
-    const id = yield* Completions.idOf(run.workflowId, run.life, call.key)
+    // One that was renamed may have committed under either name, and must not be able to under the other one then.
+    const keys: Arr.NonEmptyReadonlyArray<string> = call.formerKey === undefined
+      ? [call.key]
+      : [call.key, call.formerKey]
+    const ids = yield* Effect.forEach(keys, (key) => Completions.idOf(run.workflowId, run.startedAt, key))
     const what = `result of transaction "${transaction.name}"`
-    /** A commit was sent whose answer was lost: it may have been made, or be made yet. */
-    let doubtful = false
+    /**
+     * A commit may have been made, or be made yet: one was sent whose answer was lost, or an earlier owner may have sent
+     * one.
+     */
+    let doubtful = call.again
 
     const adopt = (found: Pick<Completions.Completion, "outcome" | "value">): Effect.Effect<unknown, unknown> =>
       found.outcome === "success"
@@ -39,7 +47,7 @@ export const performElsewhere = (
       Effect.timeout(transaction.body, transaction.timeoutMs ?? defaultTimeoutMs),
       (value) =>
         Effect.flatMap(attemptSync(() => transaction.success.record(value, what)), ({ live, text }) => {
-          const completion = { id, workflowId: run.workflowId, outcome: "success", value: text } as const
+          const completion = { ids, workflowId: run.workflowId, outcome: "success", value: text } as const
           return Effect.as(Completions.insert(sql, completion, Date.now()), live)
         })
     )
@@ -50,7 +58,7 @@ export const performElsewhere = (
       return Effect.catch(failing(sql.withTransaction(body)), (error) => {
         if (!isSqlError(error)) return Effect.fail(error)
         if (error.reason._tag === "UniqueViolation" || isConflict(error)) {
-          return Effect.flatMap(Completions.find(sql, id), (found) => {
+          return Effect.flatMap(Completions.find(sql, ids), (found) => {
             if (found !== undefined) return adopt(found)
             return isConflict(error) ? commit : Effect.fail(error)
           })
@@ -62,16 +70,17 @@ export const performElsewhere = (
 
     const once = Effect.andThen(
       Completions.setUp(sql),
-      Effect.flatMap(Completions.find(sql, id), (found) => found === undefined ? commit : adopt(found))
+      Effect.flatMap(Completions.find(sql, ids), (found) => found === undefined ? commit : adopt(found))
     )
 
     /** Puts the failure where the success may come yet: of the two the database lets one be. */
     const settle = (failed: Completed): Effect.Effect<Completed> => {
-      const completion = { id, workflowId: run.workflowId, outcome: "failure", value: failed.value } as const
-      return Completions.insert(sql, completion, Date.now()).pipe(
+      const completion = { ids, workflowId: run.workflowId, outcome: "failure", value: failed.value } as const
+      return Completions.setUp(sql).pipe(
+        Effect.andThen(Completions.insert(sql, completion, Date.now())),
         Effect.as(failed),
         Effect.catch((error) =>
-          Effect.flatMap(Completions.find(sql, id), (found) =>
+          Effect.flatMap(Completions.find(sql, ids), (found) =>
             found === undefined
               ? Effect.fail(error)
               : Effect.map(Effect.exit(adopt(found)), (exit): Completed => ({ ...failed, ...found, exit })))

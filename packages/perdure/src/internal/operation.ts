@@ -73,7 +73,7 @@ export interface Waiting {
 /** The run that an operation was asked of. */
 export interface CallOwner {
   readonly epoch: number
-  readonly attemptsOf: (key: string) => ReadonlyArray<AttemptRecord>
+  readonly attemptsOf: (stepId: number) => ReadonlyArray<AttemptRecord>
   readonly changed: () => void
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
   readonly slot: (call: Call, shared: boolean) => Effect.Effect<Slot>
@@ -103,6 +103,8 @@ export class Call {
   private readonly run: CallOwner
   readonly operation: Operation
   readonly key: string
+  /** The key that it had, if it was renamed. */
+  readonly formerKey: string | undefined
   readonly caller: Fiber.Fiber<unknown, unknown>
   readonly context: Context.Context<never>
   readonly resume: (effect: Effect.Effect<any, any>) => void
@@ -110,7 +112,7 @@ export class Call {
   constructor(
     run: CallOwner,
     operation: Operation,
-    key: string,
+    { formerKey, key }: { readonly key: string; readonly formerKey: string | undefined },
     caller: Fiber.Fiber<unknown, unknown>,
     compensation: boolean,
     resume: (effect: Effect.Effect<any, any>) => void
@@ -118,6 +120,7 @@ export class Call {
     this.run = run
     this.operation = operation
     this.key = key
+    this.formerKey = formerKey
     this.caller = caller
     this.context = caller.context
     this.compensation = compensation
@@ -130,7 +133,7 @@ export class Call {
   }
   /** Failed attempts of it that are recorded. */
   get attempts(): ReadonlyArray<AttemptRecord> {
-    return this.run.attemptsOf(this.key)
+    return this.run.attemptsOf(this.stepId)
   }
   /** Says that the operation only waits, so that the workflow may be suspended; `undefined`: it works again. */
   wait(waiting: Waiting | undefined): void {

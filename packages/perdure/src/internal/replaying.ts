@@ -80,6 +80,11 @@ export class Replaying {
     return Replay.missed(this.history, this.cursor)
   }
 
+  /** The record of a rollback: the body has failed before, and what it has done is being undone. */
+  get undone(): StepRecord | undefined {
+    return this.options.phase === "run" ? this.history.bySeq.find(({ kind }) => kind === "rollback") : undefined
+  }
+
   /** The body goes on, or is over: what was waited for is to be seen anew. */
   stopWaiting(): void {
     if (this.graceTimer === undefined) return

@@ -51,8 +51,8 @@ const tooMany = (operation: Operation, limit: number): WorkflowError =>
 export class Run {
   readonly workflowId: string
   readonly epoch: number
-  /** How often the workflow has begun anew. */
-  readonly life: number
+  /** When this life of the workflow began, on the database's clock. */
+  readonly startedAt: number
   readonly scheduler: BodyScheduler
   /** Of the recorded steps that have one, in the order of completion. */
   readonly rollbacks: Array<Rollback> = []
@@ -72,11 +72,15 @@ export class Run {
   readonly calls = new Set<Call>()
   readonly timers = new Timers()
   readonly turns = new Turns(this)
-  private readonly failedAttempts = new Map<string, Array<AttemptRecord>>()
+  /** By the step that they are of: a renamed one has attempts under both names. */
+  private readonly failedAttempts = new Map<number, Array<AttemptRecord>>()
+  /** Steps that were tried before and have no record, by each key that an attempt has. */
+  private readonly tried = new Map<string, number>()
   private readonly alarms = new Alarms()
   private readonly joins = new Joins()
   private readonly starts = new Starts(this)
   private readonly stepIds: StepIds
+  private readonly phase: RunOptions["phase"]
   private readonly maxSteps: number
   private readonly replay: Replaying
   private readonly writes: Writes
@@ -91,7 +95,8 @@ export class Run {
     this.host = options.host
     this.workflowId = options.workflowId
     this.epoch = options.epoch
-    this.life = options.continuations
+    this.startedAt = options.startedAt
+    this.phase = options.phase
     this.maxSteps = options.maxSteps
     this.now = options.startedAt
     this.scheduler = new BodyScheduler(options.startedAt)
@@ -100,10 +105,10 @@ export class Run {
     this.replay = new Replaying(this, options)
     this.writes = new Writes(this, options.host, this.lastSeq)
     this.performing = new Performing(this, this.writes, options.host)
+    const recorded = new Set(options.records.map((record) => record.stepId))
     for (const attempt of options.attempts) {
-      const list = this.failedAttempts.get(attempt.key)
-      if (list === undefined) this.failedAttempts.set(attempt.key, [attempt])
-      else list.push(attempt)
+      this.failed(attempt)
+      if (!recorded.has(attempt.stepId)) this.tried.set(attempt.key, attempt.stepId)
     }
   }
 
@@ -126,8 +131,14 @@ export class Run {
     return !this.running || this.releasing
   }
 
-  attemptsOf(key: string): ReadonlyArray<AttemptRecord> {
-    return this.failedAttempts.get(key) ?? []
+  attemptsOf(stepId: number): ReadonlyArray<AttemptRecord> {
+    return this.failedAttempts.get(stepId) ?? []
+  }
+
+  private failed(attempt: AttemptRecord): void {
+    const list = this.failedAttempts.get(attempt.stepId)
+    if (list === undefined) this.failedAttempts.set(attempt.stepId, [attempt])
+    else list.push(attempt)
   }
 
   // ---------------------------------------------------------------------------
@@ -166,7 +177,7 @@ export class Run {
 
   private ended(exit: Exit.Exit<unknown, unknown>): void {
     if (!this.running || this.bodyOver) return
-    const left = this.replay.missed
+    const left = this.replay.missed ?? (Exit.isSuccess(exit) ? this.replay.undone : undefined)
     if (left !== undefined) {
       return this.block(
         describe(left),
@@ -238,9 +249,9 @@ export class Run {
         return (operation.refused ?? Effect.fail)(tooMany(operation, this.maxSteps))
       }
       this.askedKeys.add(named.key)
-      const stepId = this.stepIds.next(record?.stepId ?? this.attemptsOf(named.key)[0]?.stepId)
+      const stepId = this.stepIds.next(record?.stepId ?? this.triedAs(named))
       return Effect.callback((resume) => {
-        const call = new Call(this, operation, named.key, fiber, compensation, resume)
+        const call = new Call(this, operation, named, fiber, compensation, resume)
         call.stepId = stepId
         call.askedAt = this.replay.active ? this.replay.received : this.lastSeq
         call.again = this.replay.active
@@ -254,6 +265,13 @@ export class Run {
         return Effect.suspend(() => this.abandon(call))
       })
     })
+  }
+
+  /** The step that was tried under this key, or under its former one, and is not recorded. Only one can go on with it. */
+  private triedAs({ formerKey, key }: Branch.Named & { readonly _tag: "Key" }): number | undefined {
+    const stepId = this.tried.get(key) ?? (formerKey === undefined ? undefined : this.tried.get(formerKey))
+    for (const [name, id] of this.tried) if (id === stepId) this.tried.delete(name)
+    return stepId
   }
 
   /** The key of a structured operation (a race, a forEach), whose branches are named below it. */
@@ -329,9 +347,7 @@ export class Run {
   /** See {@link Call.recordAttempt}. */
   recordAttempt(call: Call, attempt: FailedAttempt): Effect.Effect<void> {
     const record = { ...attempt, stepId: call.stepId, key: call.key, name: call.operation.name }
-    const list = this.failedAttempts.get(call.key)
-    if (list === undefined) this.failedAttempts.set(call.key, [record])
-    else list.push(record)
+    this.failed(record)
     return this.writes.written({ attempts: [record] })
   }
 
@@ -537,11 +553,13 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch) || this.compensating) return this.refuse()
-      const left = this.replay.missed
+      const left = this.replay.missed ?? this.replay.undone
       if (left !== undefined) {
         this.block(describe(left), "continueAsNew", "the life ended before it asked for all its records")
         return Effect.never
       }
+      // Cancelled meanwhile: that was the last of its records, and what is to be undone is of this life.
+      if (this.phase === "compensate") return Effect.never
       const fibers = [...this.performed, this.root!]
       this.endBody()
       const renew = () =>

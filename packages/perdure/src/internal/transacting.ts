@@ -8,7 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { StepRecord, StoreError, TransactionAborted } from "../Store.ts"
+import { type StepRecord, StoreError, TransactionAborted } from "../Store.ts"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 import { answeredWithin } from "./answering.ts"
 import { attempt, type Policy } from "./attempts.ts"
@@ -124,22 +124,28 @@ export const performTransaction = (
       return found === undefined ? failed : completedOf(found, transaction)
     })
 
+  // In its turn it needs no leave, which would come after the turn: nothing else goes on before, and its commit is fenced.
   const again = (afterMs: number, tries: number): Effect.Effect<Completed, unknown> =>
-    Effect.sleep(afterMs).pipe(Effect.andThen(call.permission), Effect.andThen(once(tries)))
+    Effect.sleep(afterMs).pipe(
+      Effect.andThen(Effect.suspend(() => slot === undefined ? call.permission : Effect.void)),
+      Effect.andThen(once(tries))
+    )
 
   const once = (tries: number): Effect.Effect<Completed, unknown> =>
     Effect.catch(Effect.catchDefect(commitInTurn, died), (error: unknown) => {
-      if (isTag(error, "StoreError")) {
+      if (error instanceof StoreError) {
         // The database is away: nothing is recorded of that, and it is tried until it is back.
         if (!doubtful) release(undefined)
-        const { message } = error as StoreError
         return Effect.andThen(
-          Effect.logWarning(`${transaction.name}: the database is away, the transaction will be tried again`, message),
+          Effect.logWarning(
+            `${transaction.name}: the database is away, the transaction will be tried again`,
+            error.message
+          ),
           again(Math.min(1000, 50 * 2 ** Math.min(tries, 5)), tries + 1)
         )
       }
-      if (!isTag(error, "TransactionAborted")) return refused(error)
-      const { message, why } = error as TransactionAborted
+      if (!(error instanceof TransactionAborted)) return refused(error)
+      const { message, why } = error
       switch (why) {
         case "conflict":
           if (!doubtful) release(undefined)
@@ -213,9 +219,6 @@ const completedOf = (record: StepRecord, transaction: Transacted): Completed => 
     : Exit.failCause(Failure.decodeStepCause(record.value, transaction.error, transaction.name)),
   attempts: record.attempts
 })
-
-const isTag = (error: unknown, tag: string): boolean =>
-  typeof error === "object" && error !== null && (error as { readonly _tag?: unknown })._tag === tag
 
 const nothing: ValueCodec<any> = {
   encode: () => "null",
