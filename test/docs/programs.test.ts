@@ -1,9 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { waitFor } from "../waitFor.ts"
-import { blocksOf, type Folder, folderOf, type Running } from "./programs.ts"
+import { type Folder, folderOf, programsOf, type Running } from "./programs.ts"
 
-const inFolderOf = (page: string, test: (folder: Folder) => Promise<void>) => async () => {
-  const folder = folderOf(blocksOf(page))
+const inFolderOf = (
+  page: string,
+  test: (folder: Folder) => Promise<void>,
+  more: ReadonlyArray<readonly [string, string]> = []
+) =>
+async () => {
+  const folder = folderOf([...programsOf(page), ...more])
   try {
     await test(folder)
   } finally {
@@ -17,7 +24,7 @@ const said = (running: Running, pattern: RegExp): Promise<string> =>
 /** Without the lines that name the process. */
 const withoutProcess = (output: string): string => output.replaceAll(/^process \d+ .*\n/gm, "")
 
-// That they compile is tested in snippets.test.ts.
+// That they compile is tested in snippets.test.ts; what is no program of its own is run in running.test.ts.
 describe.concurrent("the documentation's programs", () => {
   it(
     "README: what was done before the kill is not done again",
@@ -70,5 +77,30 @@ describe.concurrent("the documentation's programs", () => {
           "  2 rollback book flight: success\n"
       )
     })
+  )
+
+  it(
+    "docs/start.md: the worker runs what is started in its database",
+    inFolderOf("docs/start.md", async (folder) => {
+      const worker = folder.run("worker.ts")
+      await waitFor("the database", () => existsSync(join(folder.path, "trip.db")), { state: worker.output })
+      await folder.start("trip.db", "Ping")
+      await said(worker, /(pong)/)
+      await worker.stop()
+    })
+  )
+
+  it(
+    "docs/operating/runbook.md: a program that was asked to end and has, ends with 0",
+    inFolderOf("docs/operating/runbook.md", async (folder) => {
+      const program = folder.run("given.ts")
+      await said(program, /(up)/)
+      assert.strictEqual(await program.stop(), 0)
+    }, [[
+      "given.ts",
+      `import { Console, Effect } from "effect"
+globalThis.program = Effect.andThen(Console.log("up"), Effect.never)
+await import("./main.ts")`
+    ]])
   )
 })

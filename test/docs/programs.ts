@@ -2,19 +2,19 @@
 import { SqliteStore } from "@perdure/sqlite"
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
+import { blocksOf } from "./blocks.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The blocks of a page, by file name. */
-export const blocksOf = (page: string): ReadonlyArray<readonly [string, string]> =>
-  [...readFileSync(join(root, page), "utf8").matchAll(/<!-- (\S+\.ts) -->\s+```ts\n([^]*?)```/g)]
-    .map(([, name, code]) => [name!, code!])
+/** The programs of a page, by file name. */
+export const programsOf = (page: string): ReadonlyArray<readonly [string, string]> =>
+  blocksOf(page).flatMap(({ code, file }) => file === undefined ? [] : [[file, code] as const])
 
 export interface Folder {
   readonly path: string
@@ -22,6 +22,8 @@ export interface Folder {
   readonly run: (program: string, ...args: ReadonlyArray<string>) => Running
   /** How many steps of a workflow are on record in one of its databases. */
   readonly recorded: (database: string, workflowId: string) => Promise<number>
+  /** Asks an executor on one of its databases for a workflow, by its name. */
+  readonly start: (database: string, name: string) => Promise<string>
   readonly close: () => Promise<void>
 }
 
@@ -29,6 +31,8 @@ export interface Running {
   readonly output: () => string
   readonly ended: Promise<string>
   readonly kill: () => Promise<string>
+  /** Asks it to end; with which code it does. */
+  readonly stop: () => Promise<number | null>
 }
 
 /** A folder outside the repository that holds a page's programs, with the repository's packages. */
@@ -38,6 +42,12 @@ export const folderOf = (blocks: ReadonlyArray<readonly [string, string]>): Fold
   writeFileSync(join(path, "package.json"), JSON.stringify({ type: "module" }))
   for (const [name, code] of blocks) writeFileSync(join(path, name), code)
   const children: Array<ChildProcess> = []
+  const asClient = <A, E>(database: string, effect: Effect.Effect<A, E, Engine.Engine>) =>
+    effect.pipe(
+      Effect.provide(Engine.layerClient()),
+      Effect.provide(SqliteStore.layer({ filename: join(path, database) })),
+      Effect.runPromise
+    )
   return {
     path,
     run: (program, ...args) => {
@@ -46,11 +56,8 @@ export const folderOf = (blocks: ReadonlyArray<readonly [string, string]>): Fold
       return running(child)
     },
     recorded: (database, workflowId) =>
-      Effect.map(Client.steps(workflowId), (steps) => steps.length).pipe(
-        Effect.provide(Engine.layerClient()),
-        Effect.provide(SqliteStore.layer({ filename: join(path, database) })),
-        Effect.runPromise
-      ),
+      asClient(database, Effect.map(Client.steps(workflowId), (steps) => steps.length)),
+    start: (database, name) => asClient(database, Client.start(name)),
     close: async () => {
       for (const child of children) child.kill("SIGKILL")
       rmSync(path, { recursive: true, force: true })
@@ -72,6 +79,11 @@ const running = (child: ChildProcess): Running => {
     kill: () => {
       child.kill("SIGKILL")
       return ended
+    },
+    stop: async () => {
+      child.kill("SIGTERM")
+      await ended
+      return child.exitCode
     }
   }
 }
