@@ -503,6 +503,16 @@ onBothStores("engines", (claim) => {
   )
 
   claim(
+    "a name is free again when the layer of its body closes",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine([])
+      const once = (answer: string) =>
+        use(Echo.execute({ n: 1 }).pipe(Effect.provide(Echo.toLayer(() => Effect.succeed(answer)))))
+      assert.deepStrictEqual([yield* once("one"), yield* once("another")], ["one", "another"])
+    })
+  )
+
+  claim(
     "two engines in one process are two engines, and share the store's work",
     Effect.fnUntraced(function*(given) {
       const [one, two] = [

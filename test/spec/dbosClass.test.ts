@@ -478,6 +478,34 @@ onBothStores("Context Properties", (claim) => {
       assert.deepStrictEqual([outside.workflowId, outside.user, outside.executorId], [undefined, undefined, undefined])
     })
   )
+
+  claim(
+    "application_version, executor_id: given to the engine, which has them outside workflows too; each start is an incarnation",
+    Effect.fnUntraced(function*(given) {
+      const places = Workflow.make("Places", { success: Schema.Array(Schema.UndefinedOr(Schema.String)) })
+      const live = places.toLayer(() =>
+        Effect.map(WorkflowContext.current, ({ applicationVersion, executorId }) => [applicationVersion, executorId])
+      )
+      const starts = [
+        yield* given.engine(live, { version: "v1", executorId: "here" }),
+        yield* given.engine(live, { version: "v1", executorId: "here" })
+      ]
+      const [one, other] = yield* Effect.forEach(starts, ({ use }) =>
+        use(Effect.gen(function*() {
+          const { executorId, version } = yield* Engine
+          assert.deepStrictEqual([version, executorId], ["v1", "here"])
+          assert.deepStrictEqual(yield* places.execute(), ["v1", "here"])
+          return yield* Client.incarnation
+        })))
+      assert.notStrictEqual(one, other)
+      const executors = yield* starts[0]!.use(Client.executors)
+      assert.sameMembers(executors.map(({ incarnation }) => incarnation), [one, other])
+      assert.deepStrictEqual(executors.map(({ executorId, version }) => [executorId, version]), [
+        ["here", "v1"],
+        ["here", "v1"]
+      ])
+    })
+  )
 })
 
 onBothStores("Type Definitions", (claim) => {
