@@ -8,18 +8,24 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { Suite, Target } from "../Backend.ts"
 import { advance, block, record, start, succeed, suspend } from "../builders.ts"
 import { limits, queued } from "../queues.ts"
-import { claimIds, claimUntil, historyOf, join, lapse, leaseMs, startOwned, submit, sweep } from "../verbs.ts"
+import { cancel, claim as claimDue, claimIds, claimUntil, historyOf, join, lapse, leaseMs } from "../verbs.ts"
+import { startOwned, submit, sweep } from "../verbs.ts"
 
-/** Puts a workflow's ownership back to what it was in the copy. */
-const ownershipOf = (sql: SqlClient, target: Target) => {
-  const table = target.kind === "sqlite" ? "perdure_ownership" : `"${target.schema}".ownership`
+/** Puts workflows back to what they were in the copy. */
+const workflowsOf = (sql: SqlClient, target: Target) => {
+  const prefix = target.kind === "sqlite" ? "perdure_" : `"${target.schema}".`
+  const each = (...statements: ReadonlyArray<(name: string) => string>) =>
+    Effect.orDie(
+      Effect.forEach(["workflow", "ownership", "mailbox"], (name) =>
+        Effect.forEach(statements, (statement) => sql.unsafe(statement(name))))
+    )
   return {
-    copy: Effect.orDie(sql.unsafe(`CREATE TABLE copied AS SELECT * FROM ${table}`)),
-    restore: Effect.orDie(Effect.andThen(
-      sql.unsafe(`DELETE FROM ${table}`),
-      sql.unsafe(`INSERT INTO ${table} SELECT * FROM copied`)
-    )),
-    drop: Effect.orDie(sql.unsafe("DROP TABLE copied"))
+    copy: each((name) => `CREATE TABLE copied_${name} AS SELECT * FROM ${prefix}${name}`),
+    restore: each(
+      (name) => `DELETE FROM ${prefix}${name}`,
+      (name) => `INSERT INTO ${prefix}${name} SELECT * FROM copied_${name}`,
+      (name) => `DROP TABLE copied_${name}`
+    )
   }
 }
 
@@ -29,16 +35,15 @@ export const fencing: Suite = (claim) => {
     (given) =>
       Effect.gen(function*() {
         const { sql, store, target } = given
-        const ownership = ownershipOf(sql, target)
+        const workflows = workflowsOf(sql, target)
         yield* join(store, "before")
         yield* startOwned(store, "w", "before")
-        yield* ownership.copy
+        yield* workflows.copy
         yield* lapse(store)
         yield* join(store, "survivor")
         yield* sweep(store)
         const survivor = (yield* claimUntil(store, "survivor", "w")).row.epoch
-        yield* ownership.restore
-        yield* ownership.drop
+        yield* workflows.restore
 
         assert.deepStrictEqual(yield* store.fence, { executors: 1, workflows: 1 })
         assert.isFalse((yield* store.heartbeat("survivor", leaseMs)).alive)
@@ -52,6 +57,39 @@ export const fencing: Suite = (claim) => {
         assert.strictEqual((yield* submit(store, advance("w", survivor, { records: [record(0)] })))._tag, "Fenced")
         assert.strictEqual((yield* submit(store, advance("w", after, { records: [record(0)] })))._tag, "Recorded")
         assert.lengthOf(yield* historyOf(store, "w"), 1)
+      })
+  )
+
+  claim(
+    "nor can who owned one that was over in the copy, and was resumed after it was made",
+    (given) =>
+      Effect.gen(function*() {
+        const { sql, store, target } = given
+        const workflows = workflowsOf(sql, target)
+        const ids = ["cancelled", "dead"]
+        const resumedBy = Effect.fnUntraced(function*(incarnation: string) {
+          yield* join(store, incarnation)
+          yield* store.resume(ids)
+          const { claimed } = yield* claimDue(store, incarnation)
+          return new Map(claimed.map(({ row }) => [row.workflowId, row.epoch]))
+        })
+        for (const id of ids) yield* startOwned(store, id, "vanished", { maxRecoveryAttempts: 0 })
+        yield* cancel(store, ["cancelled"])
+        assert.deepStrictEqual((yield* sweep(store)).deadLettered, ["dead"])
+        yield* workflows.copy
+        const survivor = yield* resumedBy("survivor")
+        yield* workflows.restore
+
+        assert.deepStrictEqual(yield* store.fence, { executors: 1, workflows: 0 })
+        const after = yield* resumedBy("after")
+        for (const id of ids) {
+          assert.isAbove(after.get(id)!, survivor.get(id)!)
+          assert.strictEqual(
+            (yield* submit(store, advance(id, survivor.get(id)!, { records: [record(0)] })))._tag,
+            "Fenced"
+          )
+          assert.strictEqual((yield* submit(store, advance(id, after.get(id)!, { end: succeed })))._tag, "Recorded")
+        }
       })
   )
 

@@ -6,9 +6,10 @@ import type { Database } from "./database.ts"
 /**
  * The rows of a copy hold epochs that were handed out again after it was made, one more with each takeover. First epochs are
  * the time, a hundred to the millisecond, and so are these: what was handed out before is less. Owners stay, so that a
- * sweep gives their workflows back as it does with those of the dead.
+ * sweep gives their workflows back as it does with those of the dead. What is done in the copy and can be resumed may have
+ * been resumed after it was made, so the epoch that a resume goes on from is raised as well.
  *
- * Invariant: what was over for its last owner stays over. Locks: executor rows, then ownership rows.
+ * Invariant: what was over for its last owner stays over. Locks: executor rows, ownership rows, workflow rows.
  */
 const fenceStatement = (s: string): string => `
   WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), e AS (
@@ -20,6 +21,10 @@ const fenceStatement = (s: string): string => `
         WHEN o.ended_epoch = o.epoch THEN greatest(o.epoch + 1000000, n.now * 100) ELSE o.ended_epoch
       END
     FROM n RETURNING 1
+  ), w AS (
+    UPDATE ${s}.workflow w SET epoch = greatest(w.epoch + 1000000, n.now * 100) FROM n
+    WHERE w.workflow_id IN (SELECT f.workflow_id FROM ${s}.failure f WHERE f.status IN ('CANCELLED', 'DEAD_LETTER'))
+      AND NOT EXISTS (SELECT FROM ${s}.ownership o WHERE o.workflow_id = w.workflow_id)
   )
   SELECT (SELECT count(*) FROM e), (SELECT count(*) FROM o)`
 
