@@ -280,6 +280,39 @@ export const partitions: Suite = (claim) => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["z1"])
     }))
 
+  claim("what waits keeps its place when its queue has no partitions any more", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store, { partitioned: perKey() })
+      yield* enqueue(store, [at("x0", "x"), at("y0", "y"), at("x1", "x")])
+      yield* store.setQueue("q", { limits: limits({ concurrency: 1 }) })
+      yield* enqueue(store, [queued("plain"), at("x2", "x")])
+      const taken: Array<string> = []
+      for (const _ of rounds(5)) {
+        const ids = yield* takeIds(store, "i")
+        taken.push(...ids)
+        yield* finish(store, "i", ids)
+      }
+      assert.deepStrictEqual(taken, ["x0", "y0", "x1", "plain", "x2"])
+    }))
+
+  claim(
+    "what was enqueued without a key is of one partition when its queue gets some, whether it waits, is delayed or runs",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store)
+        yield* enqueue(store, [queued("a"), queued("b"), queued("c"), queued("late", {}, { delayMs: 1_000 })])
+        assert.deepStrictEqual(yield* takeIds(store, "i", { limit: 1 }), ["a"])
+        yield* store.setQueue("q", { limits: limits({ partitioned: perKey() }) })
+        yield* enqueue(store, [at("x", "x"), queued("d")])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x"])
+        yield* store.adjustClock(1_001)
+        for (const [ended, next] of [["a", "b"], ["b", "c"], ["c", "d"], ["d", "late"]] as const) {
+          yield* finish(store, "i", [ended])
+          assert.deepStrictEqual(yield* takeIds(store, "i"), [next])
+        }
+      })
+  )
+
   claim(
     "a position counts those that wait before it with its key, by priority, and no others",
     ({ store }) =>

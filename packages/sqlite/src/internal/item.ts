@@ -37,11 +37,14 @@ export const insert = (
     readonly name: string
     readonly version: string
     readonly priority: number
+    /** As it was given, whether it counts now or not. */
     readonly partitionKey: string | null
     readonly dueAt: number | null
   },
   now: number
 ): void => {
+  const limits = Queue.find(database, item.queue)?.limits
+  const key = Queue.keyIn(limits, item.partitionKey)
   database.run(
     `INSERT INTO perdure_queue_item (seq, workflow_id, queue, name, version, state, priority, rank, partition_key,
        enqueued_at, due_at)
@@ -52,12 +55,12 @@ export const insert = (
     item.version,
     item.dueAt === null ? "waiting" : "delayed",
     item.priority,
-    Queue.rank(Queue.find(database, item.queue)?.limits, item.priority, now),
-    item.partitionKey,
+    Queue.rank(limits, item.priority, now),
+    key,
     now,
     item.dueAt
   )
-  Partition.look(database, item.queue, item.partitionKey, now)
+  Partition.look(database, item.queue, key, now)
 }
 
 /** Waits, as if enqueued at this time, behind its equals. */

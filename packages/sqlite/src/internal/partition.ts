@@ -6,6 +6,8 @@ import type { QueueLimits } from "perdure/Store"
 import type { Database } from "./database.ts"
 import * as Rate from "./rate.ts"
 
+type Limits = NonNullable<QueueLimits["partitioned"]>
+
 interface Head {
   readonly name: string
   readonly version: string
@@ -13,9 +15,10 @@ interface Head {
   readonly seq: number
 }
 
-/** After something of this partition has changed. Does nothing for an item without a partition. */
+/** After something of this partition has changed. Does nothing where there are none. */
 export const look = (database: Database, queue: string, key: string | null, now: number): void => {
-  if (key === null) return
+  const limits = key === null ? null : limitsOf(database, queue)
+  if (key === null || limits === null) return
   const head = database.get<Head>(
     `SELECT name, version, rank, seq FROM perdure_queue_item
      WHERE queue = ? AND partition_key = ? AND state = 'waiting' ORDER BY rank, seq LIMIT 1`,
@@ -26,7 +29,7 @@ export const look = (database: Database, queue: string, key: string | null, now:
     database.run("DELETE FROM perdure_partition WHERE queue = ? AND partition_key = ?", queue, key)
     return
   }
-  const { freeAt, state } = stateOf(database, queue, key, now)
+  const { freeAt, state } = stateOf(database, queue, key, limits, now)
   database.run(
     `INSERT INTO perdure_partition (queue, partition_key, state, name, version, rank, seq, free_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -43,9 +46,7 @@ export const look = (database: Database, queue: string, key: string | null, now:
   )
 }
 
-const stateOf = (database: Database, queue: string, key: string, now: number) => {
-  const limits = limitsOf(database, queue)
-  if (limits === null) return { state: "ready", freeAt: null } as const
+const stateOf = (database: Database, queue: string, key: string, limits: Limits, now: number) => {
   const running = database.get<{ n: number }>(
     `SELECT count(*) AS n FROM
        (SELECT 1 FROM perdure_queue_item WHERE queue = ? AND partition_key = ? AND state = 'running' LIMIT ?)`,
@@ -58,16 +59,18 @@ const stateOf = (database: Database, queue: string, key: string, now: number) =>
   return freeAt === null ? { state: "ready", freeAt } as const : { state: "limited", freeAt } as const
 }
 
-/** Null: the queue is not partitioned (any more), and what still has a key waits for nobody of its key. */
-const limitsOf = (database: Database, queue: string): QueueLimits["partitioned"] => {
+/** Null: the queue is not partitioned. */
+const limitsOf = (database: Database, queue: string): Limits | null => {
   const row = database.get<{ limits: string }>("SELECT limits FROM perdure_queue WHERE name = ?", queue)
   return row === undefined ? null : (JSON.parse(row.limits) as QueueLimits).partitioned
 }
 
-/** After the limits of the queue have changed. */
+/** After the limits of the queue have changed, whether they made partitions of it or did away with them. */
 export const lookAll = (database: Database, queue: string, now: number): void => {
+  database.run("DELETE FROM perdure_partition WHERE queue = ?", queue)
   const keys = database.all<{ partition_key: string }>(
-    "SELECT partition_key FROM perdure_partition WHERE queue = ?",
+    `SELECT DISTINCT partition_key FROM perdure_queue_item
+     WHERE queue = ? AND state = 'waiting' AND partition_key IS NOT NULL`,
     queue
   )
   for (const { partition_key } of keys) look(database, queue, partition_key, now)

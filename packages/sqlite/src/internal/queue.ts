@@ -93,7 +93,15 @@ export const set = (
   return true
 }
 
-/** What waits, or may wait again, is ranked anew when ageing changes; and each partition may have become ready or full. */
+/** The key that counts for what is in the queue: of a partitioned one all have one, of another none has. */
+export const keyIn = (limits: QueueLimits | undefined, partitionKey: string | null): string | null =>
+  limits === undefined || limits.partitioned === null ? null : partitionKey ?? ""
+
+/**
+ * What waits, or may wait again, is ranked anew when ageing changes. Where there were partitions and are none any more,
+ * or the other way round, all that is in the queue loses its key, or has it (again). And each partition may have become
+ * ready or full.
+ */
 const change = (database: Database, before: Queue, limits: QueueLimits, now: number): void => {
   if (text(before.limits) === text(limits)) return
   database.run("UPDATE perdure_queue SET limits = ? WHERE name = ?", text(limits), before.name)
@@ -104,6 +112,15 @@ const change = (database: Database, before: Queue, limits: QueueLimits, now: num
        WHERE queue = ? AND state IN ('waiting', 'running')`,
       limits.ageingMs,
       limits.ageingMs,
+      before.name
+    )
+  }
+  if ((before.limits.partitioned === null) !== (limits.partitioned === null)) {
+    database.run(
+      `UPDATE perdure_queue_item SET partition_key = iif(?, NULL, coalesce(
+         (SELECT w.partition_key FROM perdure_workflow w WHERE w.workflow_id = perdure_queue_item.workflow_id), ''))
+       WHERE queue = ?`,
+      limits.partitioned === null ? 1 : 0,
       before.name
     )
   }

@@ -101,11 +101,9 @@ BEGIN
   IF '' = ANY (v_keys) THEN
     -- it has just become partitioned: what runs counts by its key; also what somebody is ending, who may yet give up
     WITH u AS (
-      UPDATE ${s}.queue_item i SET partition_key = (
-        SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id
-      ) WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL AND EXISTS (
-        SELECT FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id AND w.partition_key IS NOT NULL OFFSET 0
-      )
+      UPDATE ${s}.queue_item i SET partition_key = coalesce(
+        (SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id), ''
+      ) WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL
       RETURNING i.partition_key
     )
     SELECT v_keys || array_agg(DISTINCT u.partition_key) INTO v_keys FROM u;

@@ -10,6 +10,7 @@ CREATE TABLE perdure_queue (
 
 -- What is enqueued or delayed and not done. A delayed workflow of no queue has an item of the queue ''.
 -- running: admitted; it has a place until it is done, also while it is suspended. parked: blocked, without a place.
+-- partition_key: not null exactly while the queue is partitioned; '': it was enqueued without one.
 CREATE TABLE perdure_queue_item (
   seq           INTEGER PRIMARY KEY, -- of two of one rank, the lower first
   workflow_id   TEXT    NOT NULL UNIQUE,
