@@ -156,6 +156,45 @@ describe("cancelling", () => {
     }))
 })
 
+describe("a start of an id that is being deleted", () => {
+  const eraseIn = (schema: string, id: string) => (connection: PgConnection.PgConnection) =>
+    connection.queryValues(
+      `SELECT group_ FROM ${schema}.erase_1(60000, '{0}', ARRAY[$1::text],
+         ARRAY(SELECT w.completed_at FROM ${schema}.workflow w WHERE w.workflow_id = $1::text))`,
+      [id]
+    )
+  const deduplicated = (id: string) => queued(id, { deduplicationId: "d" })
+
+  it.live("has its deduplication id", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store)
+      yield* enqueue(store, [deduplicated("x")])
+      yield* cancel(store, ["x"])
+      const again = deduplicated("x")
+      assert.deepStrictEqual(yield* meeting(eraseIn(schema, "x"), submit(store, again)), { _tag: "Started" })
+      assert.deepStrictEqual(yield* submit(store, deduplicated("y")), {
+        _tag: "Duplicate",
+        workflowId: "x",
+        name: "Order"
+      })
+    }))
+
+  it.live("does not wait in a queue that is not there", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* withQueue(store)
+      yield* enqueue(store, [deduplicated("x")])
+      yield* cancel(store, ["x"])
+      yield* store.deleteQueue("q")
+      assert.deepStrictEqual(yield* meeting(eraseIn(schema, "x"), submit(store, queued("x"))), {
+        _tag: "NoQueue",
+        index: 0,
+        queue: "q"
+      })
+    }))
+})
+
 describe("queues that change while somebody is at their items", () => {
   it.live("what is being cancelled when the queue has no partitions any more waits there when it is not", () =>
     Effect.gen(function*() {

@@ -67,6 +67,24 @@ export const gateStarts = (s: string): string => `
     END IF;`
 
 /**
+ * After they are inserted: an id that was there at the look may have been deleted by then, so that nobody has asked for what
+ * its start needs besides. The whole batch looks again.
+ */
+export const checkInserted = (s: string): string => `
+    IF v_count > 0 AND (cardinality(s_dedup) > 0 OR v_unregistered IS NOT NULL) THEN
+      PERFORM 1
+      FROM unnest(s_op, s_child, s_id, s_queue, s_dedup) AS x(op, child, id, queue, dedup)
+      WHERE x.child IS NULL AND x.op <> ALL (v_refused) AND (v_new IS NULL OR x.id = ANY (v_new))
+        AND (x.queue = ANY (v_unregistered) OR x.dedup IS NOT NULL AND NOT EXISTS (
+          SELECT FROM ${s}.deduplication u
+          WHERE u.queue = x.queue AND u.deduplication_id = x.dedup AND u.workflow_id = x.id OFFSET 0
+        ));
+      IF FOUND THEN
+        RAISE EXCEPTION 'an id was deleted while it was started anew' USING ERRCODE = 'PD002';
+      END IF;
+    END IF;`
+
+/**
  * After they are inserted: what became of duplicates. A debounced one moves the holder, which may have been inserted by
  * this very flush; in the order of the batch, so that the last payload counts.
  */

@@ -1,5 +1,6 @@
 import { checkAwaits, checkInboxes } from "./awaits.ts"
-import { answerHeld, findUnregistered, gateChildren, gateStarts, movedBefore, moveExpected } from "./deduplicate.ts"
+import { answerHeld, checkInserted, findUnregistered, gateChildren, gateStarts } from "./deduplicate.ts"
+import { movedBefore, moveExpected } from "./deduplicate.ts"
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
@@ -242,7 +243,7 @@ ${findUnregistered(s)}
         "x.child IS NULL AND x.op <> ALL (v_refused)",
         "cardinality(array_positions(s_child, NULL)) - cardinality(v_refused)"
       )
-    }${answerHeld(s)}
+    }${checkInserted(s)}${answerHeld(s)}
       IF v_count + cardinality(v_refused) < cardinality(array_positions(s_child, NULL)) THEN
         -- later snapshot: mine by the token, another's by name and payload, gone again since: try again
         RETURN QUERY
