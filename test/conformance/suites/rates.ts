@@ -98,6 +98,21 @@ export const rates: Suite = (claim) => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["x2", "x3"])
     }))
 
+  claim(
+    "what no window holds any more is not kept, though its key never comes again",
+    ({ kind, sql, store, target }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { partitioned: perKey({ rateLimit: { limit: 1, periodMs: 1_000 } }) })
+        for (const index of rounds(100)) {
+          yield* enqueue(store, [queued(`${index}`, { partitionKey: `key ${index}` })])
+          assert.deepStrictEqual(yield* takeIds(store, "i"), [`${index}`])
+          yield* store.adjustClock(2_000)
+        }
+        const table = target.kind === "sqlite" ? "perdure_queue_start" : `"${target.schema}".queue_start`
+        assert.isBelow((yield* sql.unsafe(`SELECT 1 FROM ${table}`)).length, 10, kind)
+      })
+  )
+
   claim("a key whose window is over while its queue is full is no time to come", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store, { concurrency: 1, partitioned: perKey({ rateLimit: rate(1) }) })

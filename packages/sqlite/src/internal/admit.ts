@@ -195,11 +195,12 @@ export const nextFreeAt = (
   return ofPartition === null ? own : Math.min(own, ofPartition)
 }
 
-/** They count from now on, where a rate limit counts. */
+/** It counts from now on, where a rate limit counts. Some that no period holds any more are forgotten. */
 export const note = (database: Database, queue: Queue.Queue, key: string | null, now: number): void => {
-  const { partitioned, rateLimit } = queue.limits
-  if (rateLimit !== null) Rate.add(database, queue.name, null, rateLimit, now)
-  if (key !== null && partitioned !== null && partitioned.rateLimit !== null) {
-    Rate.add(database, queue.name, key, partitioned.rateLimit, now)
-  }
+  const own = queue.limits.rateLimit
+  const ofKey = queue.limits.partitioned?.rateLimit ?? null
+  if (own === null && ofKey === null) return
+  Rate.forget(database, queue.name, now - Math.max(own?.periodMs ?? 0, ofKey?.periodMs ?? 0))
+  if (own !== null) Rate.add(database, queue.name, null, now)
+  if (key !== null && ofKey !== null) Rate.add(database, queue.name, key, now)
 }

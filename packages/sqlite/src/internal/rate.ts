@@ -2,21 +2,22 @@
 import type { RateLimit } from "perdure/Store"
 import type { Database } from "./database.ts"
 
-/** One start more. Those that no limit counts any more are forgotten. */
-export const add = (
-  database: Database,
-  queue: string,
-  key: string | null,
-  { periodMs }: RateLimit,
-  now: number
-): void => {
-  database.run(
-    "DELETE FROM perdure_queue_start WHERE queue = ? AND partition_key IS ? AND at <= ?",
-    queue,
-    key,
-    now - periodMs
-  )
+export const add = (database: Database, queue: string, key: string | null, now: number): void => {
   database.run("INSERT INTO perdure_queue_start (queue, partition_key, at) VALUES (?, ?, ?)", queue, key, now)
+}
+
+/** More than a start adds, so that few are left, however many came at once before. */
+const forgotten = 10
+
+/** Those up to a time, of any key, one of which may never come again. */
+export const forget = (database: Database, queue: string, until: number): void => {
+  database.run(
+    `DELETE FROM perdure_queue_start WHERE id IN
+       (SELECT id FROM perdure_queue_start WHERE queue = ? AND at <= ? ORDER BY at LIMIT ?)`,
+    queue,
+    until,
+    forgotten
+  )
 }
 
 /** How many more may start now. */

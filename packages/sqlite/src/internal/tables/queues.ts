@@ -62,6 +62,7 @@ CREATE TABLE perdure_queue_start (
 ) STRICT;
 CREATE INDEX perdure_queue_start_at ON perdure_queue_start (queue, partition_key, at);
 
+CREATE INDEX perdure_queue_start_old ON perdure_queue_start (queue, at);
 CREATE TABLE perdure_deduplication (
   queue            TEXT NOT NULL,
   deduplication_id TEXT NOT NULL,
