@@ -453,7 +453,7 @@ export type ResumeAnswer =
   | { readonly workflowId: string; readonly result: "resumed" }
   /** Running or waiting already, or ended in `SUCCESS` or `ERROR`: nothing to resume. */
   | { readonly workflowId: string; readonly result: "refused"; readonly status: WorkflowStatus }
-  /** Some of its rollbacks have run: its records no longer describe the world. */
+  /** It was cancelled, and some of its rollbacks have run: its records no longer describe the world. */
   | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
   /** Another workflow of its queue has its deduplication id now. */
   | {

@@ -2,8 +2,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, block, childOf, fail, record, rolledBack, start, suspend } from "../builders.ts"
-import { acknowledge, cancel, claimUntil, historyOf, isDue, join, lapse, loseOnce, recorded } from "../verbs.ts"
-import { startDone, startOwned, submit, sweep } from "../verbs.ts"
+import { acknowledge, cancel, claim as claimDue, claimUntil, historyOf, isDue, join, lapse } from "../verbs.ts"
+import { loseOnce, recorded, startDone, startOwned, submit, sweep } from "../verbs.ts"
 
 export const resuming: Suite = (claim) => {
   claim(
@@ -123,7 +123,38 @@ export const resuming: Suite = (claim) => {
       })
   )
 
-  claim("one of whose rollbacks has run is never resumed", ({ store }) =>
+  claim(
+    "one that had failed and was rolling back goes on with that when it is resumed: blocked, or a dead letter",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        const rollingBack = [record(0, { rollback: true }), record(1, { kind: "rollback" })]
+        yield* startOwned(store, "blocked", "i")
+        yield* recorded(store, advance("blocked", 1, { records: rollingBack, end: block }))
+        yield* startOwned(store, "dead", "i", { maxRecoveryAttempts: 0 })
+        yield* recorded(store, advance("dead", 1, { records: rollingBack }))
+        yield* lapse(store)
+        assert.deepStrictEqual((yield* sweep(store)).deadLettered, ["dead"])
+        const ids = ["blocked", "dead"]
+        assert.deepStrictEqual(
+          yield* store.resume(ids),
+          ids.map((workflowId) => ({ workflowId, result: "resumed" as const }))
+        )
+        yield* join(store, "j")
+        const { claimed } = yield* claimDue(store, "j")
+        assert.sameDeepMembers(
+          claimed.map(({ row, records }) => [row.workflowId, row.status, row.phase, records]),
+          ids.map((id) => [id, "PENDING", "run", rollingBack])
+        )
+        yield* cancel(store, ids)
+        assert.deepStrictEqual(
+          yield* store.resume(ids),
+          ids.map((workflowId) => ({ workflowId, result: "compensated" as const, status: "CANCELLED" as const }))
+        )
+      })
+  )
+
+  claim("a cancelled one of whose rollbacks has run is never resumed", ({ store }) =>
     Effect.gen(function*() {
       yield* join(store, "i")
       for (const [id, end] of [["going", null], ["ended", rolledBack]] as const) {

@@ -34,7 +34,10 @@ export const resumeOne = (database: Database, workflowId: string, now: number): 
   const { deadline_at, status } = row
   if (owner?.rest === "block") return unblock(database, owner, now)
   if (status !== "CANCELLED" && status !== "DEAD_LETTER") return { workflowId, result: "refused", status }
-  if (Step.isRolledBack(database, workflowId)) return { workflowId, result: "compensated", status }
+  // A dead letter that was rolling back had failed: its body fails again, and the other rollbacks run.
+  if (status === "CANCELLED" && Step.isRolledBack(database, workflowId)) {
+    return { workflowId, result: "compensated", status }
+  }
   // Somebody is at its rollbacks, or was when it lost its lease: one may have run that nobody has recorded.
   if (owner?.undoing === 1) return { workflowId, result: "refused", status }
   Delay.promote(database, now)

@@ -4,8 +4,9 @@ import { createFunction, readCommitted } from "./function.ts"
 /**
  * Makes cancelled (uncompensated), dead-lettered and blocked workflows due again, under a raised epoch.
  *
- * Invariant: a workflow with a record of a rollback, or that somebody has claimed for its rollbacks, is never run again,
- * for its records may no longer describe the world. One that is blocked among its rollbacks goes on with them.
+ * Invariant: a cancelled workflow with a record of a rollback, or that somebody has claimed for its rollbacks, is never run
+ * again, for its records may no longer describe the world. One that is blocked among its rollbacks goes on with them; so
+ * does, by its body, one that had failed and was rolling back when it was blocked or given up.
  *
  * One that was enqueued waits in its queue again, under its deduplication id. One that was debounced has none: others are
  * debounced under it.
@@ -64,8 +65,9 @@ BEGIN${readCommitted}
       RETURN QUERY SELECT v_id, 'refused', v_status, NULL::text;
       CONTINUE;
     END IF;
-    PERFORM 1 FROM ${s}.step t WHERE t.workflow_id = v_id AND t.kind = 'rollback';
-    IF FOUND THEN
+    IF v_status = 'CANCELLED' AND EXISTS (
+      SELECT FROM ${s}.step t WHERE t.workflow_id = v_id AND t.kind = 'rollback' OFFSET 0
+    ) THEN
       RETURN QUERY SELECT v_id, 'compensated', v_status, NULL::text;
       CONTINUE;
     END IF;
