@@ -2,7 +2,18 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, block, childOf, fail, record, rolledBack, start, suspend } from "../builders.ts"
-import { acknowledge, cancel, claim as claimDue, claimUntil, historyOf, isDue, join, lapse } from "../verbs.ts"
+import { limits, queued } from "../queues.ts"
+import {
+  acknowledge,
+  cancel,
+  claim as claimDue,
+  claimIds,
+  claimUntil,
+  historyOf,
+  isDue,
+  join,
+  lapse
+} from "../verbs.ts"
 import { loseOnce, recorded, startDone, startOwned, submit, sweep } from "../verbs.ts"
 
 export const resuming: Suite = (claim) => {
@@ -183,6 +194,23 @@ export const resuming: Suite = (claim) => {
       assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])
       const again = yield* claimUntil(store, "i", "w")
       assert.deepStrictEqual([again.row.status, again.row.phase], ["CANCELLED", "compensate"])
+    }))
+
+  claim("one whose queue is gone is due like one that never had any", ({ store }) =>
+    Effect.gen(function*() {
+      yield* join(store, "i")
+      yield* store.registerQueue("q", limits())
+      yield* submit(store, queued("w", { deduplicationId: "d" }))
+      yield* cancel(store, ["w"])
+      assert.strictEqual(yield* store.deleteQueue("q"), "deleted")
+      assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])
+      assert.strictEqual((yield* store.get("w"))!.status, "PENDING")
+      assert.isTrue(yield* isDue(store, "w"))
+      assert.deepStrictEqual(yield* claimIds(store, "i", { queues: ["another"] }), ["w"])
+      // nor does it hold its deduplication id
+      yield* store.registerQueue("q", limits())
+      assert.deepStrictEqual(yield* submit(store, queued("v", { deduplicationId: "d" })), { _tag: "Started" })
+      assert.deepStrictEqual(yield* claimIds(store, "i"), ["v"])
     }))
 
   claim(

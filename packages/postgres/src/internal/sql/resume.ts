@@ -9,7 +9,7 @@ import { createFunction, readCommitted } from "./function.ts"
  * does, by its body, one that had failed and was rolling back when it was blocked or given up.
  *
  * One that was enqueued waits in its queue again, under its deduplication id. One that was debounced has none: others are
- * debounced under it.
+ * debounced under it. One whose queue is gone is due like one that never had any.
  *
  * Locks, waiting, workflow after workflow by id: the ownership row, if any, then the workflow row, and only then looks (last the
  * key of its deduplication id):
@@ -43,10 +43,13 @@ BEGIN${readCommitted}
     v_locked := FOUND;
     PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = v_id FOR NO KEY UPDATE;
     v_now := ${s}.now_ms();
-    SELECT w.status, o.workflow_id IS NOT NULL, o.blocked, o.phase, o.undoing, w.deadline_at, coalesce(w.queue, ''),
-      CASE WHEN NOT w.debounced THEN w.deduplication_id END
+    SELECT w.status, o.workflow_id IS NOT NULL, o.blocked, o.phase, o.undoing, w.deadline_at, coalesce(q.name, ''),
+      CASE WHEN q.name IS NOT NULL AND NOT w.debounced THEN w.deduplication_id END
     INTO v_status, v_owned, v_blocked, v_phase, v_undoing, v_deadline, v_queue, v_deduplication
-    FROM ${s}.workflow w LEFT JOIN ${s}.ownership o ON o.workflow_id = w.workflow_id WHERE w.workflow_id = v_id;
+    FROM ${s}.workflow w
+    LEFT JOIN ${s}.ownership o ON o.workflow_id = w.workflow_id
+    LEFT JOIN ${s}.queue q ON q.name = w.queue
+    WHERE w.workflow_id = v_id;
     IF NOT FOUND THEN
       RETURN QUERY SELECT v_id, 'unknown', NULL::text, NULL::text;
       CONTINUE;
