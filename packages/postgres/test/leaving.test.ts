@@ -26,3 +26,16 @@ it.live("is taken for gone soon, however long its lease was", () =>
     yield* store.adjustClock(11_000)
     assert.strictEqual((yield* store.sweep(100)).released, 1)
   }))
+
+it.live("gives back all that it has, however much that is", () =>
+  Effect.gen(function*() {
+    const { schema, sql, store } = yield* open(freshSchema())
+    yield* join(store, "i")
+    yield* startOwned(store, "w", "i")
+    yield* sql.unsafe(
+      `INSERT INTO ${schema}.ownership (workflow_id, name, version, epoch, phase, executor)
+       SELECT 'w' || n, 'Order', '1', 1, 'run', 'i' FROM generate_series(1, 26000) n`
+    )
+    yield* store.leave("i")
+    assert.lengthOf(yield* store.owned("i"), 0)
+  }))

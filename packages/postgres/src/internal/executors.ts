@@ -6,7 +6,7 @@ import { executorsStatement, serveStatement } from "./sql/executors.ts"
 import { latestVersion, registerVersion } from "./sql/versions.ts"
 
 const leaveBatch = 500
-/** How often a departing executor comes back for rows that somebody held: then recovery finds them. */
+/** How often a departing executor comes back in vain for rows that somebody held: then recovery finds them. */
 const leaveRounds = 50
 
 /**
@@ -150,14 +150,16 @@ export const make = (database: Database, pulse: Database) => {
   const leave = (incarnation: string): Effect.Effect<void, StoreError> =>
     Effect.gen(function*() {
       yield* database.query(farewellStatement(s), [incarnation])
-      for (let round = 0; round < leaveRounds; round++) {
+      for (let vain = 0; vain < leaveRounds;) {
         const rows = yield* database.query(
           `SELECT released_, left_ FROM ${s}.release_1($1::text, $2::integer)`,
           [incarnation, leaveBatch]
         )
         const [released, left] = rows[0]!
         if (left !== true) break
-        if (Number(released) === 0) yield* Effect.sleep(20)
+        if (Number(released) > 0) continue
+        vain++
+        yield* Effect.sleep(20)
       }
       yield* database.query(endStatement(s), [incarnation])
       told.delete(incarnation)
