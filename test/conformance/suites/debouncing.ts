@@ -42,6 +42,17 @@ export const debouncing: Suite = (claim) => {
       })
   )
 
+  claim("the limit of the first one counts, whatever limits others have", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store)
+      yield* enqueue(store, [debounced("a", "1", 20_000, 50_000)])
+      const { createdAt } = (yield* store.get("a"))!
+      assert.deepStrictEqual(yield* submit(store, debounced("b", "2", 40_000, 10)), moved("a"))
+      assert.isAtLeast((yield* store.get("a"))!.wakeAt!, createdAt + 40_000)
+      assert.deepStrictEqual(yield* submit(store, debounced("c", "3", 1_000_000, 9_000_000)), moved("a"))
+      assert.strictEqual((yield* store.get("a"))!.wakeAt, createdAt + 50_000)
+    }))
+
   claim("a shorter delay moves it nearer", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store)

@@ -16,8 +16,8 @@ export interface Enqueued {
   readonly deduplicationId: string | null
   /**
    * A start that is `DELAYED` and waits for silence: another start of the same name with this deduplication id, while
-   * it is delayed, replaces its payload and moves it, at most to `limitMs` after its creation. Once it is no longer
-   * delayed its deduplication id is free. Needs `deduplicationId` and a delay.
+   * it is delayed, replaces its payload and moves it, at most to this `limitMs` after its creation; the limit of the other
+   * one does not count. Once it is no longer delayed its deduplication id is free. Needs `deduplicationId` and a delay.
    */
   readonly debounce: Debounce | null
 }

@@ -9,7 +9,6 @@ export interface Holder {
   readonly name: string
   /** It is delayed and waits for silence, and this start is of its kind: it gets the payload and starts later. */
   readonly movable: boolean
-  readonly createdAt: number
   /** By this very start, sent before. */
   readonly moved: boolean
 }
@@ -17,23 +16,22 @@ export interface Holder {
 export const find = (
   database: Database,
   op: Start,
-  { debounce, deduplicationId, queue }: Enqueued,
-  now: number
+  { debounce, deduplicationId, queue }: Enqueued
 ): Holder | undefined => {
   const before = debounce === null ? undefined : movedBefore(database, op)
   if (before !== undefined) {
-    return { workflowId: before, name: op.name, movable: true, createdAt: now, moved: true }
+    return { workflowId: before, name: op.name, movable: true, moved: true }
   }
   if (deduplicationId === null) return undefined
   const workflowId = Item.holderOf(database, queue, deduplicationId)
   if (workflowId === undefined) return undefined
-  const row = database.get<{ name: string; created_at: number; debounced: 0 | 1; state: string | null }>(
-    `SELECT w.name, w.created_at, w.debounced, i.state
+  const row = database.get<{ name: string; debounced: 0 | 1; state: string | null }>(
+    `SELECT w.name, w.debounced, i.state
      FROM perdure_workflow w LEFT JOIN perdure_queue_item i USING (workflow_id) WHERE w.workflow_id = ?`,
     workflowId
   )!
   const movable = debounce !== null && row.debounced === 1 && row.state === "delayed" && row.name === op.name
-  return { workflowId, name: row.name, movable, createdAt: row.created_at, moved: false }
+  return { workflowId, name: row.name, movable, moved: false }
 }
 
 /** Into which workflow this very start went. Remembered for an hour, for an answer that was lost. */
@@ -45,17 +43,16 @@ export const movedBefore = (database: Database, op: Start): string | undefined =
 export const answer = (
   database: Database,
   op: Start,
-  { debounce }: Enqueued,
   holder: Holder,
   now: number
 ): StartAnswer => {
   const { workflowId } = holder
-  if (!holder.movable || debounce === null) return { _tag: "Duplicate", workflowId, name: holder.name }
-  if (!holder.moved) move(database, op, holder, debounce.limitMs, now)
+  if (!holder.movable) return { _tag: "Duplicate", workflowId, name: holder.name }
+  if (!holder.moved) move(database, op, workflowId, now)
   return { _tag: "Debounced", workflowId }
 }
 
-const move = (database: Database, op: Start, { createdAt, workflowId }: Holder, limitMs: number, now: number): void => {
+const move = (database: Database, op: Start, workflowId: string, now: number): void => {
   database.run(
     "UPDATE perdure_workflow SET payload = ?, codec = ? WHERE workflow_id = ?",
     op.payload,
@@ -63,8 +60,8 @@ const move = (database: Database, op: Start, { createdAt, workflowId }: Holder, 
     workflowId
   )
   database.run(
-    "UPDATE perdure_queue_item SET due_at = ? WHERE workflow_id = ?",
-    Math.min(now + (op.delayMs ?? 0), createdAt + limitMs),
+    "UPDATE perdure_queue_item SET due_at = min(?, debounce_limit) WHERE workflow_id = ?",
+    now + (op.delayMs ?? 0),
     workflowId
   )
   database.run(
@@ -80,11 +77,10 @@ export const refusal = (
   database: Database,
   op: Start,
   enqueued: Enqueued,
-  index: number,
-  now: number
+  index: number
 ): HeldChild | undefined => {
   if (enqueued.deduplicationId === null) return undefined
-  const holder = find(database, op, enqueued, now)
+  const holder = find(database, op, enqueued)
   const expected = enqueued.debounce?.expected ?? null
   if (holder === undefined) {
     return expected === null

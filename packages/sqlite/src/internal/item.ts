@@ -40,6 +40,8 @@ export const insert = (
     /** As it was given, whether it counts now or not. */
     readonly partitionKey: string | null
     readonly dueAt: number | null
+    /** So long after now it may be moved while it is delayed; null: it is not debounced. */
+    readonly limitMs: number | null
   },
   now: number
 ): void => {
@@ -47,8 +49,8 @@ export const insert = (
   const key = Queue.keyIn(limits, item.partitionKey)
   database.run(
     `INSERT INTO perdure_queue_item (seq, workflow_id, queue, name, version, state, priority, rank, partition_key,
-       enqueued_at, due_at)
-     VALUES (${nextSeq}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       enqueued_at, due_at, debounce_limit)
+     VALUES (${nextSeq}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     item.workflowId,
     item.queue,
     item.name,
@@ -58,7 +60,8 @@ export const insert = (
     Queue.rank(limits, item.priority, now),
     key,
     now,
-    item.dueAt
+    item.dueAt,
+    item.limitMs === null ? null : now + item.limitMs
   )
   Partition.look(database, item.queue, key, now)
 }

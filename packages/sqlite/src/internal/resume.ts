@@ -56,7 +56,8 @@ export const resumeOne = (database: Database, workflowId: string, now: number): 
   } else {
     Mailbox.rest(database, workflowId, null, null)
     if (id !== null) Item.hold(database, queue, id, workflowId)
-    Item.insert(database, { ...row, workflowId, queue, partitionKey: row.partition_key, dueAt: null }, now)
+    const partitionKey = row.partition_key
+    Item.insert(database, { ...row, workflowId, queue, partitionKey, dueAt: null, limitMs: null }, now)
   }
   if (deadline_at !== null && deadline_at > now) Deadline.insert(database, workflowId, deadline_at)
   return { workflowId, result: "resumed" }

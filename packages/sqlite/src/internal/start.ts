@@ -22,8 +22,8 @@ export const startOne = (database: Database, op: Start, now: number): Started =>
     Delay.promote(database, now)
     const { queue } = op.queue
     if (Queue.find(database, queue) === undefined) return { _tag: "NoQueue", queue }
-    const duplicate = Duplicate.find(database, op, op.queue, now)
-    if (duplicate !== undefined) return Duplicate.answer(database, op, op.queue, duplicate, now)
+    const duplicate = Duplicate.find(database, op, op.queue)
+    if (duplicate !== undefined) return Duplicate.answer(database, op, duplicate, now)
   }
   insert(database, op, now)
   return { _tag: "Started" }
@@ -69,7 +69,7 @@ export const startChildren = (database: Database, parent: Advance, now: number):
 const heldOf = (database: Database, child: Start, index: number, now: number): HeldChild | undefined => {
   if (child.queue === null || exists(database, child.workflowId)) return undefined
   Delay.promote(database, now)
-  return Duplicate.refusal(database, child, child.queue, index, now)
+  return Duplicate.refusal(database, child, child.queue, index)
 }
 
 const insert = (database: Database, op: Start, now: number): void => {
@@ -124,7 +124,8 @@ const insert = (database: Database, op: Start, now: number): void => {
     queue: queue?.queue ?? "",
     priority: queue?.priority ?? 0,
     partitionKey: queue?.partitionKey ?? null,
-    dueAt: delayMs === null ? null : now + delayMs
+    dueAt: delayMs === null ? null : now + delayMs,
+    limitMs: queue?.debounce?.limitMs ?? null
   }, now)
 }
 

@@ -24,6 +24,7 @@ CREATE TABLE perdure_queue_item (
   enqueued_at   INTEGER NOT NULL,
   due_at        INTEGER CHECK ((due_at IS NOT NULL) = (state = 'delayed')),
   executor      TEXT    CHECK (executor IS NULL OR state = 'running'), -- in whose memory it is
+  debounce_limit INTEGER, -- it may be moved up to here while it is delayed
   CHECK (queue <> '' OR state = 'delayed')
 ) STRICT;
 CREATE INDEX perdure_queue_item_delayed ON perdure_queue_item (due_at) WHERE state = 'delayed';
@@ -61,8 +62,8 @@ CREATE TABLE perdure_queue_start (
   at            INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX perdure_queue_start_at ON perdure_queue_start (queue, partition_key, at);
-
 CREATE INDEX perdure_queue_start_old ON perdure_queue_start (queue, at);
+
 CREATE TABLE perdure_deduplication (
   queue            TEXT NOT NULL,
   deduplication_id TEXT NOT NULL,
