@@ -8,7 +8,17 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { StoreService } from "perdure/Store"
-import { advance, block, cancelled, deliver, send, succeed, suspend } from "../../../test/conformance/builders.ts"
+import {
+  advance,
+  block,
+  cancelled,
+  childOf,
+  deliver,
+  record,
+  send,
+  succeed,
+  suspend
+} from "../../../test/conformance/builders.ts"
 import { enqueue, finish, limits, perKey, queued, takeIds, withQueue } from "../../../test/conformance/queues.ts"
 import {
   cancel,
@@ -153,6 +163,48 @@ describe("cancelling", () => {
         const row = (yield* store.get(id))!
         assert.deepStrictEqual([row.status, row.phase], ["CANCELLED", "done"])
       }
+    }))
+})
+
+describe("mailboxes", () => {
+  it.live("are free while a cancel waits for one of the children", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* join(store, "i")
+      yield* startOwned(store, "p", "i")
+      yield* recorded(
+        store,
+        advance("p", 1, { records: [record(0)], children: [childOf("p", 0)], end: suspend({ awaiting: ["p-0"] }) })
+      )
+      const holding = yield* session
+      yield* holding.query("BEGIN")
+      yield* holding.query(`SELECT 1 FROM ${schema}.ownership WHERE workflow_id = 'p-0' FOR NO KEY UPDATE`)
+      const cancelling = yield* Effect.forkChild(cancel(store, ["p"]))
+      yield* untilHeld(holding, cancelling)
+      yield* holding.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = 'p' FOR NO KEY UPDATE NOWAIT`)
+      yield* holding.query("COMMIT")
+      assert.deepStrictEqual(yield* Fiber.join(cancelling), [
+        { workflowId: "p", result: "cancelled", phase: "done" },
+        { workflowId: "p-0", result: "cancelled", phase: "done" }
+      ])
+    }))
+
+  it.live("are free while a resume waits for another one of those that it was asked for", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      yield* join(store, "i")
+      for (const id of ["a", "b"]) {
+        yield* startOwned(store, id, "i")
+        yield* recorded(store, advance(id, 1, { end: block }))
+      }
+      const holding = yield* session
+      yield* holding.query("BEGIN")
+      yield* holding.query(`SELECT 1 FROM ${schema}.ownership WHERE workflow_id = 'b' FOR KEY SHARE`)
+      const resuming = yield* Effect.forkChild(store.resume(["a", "b"]))
+      yield* untilHeld(holding, resuming)
+      yield* holding.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = 'a' FOR NO KEY UPDATE NOWAIT`)
+      yield* holding.query("COMMIT")
+      assert.deepStrictEqual((yield* Fiber.join(resuming)).map(({ result }) => result), ["resumed", "resumed"])
     }))
 })
 

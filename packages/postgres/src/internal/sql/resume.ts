@@ -11,9 +11,9 @@ import { createFunction, readCommitted } from "./function.ts"
  * One that was enqueued waits in its queue again, under its deduplication id. One that was debounced has none: others are
  * debounced under it. One whose queue is gone is due like one that never had any.
  *
- * Locks, waiting, workflow after workflow by id: the ownership row, if any, then the workflow row, and only then looks (last the
- * key of its deduplication id):
- * of two resumes the second finds the first's work.
+ * Locks, waiting: the ownership rows that there are, by id, so that none is waited for while a mailbox is held; then workflow
+ * after workflow by id the workflow row, and only then looks (last the key of its deduplication id): of two resumes the second
+ * finds the first's work.
  */
 export const resume = (s: string): string =>
   createFunction({
@@ -38,6 +38,7 @@ DECLARE
   v_holder text;
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
+  PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = ANY (p_ids) ORDER BY o.workflow_id FOR UPDATE;
   FOR v_id IN SELECT DISTINCT k.id COLLATE "C" FROM unnest(p_ids) k(id) ORDER BY 1 LOOP
     PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = v_id FOR UPDATE;
     v_locked := FOUND;
