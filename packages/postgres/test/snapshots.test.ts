@@ -189,6 +189,24 @@ describe("mailboxes", () => {
       ])
     }))
 
+  it.live("are free while a sweep waits for that of one who waits for a dead letter", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      for (const id of ["a", "z"]) yield* startOwned(store, id, "vanished")
+      yield* startOwned(store, "dead", "vanished", { maxRecoveryAttempts: 0 })
+      yield* recorded(store, advance("a", 1, { end: suspend({ awaiting: ["dead"] }) }))
+      yield* submit(store, deliver(send("z", "m")))
+      const holding = yield* session
+      yield* holding.query("BEGIN")
+      yield* holding.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = 'a' FOR NO KEY UPDATE`)
+      const sweeping = yield* Effect.forkChild(sweep(store))
+      yield* untilHeld(holding, sweeping)
+      yield* holding.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = 'z' FOR NO KEY UPDATE NOWAIT`)
+      yield* holding.query("COMMIT")
+      assert.deepStrictEqual((yield* Fiber.join(sweeping)).deadLettered, ["dead"])
+      assert.isNotNull((yield* store.get("a"))!.wakeAt)
+    }))
+
   it.live("are free while a resume waits for another one of those that it was asked for", () =>
     Effect.gen(function*() {
       const { schema, store } = yield* given

@@ -1,5 +1,6 @@
 import { finish } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
+import { lockMailboxesOf } from "./mailboxes.ts"
 
 /** A descendant that was asked for, too, has the reason of those that were. */
 const reasonOf = (id: string): string => `CASE WHEN ${id} = ANY (p_ids) THEN p_reason ELSE p_child_reason END`
@@ -98,13 +99,7 @@ BEGIN${readCommitted}
     IF v_queued IS NOT NULL THEN
       PERFORM ${s}.leave_queue_1(v_queued);
     END IF;
-    -- waiters are complete: a suspension holds its target's ownership row
-    PERFORM 1 FROM ${s}.mailbox m
-    WHERE m.workflow_id = ANY (v_both || ARRAY(
-      SELECT x.waiter_id FROM unnest(v_done) k(id) CROSS JOIN LATERAL (
-        SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = k.id OFFSET 0
-      ) x
-    )) ORDER BY m.workflow_id FOR NO KEY UPDATE;
+${lockMailboxesOf(s, "v_both", "v_done")}
   END IF;
 
   IF v_going IS NOT NULL THEN

@@ -90,3 +90,15 @@ export const lockMailboxes = (s: string): string => `
     ) l;
     PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   END IF;`
+
+/**
+ * The same for who ends workflows or gives them back from outside: the mailboxes of `ids`, and of all who wait for the end of
+ * `ended`. Waiters are complete, since the ownership rows of these are locked FOR UPDATE.
+ */
+export const lockMailboxesOf = (s: string, ids: string, ended: string): string => `
+    PERFORM 1 FROM ${s}.mailbox m
+    WHERE m.workflow_id = ANY (${ids} || ARRAY(
+      SELECT x.waiter_id FROM unnest(${ended}) k(id) CROSS JOIN LATERAL (
+        SELECT x.waiter_id FROM ${s}.waiter x WHERE x.target_id = k.id OFFSET 0
+      ) x
+    )) ORDER BY m.workflow_id FOR NO KEY UPDATE;`

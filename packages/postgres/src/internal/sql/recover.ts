@@ -1,5 +1,6 @@
 import { finish } from "./finish.ts"
 import { createFunction, readCommitted } from "./function.ts"
+import { lockMailboxesOf } from "./mailboxes.ts"
 
 /** The reason of a dead letter, from `ownership o` and `workflow p`. */
 const deadLettered = `json_build_object('_tag', 'DeadLettered', 'attempts', o.attempts, 'detail',
@@ -16,7 +17,8 @@ const deadLettered = `json_build_object('_tag', 'DeadLettered', 'attempts', o.at
  *
  * An attempt counts from the last new record: progress starts the count again.
  *
- * Locks: ownership rows of gone executors, skipping locked ones; then what belongs to them. A zombie that writes without
+ * Locks: ownership rows of gone executors, skipping locked ones; then what belongs to them; then their mailboxes and those
+ * of waiters, in one pass by id. A zombie that writes without
  * pause would be skipped for ever, so what was skipped (`held_`) is locked by a second call that waits, by id.
  */
 export const recover = (s: string): string =>
@@ -108,7 +110,7 @@ BEGIN${readCommitted}
   END IF;
   IF v_leaving IS NOT NULL THEN
     PERFORM ${s}.leave_queue_1(v_leaving);
-  END IF;
+  END IF;${lockMailboxesOf(s, "v_ids", "v_lost")}
   INSERT INTO ${s}.mailbox (workflow_id, name, version, wake_at)
   SELECT o.workflow_id, o.name, o.version, v_now
   FROM ${s}.ownership o
