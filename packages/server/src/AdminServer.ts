@@ -7,8 +7,9 @@
  * )
  * ```
  *
- * Nothing is answered but `/health`, and the dashboard's files, to whoever `AdminAccess` does not know. See `AdminHttpServer`
- * for a server that does nothing else.
+ * To whoever `AdminAccess` does not know nothing is answered but `/health`, the contract (`/openapi.json`), the sign-in
+ * (`/api/session` and below) and the dashboard's files: none holds data. See `AdminHttpServer` for a server that does nothing
+ * else.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

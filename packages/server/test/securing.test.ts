@@ -51,7 +51,10 @@ onBothStores("an admin server refuses", (claim) => {
       ]
       for (const answer of answers) isProblem(answer, 401, "Unauthenticated")
       assert.strictEqual((yield* get("/api/workflows")).status, 200)
-      assert.strictEqual((yield* plain("/health")).status, 200)
+      // What holds no data: the health, the contract, and what a browser asks before it has a session.
+      assert.deepStrictEqual((yield* plain("/health")).body, { status: "ok" })
+      assert.strictEqual((yield* plain("/openapi.json")).body.info.title, "Perdure admin API")
+      assert.deepStrictEqual((yield* plain("/api/session/known")).body, { known: false })
       const short = AdminAccess.layerToken({ token: Redacted.make("short") })
       assert.include(String(yield* Effect.flip(serve(engine, {}, short))), "Invalid token")
     }))

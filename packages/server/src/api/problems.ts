@@ -61,14 +61,14 @@ export class Conflict extends Schema.TaggedError<Conflict>()("Conflict", fields,
   }
 }
 
-/** Status 413: the body, or the answer, is over the limit. Nothing was done. */
+/** Status 413: the body, or a value in it, is over a limit. Nothing was done. */
 export class TooLarge extends Schema.TaggedError<TooLarge>()("TooLarge", fields, { httpApiStatus: 413 }) {
   override get message(): string {
     return text(this)
   }
 }
 
-/** Status 429: as many streams are open, or logins have failed, as this server allows. Try again later. */
+/** Status 429: as many requests are being answered, or streams are open, as this server allows. Try again later. */
 export class TooMany extends Schema.TaggedError<TooMany>()("TooMany", fields, { httpApiStatus: 429 }) {
   override get message(): string {
     return text(this)

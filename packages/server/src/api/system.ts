@@ -150,7 +150,7 @@ export class System extends HttpApiGroup.make("system")
   .middleware(Access)
 {}
 
-/** What needs no token. */
+/** What needs no token; nor does the OpenAPI document. */
 export class Open extends HttpApiGroup.make("open")
   .add(
     get("health", "/health", { success: Health, error: problems }),
