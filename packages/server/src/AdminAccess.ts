@@ -60,8 +60,8 @@ export const generateToken: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
  * lasts `sessionMs` milliseconds (default: 12 hours) and ends with this process. It never comes in a URL, where logs would
  * keep it, and is compared in constant time. Fails with `InvalidArgument` for a token of fewer than 24 characters.
  *
- * `secureCookie`: the cookie is sent over TLS only. Default: true where the request says that it came over TLS
- * (`x-forwarded-proto` of a proxy, or a URL that does).
+ * `secureCookie`: the cookie is sent over TLS only. Default: true where the login came over TLS, to this server or, as the
+ * first of `x-forwarded-proto` says, to a proxy before it.
  */
 export const layerToken = (options: {
   readonly token: Redacted.Redacted

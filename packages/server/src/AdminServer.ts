@@ -114,7 +114,7 @@ export const layer = (
     )
     const handler = guarded(
       yield* handlerOf(routes, services),
-      { hosts: options.hosts ?? loopback },
+      { hosts: namesOf(options.hosts ?? loopback) },
       settings.limits
     )
     const mounted = path === "" ? router : router.prefixed(path)
@@ -127,6 +127,10 @@ export const layer = (
 
 const invalid = (argument: string, detail: string, remedy: string) =>
   Effect.fail(new WorkflowError({ reason: new InvalidArgument({ argument, detail, remedy }) }))
+
+/** As requests are compared with: names of hosts have no case. */
+const namesOf = (hosts: ReadonlyArray<string> | "any"): ReadonlyArray<string> | "any" =>
+  hosts === "any" ? hosts : hosts.map((host) => host.toLowerCase())
 
 /** Without a slash at the end. */
 const pathOf = (path: string): Effect.Effect<"" | `/${string}`, WorkflowError> => {

@@ -38,7 +38,7 @@ onBothStores("an admin server refuses", (claim) => {
   claim("whoever has no token, a wrong one, or one in the URL", (given) =>
     Effect.gen(function*() {
       const engine = yield* given.engine(live)
-      const { get, plain } = yield* serve(engine)
+      const { get, plain, port } = yield* serve(engine)
       const answers = [
         yield* plain("/api/workflows"),
         yield* plain("/metrics"),
@@ -47,7 +47,7 @@ onBothStores("an admin server refuses", (claim) => {
         yield* plain("/api/workflows", { headers: { authorization: "Bearer " } }),
         yield* plain("/api/workflows", { headers: { authorization: `Basic ${btoa(`x:${token}`)}` } }),
         yield* plain(`/api/workflows?token=${encodeURIComponent(token)}&access_token=${encodeURIComponent(token)}`),
-        yield* plain("/api/workflows", { headers: { cookie: `perdure_session=${encodeURIComponent(token)}` } })
+        yield* plain("/api/workflows", { headers: { cookie: `perdure_session_${port}=${encodeURIComponent(token)}` } })
       ]
       for (const answer of answers) isProblem(answer, 401, "Unauthenticated")
       assert.strictEqual((yield* get("/api/workflows")).status, 200)
@@ -63,7 +63,7 @@ onBothStores("an admin server refuses", (claim) => {
     "a session that has ended; one begins by posting the token, and its cookie is for this server's pages only",
     (given) =>
       Effect.gen(function*() {
-        const { plain, url } = yield* serve(yield* given.engine(live), { path: "/admin" })
+        const { plain, port, url } = yield* serve(yield* given.engine(live), { path: "/admin" })
         const login = (token: string, headers: Record<string, string> = {}) =>
           plain("/api/session", {
             method: "POST",
@@ -74,7 +74,8 @@ onBothStores("an admin server refuses", (claim) => {
         const begun = yield* login(token)
         assert.strictEqual(begun.status, 204)
         const setCookie = begun.headers.get("set-cookie")!
-        assert.match(setCookie, /^perdure_session=[\w-]{43}; /)
+        // Of this port alone: browsers send a cookie to all ports of a host.
+        assert.match(setCookie, new RegExp(`^perdure_session_${port}=[\\w-]{43}; `))
         for (const part of ["HttpOnly", "SameSite=Strict", "Path=/admin", "Max-Age=43200"]) {
           assert.include(setCookie, part)
         }
@@ -96,7 +97,7 @@ onBothStores("an admin server refuses", (claim) => {
       Effect.gen(function*() {
         const engine = yield* given.engine(live)
         yield* engine.use(Long.start(undefined, { workflowId: "w" }))
-        const { port } = yield* serve(engine, { hosts: ["localhost", "127.0.0.1", "admin.example.org:8443"] })
+        const { port } = yield* serve(engine, { hosts: ["LocalHost", "127.0.0.1", "Admin.Example.org:8443"] })
         const own = `127.0.0.1:${port}`
         for (
           const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "admin.example.org"]

@@ -18,7 +18,7 @@ import type { Limits } from "./settings.ts"
 // where a request comes from
 // -----------------------------------------------------------------------------
 
-/** `hosts`: names that this server is reached by, with a port where only that one counts; "any". */
+/** `hosts`: names that this server is reached by, in lower case, with a port where only that one counts; "any". */
 export interface Origins {
   readonly hosts: ReadonlyArray<string> | "any"
 }

@@ -8,7 +8,15 @@ const digest = (text: string): Buffer => createHash("sha256").update(text).diges
 /** In a time that depends on neither: hashes are compared, which are of one length. */
 export const same = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other))
 
-export const cookieName = "perdure_session"
+/** With the port: cookies ignore it, and servers on two ports of a host would end each other's sessions. */
+export const cookieName = ({ headers }: HttpServerRequest): string => {
+  const port = /:(\d+)$/.exec(headers["host"] ?? "")?.[1]
+  return port === undefined ? "perdure_session" : `perdure_session_${port}`
+}
+
+/** Whether the browser speaks TLS: with this server, or with the first of the proxies before it. */
+const overTls = ({ headers, originalUrl }: HttpServerRequest): boolean =>
+  originalUrl.startsWith("https:") || /^\s*https\s*(,|$)/i.test(headers["x-forwarded-proto"] ?? "")
 
 /** More than these are open only if somebody has the token and means harm. The oldest ends. */
 const maxSessions = 1000
@@ -27,7 +35,7 @@ export class Sessions {
   }
 
   has(request: HttpServerRequest): boolean {
-    const id = request.cookies[cookieName]
+    const id = request.cookies[cookieName(request)]
     const endsAt = id === undefined ? undefined : this.open.get(digest(id).toString("base64"))
     return endsAt !== undefined && endsAt > Date.now()
   }
@@ -42,18 +50,18 @@ export class Sessions {
   }
 
   end(request: HttpServerRequest, path: string): HttpServerResponse.HttpServerResponse {
-    const id = request.cookies[cookieName]
+    const id = request.cookies[cookieName(request)]
     if (id !== undefined) this.open.delete(digest(id).toString("base64"))
     return this.answer(request, "", path, 0)
   }
 
   private answer(request: HttpServerRequest, value: string, path: string, maxAge: number) {
-    return HttpServerResponse.setCookieUnsafe(HttpServerResponse.empty({ status: 204 }), cookieName, value, {
+    return HttpServerResponse.setCookieUnsafe(HttpServerResponse.empty({ status: 204 }), cookieName(request), value, {
       httpOnly: true,
       sameSite: "strict",
       path,
       maxAge,
-      secure: this.secure ?? request.headers["x-forwarded-proto"] === "https"
+      secure: this.secure ?? overTls(request)
     })
   }
 }
