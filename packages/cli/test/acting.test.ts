@@ -2,7 +2,7 @@
 import * as Client from "perdure/Client"
 import { expect, it } from "vitest"
 import { eventually, onBothStores } from "./given.ts"
-import { Flaky, live, Nap, Order } from "./shop.ts"
+import { Flaky, live, mails, Nap, Order } from "./shop.ts"
 
 onBothStores(live, (given) => {
   it("workflow start starts by name, with a payload, an id and attributes; the same again attaches", async () => {
@@ -80,6 +80,17 @@ onBothStores(live, (given) => {
     expect(await answer("workflow", "delete", "delete-1")).toMatchObject({ exitCode: 4, out: "" })
     expect(await cli("workflow", "delete", "delete-1", "--yes")).toBe("Deleted delete-1.\n")
     expect(await answer("workflow", "delete", "delete-2", "--yes")).toMatchObject({ exitCode: 4, out: "" })
+  })
+
+  it("acts on as many ids as are given, and shows each", async () => {
+    const { effect, json } = given()
+    const ids = Array.from({ length: 1_001 }, (_, n) => `many-${n}`)
+    const none = ids.map(() => undefined)
+    await effect(mails.enqueueMany(Nap, none, { each: (_, index) => ({ workflowId: ids[index] }) }))
+    const { workflows } = await json("workflow", "cancel", ...ids, "--yes")
+    expect(new Set(workflows.map(({ status, workflowId }: any) => `${workflowId} ${status}`))).toEqual(
+      new Set(ids.map((id) => `${id} CANCELLED`))
+    )
   })
 
   it("acts on all that fit a filter, after a count, and tells how many it was done to", async () => {

@@ -1,4 +1,5 @@
 /** `perdure workflow cancel`, `resume`, `delete`: what is done to workflows, by their ids or to all that fit. */
+import * as Arr from "effect/Array"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -43,6 +44,9 @@ interface Act {
   ) => Effect.Effect<Client.BulkResult, WorkflowError, Engine>
 }
 
+/** What a list takes at the most; an act takes any number. */
+const pageSize = 1000
+
 const workflows = (n: number): string => `${n.toLocaleString("en")} ${n === 1 ? "workflow" : "workflows"}`
 
 /** By ids, or by filters; never both, never neither. */
@@ -64,7 +68,8 @@ const byIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, dryRun: bo
   if (dryRun) return yield* usage("--dry-run counts what filters fit", "Leave it out, or give filters.")
   if (!act.harmless) yield* confirm(`${act.verb} ${ids.length > 3 ? workflows(ids.length) : ids.join(", ")}`)
   yield* act.one(ids)
-  const { workflows: after } = yield* Client.list({ ids, limit: 1000 })
+  const pages = yield* Effect.forEach(Arr.chunksOf(ids, pageSize), (ids) => Client.list({ ids, limit: pageSize }))
+  const after = pages.flatMap(({ workflows }) => workflows)
   yield* show(
     { ids, workflows: after },
     (reader) => after.length === 0 ? `${act.done} ${ids.map(line).join(", ")}.` : tableOf(after, reader)
