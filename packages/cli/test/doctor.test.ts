@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import * as Client from "perdure/Client"
 import { StoreFailed } from "perdure/WorkflowError"
 import { expect, it } from "vitest"
-import { findingsOf } from "../src/internal/findings.ts"
+import { findingsOf, mostRead } from "../src/internal/findings.ts"
 import { sentence } from "../src/internal/sentence.ts"
 import { eventually, onBothStores, untilServed } from "./given.ts"
 import { live, mails, Nap, Order } from "./shop.ts"
@@ -105,6 +105,14 @@ it("a clock that is off, a dead lease, strays, dead letters and damage are findi
     "4 workflows blocked: code and history disagree (\"a\", \"b\", \"c\", ...)",
     "1 dead letter: their executors died again and again (\"e\")"
   ])
+  // No more are read.
+  const many = Array.from({ length: mostRead }, (_, n) => `w${n}`)
+  expect(problems({ ...well, blocked: many, deadLettered: many })).toEqual([
+    "At least 100 workflows blocked: code and history disagree (\"w0\", \"w1\", \"w2\", ...)",
+    "At least 100 dead letters: their executors died again and again (\"w0\", \"w1\", \"w2\", ...)"
+  ])
+  const strays = many.map((workflowId) => ({ workflowId, status: "PENDING", why: "asleep" }) as const)
+  expect(problems({ ...well, strays }).at(-1)).toBe("There may be more than the 100 that are named")
   const paused = (waiting: number) => {
     const why = {
       _tag: "Queued",

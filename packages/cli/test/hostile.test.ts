@@ -2,20 +2,30 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { execFileSync } from "node:child_process"
 import { stripVTControlCharacters } from "node:util"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
+import { Store } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { describe, expect, it } from "vitest"
 import { json, line, lines, prettyJson } from "../src/internal/printable.ts"
+import { argument } from "../src/internal/shell.ts"
 import { render } from "../src/internal/table.ts"
-import { onBothStores } from "./given.ts"
+import { onBothStores, untilServed } from "./given.ts"
 import { hostile } from "./hostile.ts"
 
 /** What no terminal may be sent: controls but for line breaks, bidirectional and invisible marks, halves of pairs. */
 const harmful = /[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+
+/** What a database holds, and what a process can be given; and of that what is taken as a name. */
+const storable = hostile.filter((text) => text.isWellFormed() && !text.includes("\u0000"))
+const names = storable.filter((text) => !/\p{Cc}/u.test(text))
+
+/** What a shell makes of a script. */
+const shell = (script: string): string => execFileSync("sh", ["-c", script], { encoding: "utf8" })
 
 /** Some at a time: an open command has connections of its own. */
 const forEachOf = async <A>(items: ReadonlyArray<A>, act: (item: A, index: number) => Promise<void>): Promise<void> => {
@@ -27,6 +37,14 @@ const forEachOf = async <A>(items: ReadonlyArray<A>, act: (item: A, index: numbe
 }
 
 describe("texts", () => {
+  it("are one argument each of a shell, and none a flag", () => {
+    const texts = [...storable, "", "it's", "-f", "--all", "plain-name_1"]
+    const said = shell(texts.map((text) => `set -- ${argument(text)}; printf '%s\\0' "$#" "$@"\n`).join(""))
+    const shown = texts.flatMap((text) => text.startsWith("-") ? ["2", "--", text] : ["1", text])
+    expect(said.split("\0").slice(0, -1)).toEqual(shown)
+    expect(argument("plain-name_1")).toBe("plain-name_1")
+  })
+
   it("are forty, and harmless on a line, in a table and in JSON", () => {
     expect(new Set(hostile).size).toBe(40)
     for (const text of hostile) {
@@ -52,6 +70,14 @@ const live = Layer.mergeAll(Echo.toLayer(Effect.fnUntraced(function*({ text }) {
   yield* WorkflowStream.make("said", { value: Schema.String }).write(text)
   yield* Effect.die(new Error(text))
 })))
+
+const unlimited = {
+  concurrency: null,
+  executorConcurrency: null,
+  rateLimit: null,
+  partitioned: null,
+  ageingMs: null
+}
 
 onBothStores(live, (given) => {
   it("in payloads, results, failures, events, streams, attributes and messages are shown as text", async () => {
@@ -105,4 +131,35 @@ onBothStores(live, (given) => {
     })
     expect(await effect(Client.count())).toBe(before)
   })
+
+  it(
+    "as names of queues, schedules, executors and versions are listed, and named in remedies that a shell may run",
+    async () => {
+      const { answer, cli, effect, json } = given()
+      await untilServed(given())
+      await effect(Effect.flatMap(Store, (store) =>
+        Effect.forEach(storable, (text, n) =>
+          Effect.gen(function*() {
+            yield* store.registerQueue(text, unlimited)
+            yield* store.setQueue(text, { paused: true })
+            const rule = JSON.stringify({ cron: text, timeZone: text })
+            yield* store.writeSchedule("create", { name: text, workflowName: text, rule, start: "{}" }, null)
+            yield* store.join({ incarnation: `hostile-${n}`, executorId: text, version: text }, 600_000)
+          }))))
+      for (const text of names) {
+        await effect(Client.start("Echo", { payload: { text }, queue: text, version: "v1" }))
+      }
+      for (const list of [["queue", "list"], ["schedule", "list"], ["executor", "list"], ["version", "list"]]) {
+        expect(await cli(...list), list.join(" ")).not.toMatch(harmful)
+      }
+      expect((await answer("doctor")).out).not.toMatch(harmful)
+      const { queues } = await json("queue", "list")
+      expect(queues.map(({ name }: any) => name)).toEqual(expect.arrayContaining([...storable]))
+      const { findings } = JSON.parse((await answer("doctor", "--json")).out)
+      const commands = findings.flatMap(({ remedy }: any) => /perdure queue resume .*$/s.exec(remedy) ?? [])
+      const resumed = shell(["perdure() { shift 2; printf '%s\\n' \"$@\"; }", ...commands].join("\n"))
+      expect(resumed.split("\n").slice(0, -1).toSorted()).toEqual(names.toSorted())
+    },
+    120_000
+  )
 })

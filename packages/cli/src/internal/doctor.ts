@@ -7,13 +7,10 @@ import * as ExitCode from "../ExitCode.ts"
 import { paint } from "./color.ts"
 import { onStore } from "./command.ts"
 import { Silent } from "./failing.ts"
-import { checks, type Facts, type Finding, findingsOf } from "./findings.ts"
+import { checks, type Facts, type Finding, findingsOf, mostRead } from "./findings.ts"
 import { progress, type Reader, show } from "./output.ts"
 import { line } from "./printable.ts"
 import { sentence } from "./sentence.ts"
-
-/** So many strays, and so many stopped workflows of a kind, are named. */
-const limit = 100
 
 const facts = Effect.gen(function*() {
   const store = yield* Store
@@ -22,7 +19,10 @@ const facts = Effect.gen(function*() {
   const now = yield* store.now
   const answeredAt = Date.now()
   const ids = (status: "BLOCKED" | "DEAD_LETTER") =>
-    Effect.map(Client.list({ status, limit }), ({ workflows }) => workflows.map(({ workflowId }) => workflowId))
+    Effect.map(
+      Client.list({ status, limit: mostRead }),
+      ({ workflows }) => workflows.map(({ workflowId }) => workflowId)
+    )
   yield* told("Reading the schema")
   const schema = yield* store.schemaProblems
   const unread: Array<string> = []
@@ -41,7 +41,7 @@ const facts = Effect.gen(function*() {
     now,
     executors: yield* reading("executors", store.executors),
     needs: yield* reading("what waits for code", store.needs),
-    strays: yield* reading("all workflows", store.strays(limit)),
+    strays: yield* reading("all workflows", store.strays(mostRead)),
     blocked: yield* reading("blocked workflows", ids("BLOCKED")),
     deadLettered: yield* reading("dead letters", ids("DEAD_LETTER")),
     heads: yield* reading("heads of queues", heads),

@@ -1,6 +1,7 @@
 /** What a check-up finds, from what was read: pure. Each finding says what is wrong and what to do. */
 import type { Explanation } from "perdure/Client"
 import type { ExecutorRow, NeedRow, QueueRow, SchemaProblem, Stray } from "perdure/Store"
+import { argument } from "./shell.ts"
 import { lengthOf } from "./times.ts"
 
 export interface Finding {
@@ -13,6 +14,9 @@ export type Check = (typeof checks)[number]
 
 /** In the order in which they are shown. */
 export const checks = ["schema", "clock", "executors", "workflows", "queues"] as const
+
+/** So many strays, and so many stopped workflows of a kind, are read: there may be more. */
+export const mostRead = 100
 
 /** What was read, at one time as nearly as can be. */
 export interface Facts {
@@ -35,6 +39,8 @@ export interface Facts {
 
 const quote = (text: string): string => JSON.stringify(text)
 const count = (n: number, one: string): string => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`
+/** Of what is read up to {@link mostRead}. */
+const counted = (n: number, one: string): string => n < mostRead ? count(n, one) : `At least ${count(n, one)}`
 const some = (ids: ReadonlyArray<string>): string =>
   `${ids.slice(0, 3).map(quote).join(", ")}${ids.length > 3 ? ", ..." : ""}`
 const versionOf = (version: string): string => version === "" ? "of no version" : `of version ${quote(version)}`
@@ -151,26 +157,34 @@ const strayWords: Record<Stray["why"], string> = {
   missed: "waits for a workflow that is done"
 }
 
-const strayFindings = ({ strays }: Facts): ReadonlyArray<Finding> =>
-  strays.map(({ status, why, workflowId }) => ({
+const strayFindings = ({ strays }: Facts): ReadonlyArray<Finding> => [
+  ...strays.map(({ status, why, workflowId }): Finding => ({
     check: "workflows",
     problem: `The workflow ${quote(workflowId)}${status === null ? "" : ` (${status})`} ${strayWords[why]}`,
     remedy: "Rows were changed by hand, or this is a mistake of Perdure's: export its history, and report it. " +
       (why === "asleep" || why === "missed" ? "Cancel and resume it, and it is due again." : "Restore its rows.")
-  }))
+  })),
+  ...strays.length < mostRead ? [] : [
+    {
+      check: "workflows",
+      problem: `There may be more than the ${mostRead} that are named`,
+      remedy: "Mend these, and look again."
+    } as const
+  ]
+]
 
 const stoppedFindings = ({ blocked, deadLettered }: Facts): ReadonlyArray<Finding> => [
   ...blocked.length === 0 ? [] : [
     {
       check: "workflows",
-      problem: `${count(blocked.length, "workflow")} blocked: code and history disagree (${some(blocked)})`,
+      problem: `${counted(blocked.length, "workflow")} blocked: code and history disagree (${some(blocked)})`,
       remedy: "See why with perdure workflow explain, deploy code that fits, then perdure workflow resume."
     } as const
   ],
   ...deadLettered.length === 0 ? [] : [
     {
       check: "workflows",
-      problem: `${count(deadLettered.length, "dead letter")}: their executors died again and again (${
+      problem: `${counted(deadLettered.length, "dead letter")}: their executors died again and again (${
         some(deadLettered)
       })`,
       remedy: "Find out what ends the executors, then perdure workflow resume."
@@ -195,7 +209,7 @@ const headFindings = ({ heads }: Facts): ReadonlyArray<Finding> =>
         problem: `The queue ${quote(queue.name)} is paused, and ${count(head.why.waiting, "workflow")} ${
           head.why.waiting === 1 ? "waits" : "wait"
         } in it`,
-        remedy: `If that is not meant: perdure queue resume ${queue.name}`
+        remedy: `If that is not meant: perdure queue resume ${argument(queue.name)}`
       }]
       : []
   })

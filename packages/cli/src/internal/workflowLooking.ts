@@ -11,6 +11,7 @@ import * as Filters from "./filters.ts"
 import { given } from "./options.ts"
 import { note, type Reader, show } from "./output.ts"
 import { line, prettyJson } from "./printable.ts"
+import { argument } from "./shell.ts"
 import { type Cell, type Column, facts, render } from "./table.ts"
 import { absolute, clock, lengthOf, relative } from "./times.ts"
 import { watch } from "./watching.ts"
@@ -64,7 +65,7 @@ const list = Command.make(
     const filter = yield* Filters.filterOf(flags)
     const page = yield* Client.list({ ...filter, order, limit, ...given({ cursor }) })
     yield* show(page, (reader) => tableOf(page.workflows, reader))
-    if (page.cursor !== undefined) yield* note(`More: --cursor ${line(page.cursor)}`)
+    if (page.cursor !== undefined) yield* note(`More: --cursor ${line(argument(page.cursor))}`)
   }, onStore)
 ).pipe(
   Command.withDescription("List workflows, newest first"),
