@@ -82,10 +82,11 @@ onBothStores(live, (given) => {
   })
 
   it("dashboard serves whoever has the token, on loopback, until it is interrupted", async () => {
-    const { address } = given()
+    const { address, effect } = given()
+    await effect(Order.execute({ item: "not for everybody" }, { workflowId: "hidden" }))
     const child = spawn(
       process.execPath,
-      [programOf("packages/cli/src/main.ts"), "dashboard", "--port", "0", "--json"],
+      [programOf("packages/cli/src/main.ts"), "dashboard", "--port", "0", "--redact", "payload.item", "--json"],
       {
         env: { PATH: process.env.PATH, PERDURE_STORE: address }
       }
@@ -97,7 +98,10 @@ onBothStores(live, (given) => {
       const { token, url } = JSON.parse(await eventually(() => Promise.resolve(out), (said) => said.endsWith("\n")))
       expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
       expect((await fetch(`${url}api/queues`)).status).toBe(401)
-      const answer = await fetch(`${url}api/queues`, { headers: { authorization: `Bearer ${token}` } })
+      const headers = { authorization: `Bearer ${token}` }
+      const hidden = await fetch(`${url}api/workflow?id=hidden`, { headers })
+      expect(await hidden.json()).toMatchObject({ payload: { item: "[redacted]" } })
+      const answer = await fetch(`${url}api/queues`, { headers })
       expect(answer.status).toBe(200)
       expect(await answer.text()).toContain("mails")
       child.kill("SIGINT")

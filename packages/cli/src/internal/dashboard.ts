@@ -39,9 +39,14 @@ export const dashboard = Command.make(
       Flag.withoutNegation,
       Flag.withDescription("Nothing can be changed"),
       Flag.withDefault(false)
+    ),
+    redact: Flag.String("redact").pipe(
+      Flag.withMetavar("<path>"),
+      Flag.withDescription("What is not shown, as payload.card.number or **.password; may be repeated"),
+      Flag.atLeast(0)
     )
   },
-  Effect.fnUntraced(function*({ port, readOnly }) {
+  Effect.fnUntraced(function*({ port, readOnly, redact }) {
     const { AdminAccess, AdminHttpServer, files } = yield* modules
     const given = yield* Effect.orDie(Config.option(Config.Redacted("PERDURE_TOKEN")))
     const token = Option.isSome(given) ? given.value : yield* AdminAccess.generateToken
@@ -52,6 +57,7 @@ export const dashboard = Command.make(
     const server = AdminHttpServer.layer({
       port,
       readOnly,
+      redact: { "*": redact },
       ...(folder === undefined ? {} : { dashboard: folder })
     }).pipe(Layer.provide(AdminAccess.layerToken({ token })))
     yield* Effect.gen(function*() {
