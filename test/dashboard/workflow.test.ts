@@ -176,6 +176,21 @@ onPages("the page of a workflow", (claim) => {
     expect(await run(World.Quick.handle("again").result)).toBe("second")
   })
 
+  claim(
+    "runs it again with what is redacted in its input",
+    { live, server: { redact: { Quick: ["payload.note"] } } },
+    async ({ open, page, run }) => {
+      await run(World.Quick.execute({ note: "not for everybody" }, { workflowId: "quick" }))
+      await open("workflow?id=quick")
+      await page.getByRole("button", { name: "Run again…" }).click()
+      const dialog = page.getByRole("dialog", { name: "Run again with another input" })
+      await dialog.getByLabel("Workflow id").fill("again")
+      await dialog.getByRole("button", { name: "Start" }).click()
+      await page.getByRole("heading", { name: "again", exact: true }).waitFor()
+      expect(await run(World.Quick.handle("again").result)).toBe("not for everybody")
+    }
+  )
+
   claim("deletes it", { live }, async ({ open, page, run }) => {
     await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))
     await open("workflow?id=quick")

@@ -89,6 +89,15 @@ onBothStores("what schemas mark", (claim) => {
       })
       const { token, user } = yield* use(Login.handle(workflowId).result)
       assert.deepStrictEqual([user, Redacted.value(token)], ["bob", "token of hush-hush"])
+      // A start says which one its payload is of; what is hidden of one name may not be of another.
+      const again = { like: "login", payload: { user: hidden, password: hidden } }
+      const started = yield* api.acts.start({ payload: { name: "Login", ...again } })
+      const result = yield* use(Login.handle(started.workflowId).result)
+      assert.deepStrictEqual([result.user, Redacted.value(result.token)], ["ada", "token of hush-hush"])
+      const other = yield* Effect.flip(api.acts.start({ payload: { name: "Portal", ...again } }))
+      assert.deepInclude(other, { _tag: "InvalidRequest", reason: "InvalidArgument" })
+      const nobody = yield* Effect.flip(api.acts.start({ payload: { name: "Login", ...again, like: "nobody" } }))
+      assert.deepInclude(nobody, { _tag: "NotFound", reason: "WorkflowNotFound" })
     }))
 
   claim("is shown by a server that has not the code: there paths have to be named", (given) =>

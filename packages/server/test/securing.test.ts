@@ -331,6 +331,22 @@ onBothStores("an admin server refuses", (claim) => {
       })
   )
 
+  claim("to tell a redacted reason where it says what a workflow waits for", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      const { use } = engine
+      const { api } = yield* serve(engine, { redact: { Long: ["reason.detail"] } })
+      yield* use(Long.start(undefined, { workflowId: "w" }))
+      const history = yield* use(Client.exportHistory("w"))
+      // It arrives blocked, with a reason that says why.
+      yield* use(Client.importHistory({ ...history, workflow: { ...history.workflow, workflowId: "copy" } }))
+      assert.include((yield* use(Client.explain("copy"))).text, "when it was exported")
+      const { text, why } = yield* api.workflows.explain({ query: { id: "copy" } })
+      assert.deepInclude(why, { _tag: "Blocked", actual: "an imported one", detail: "[redacted]" })
+      assert.strictEqual(text, "[redacted]")
+      assert.notInclude((yield* api.workflows.explain({ query: { id: "w" } })).text, "[redacted]")
+    }))
+
   claim("nothing of what the host's own router answers beside it", (given) =>
     Effect.gen(function*() {
       const engine = yield* given.engine(live)

@@ -94,6 +94,12 @@ onBothStores("an admin server", (claim) => {
       assert.deepStrictEqual({ ...(yield* use(Client.get("w"))).attributes }, { email: "ada@example.org", n: -1.5 })
       yield* api.acts.setAttributes({ payload: { id: "w", attributes: { email: "eve@example.org" } } })
       assert.deepStrictEqual({ ...(yield* use(Client.get("w"))).attributes }, { email: "eve@example.org" })
+      // All of them are named: each is shown as there, and stays.
+      const closed = yield* serve(engine, { redact: { Approved: ["attributes"] } })
+      const hidden = { ...(yield* closed.api.workflows.get({ query: { id: "w" } })).attributes }
+      assert.deepStrictEqual(hidden, { email: "[redacted]" })
+      yield* closed.api.acts.setAttributes({ payload: { id: "w", attributes: { ...hidden, more: 1 } } })
+      assert.deepStrictEqual({ ...(yield* use(Client.get("w"))).attributes }, { email: "eve@example.org", more: 1 })
       yield* api.acts.setAttributes({ payload: { id: "ended", attributes: { done: true } } })
       const found = yield* api.workflows.list({ query: { attributes: { done: true } } })
       assert.deepStrictEqual(found.workflows.map(({ workflowId }) => workflowId), ["ended"])

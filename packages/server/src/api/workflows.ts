@@ -316,6 +316,8 @@ export const Start = Schema.Struct({
   name: Text,
   /** The encoded payload. Checked against the schema where its code is here, else by the code that runs it. */
   payload: Schema.optionalKey(Schema.Json),
+  /** A workflow of this name that the payload was taken from, as it was shown: what was redacted is put back. */
+  like: Schema.optionalKey(Text),
   workflowId: Schema.optionalKey(Text),
   /** Default: the latest when it starts. */
   version: Schema.optionalKey(Text),

@@ -6,10 +6,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
+import type { Json } from "perdure/Json"
 import * as Message from "perdure/Message"
 import { WorkflowError } from "perdure/WorkflowError"
 import { AdminApi, type BulkProgress, type Filter } from "../AdminApi.ts"
-import { ask, known } from "./asking.ts"
+import { ask, type Known, known } from "./asking.ts"
 import { defined } from "./defined.ts"
 import { invalid, problemOf } from "./problem.ts"
 import { restore } from "./redaction.ts"
@@ -22,22 +23,21 @@ export const layer = HttpApiBuilder.group(AdminApi, "acts", (handlers) =>
     .handle("delete", ({ payload: { ids, ...options } }) => ask(Client.delete(ids, options)))
     .handle("fork", ({ payload: { id, payload, timeoutMs, ...options } }) =>
       Effect.gen(function*() {
-        const { info, patterns } = yield* known(id)
-        const workflowId = yield* ask(Client.fork(
-          id,
-          defined({
-            ...options,
-            timeout: timeoutMs,
-            payload: payload === undefined ? undefined : restore(patterns, ["payload"], payload, info.payload)
-          })
-        ))
+        const whole = payload === undefined ? undefined : restoredBy(yield* known(id), payload)
+        const workflowId = yield* ask(Client.fork(id, defined({ ...options, timeout: timeoutMs, payload: whole })))
         return { workflowId }
       }))
-    .handle("start", ({ payload: { delayMs, name, timeoutMs, ...options } }) =>
-      Effect.map(
-        ask(Client.start(name, defined({ ...options, delay: delayMs, timeout: timeoutMs }))),
-        (workflowId) => ({ workflowId })
-      ))
+    .handle("start", ({ payload: { delayMs, like, name, payload, timeoutMs, ...options } }) =>
+      Effect.gen(function*() {
+        const source = like === undefined ? undefined : yield* known(like)
+        // What is redacted of one name may be shown of another.
+        if (source !== undefined && source.info.name !== name) return yield* Effect.fail(otherName(source.info, name))
+        const whole = payload === undefined || source === undefined ? payload : restoredBy(source, payload)
+        const workflowId = yield* ask(
+          Client.start(name, defined({ ...options, delay: delayMs, timeout: timeoutMs, payload: whole }))
+        )
+        return { workflowId }
+      }))
     .handle("send", ({ payload: { id, key, payload, topic } }) =>
       Effect.gen(function*() {
         const options = key === undefined ? {} : { idempotencyKey: key }
@@ -63,6 +63,18 @@ export const layer = HttpApiBuilder.group(AdminApi, "acts", (handlers) =>
     .handle("bulkDelete", ({ payload: { filter, ...options } }) =>
       inBulk(filter, (onProgress) =>
         Client.deleteAll(filter, { ...options, onProgress }))))
+
+/** A payload that was shown and given back, with what was redacted in it. */
+const restoredBy = ({ info, patterns }: Known, payload: Json): Json =>
+  restore(patterns, ["payload"], payload, info.payload)
+
+const otherName = ({ name, workflowId }: Client.WorkflowInfo, wanted: string) =>
+  invalid(
+    "InvalidArgument",
+    "Invalid like",
+    `${JSON.stringify(workflowId)} is a ${JSON.stringify(name)}, not a ${JSON.stringify(wanted)}`,
+    "Give the id of a workflow of the name that is started."
+  )
 
 /** What a definition would throw for a bad topic, as the failure that it is. */
 const made = <A>(make: () => A): Effect.Effect<A, WorkflowError> =>

@@ -6,7 +6,7 @@ import * as Client from "perdure/Client"
 import type { Limits } from "perdure/WorkflowQueue"
 import type { Rule } from "perdure/WorkflowSchedule"
 import { AdminApi, type Problem, type QueueLimits } from "../AdminApi.ts"
-import { ask, redacting } from "./asking.ts"
+import { ask, explained, redacting } from "./asking.ts"
 import { invalid } from "./problem.ts"
 import * as Show from "./show.ts"
 
@@ -29,10 +29,10 @@ const queues = HttpApiBuilder.group(AdminApi, "queues", (handlers) =>
         const shown = Show.queueOf(executors, queue)
         if (head === undefined) return shown
         // It may have been deleted meanwhile: then there is none to be explained.
-        const explanation = yield* ask(Client.explain(head)).pipe(
+        const explanation = yield* explained(head).pipe(
           Effect.catchTag("NotFound", () => Effect.succeed(undefined))
         )
-        return explanation === undefined ? shown : { ...shown, head: Show.explanationOf(explanation) }
+        return explanation === undefined ? shown : { ...shown, head: explanation }
       }))
     .handle("setLimits", ({ payload }) => ask(Client.queues.setLimits(payload.name, limitsOf(payload.limits))))
     .handle("resetLimits", ({ payload }) => ask(Client.queues.resetLimits(payload.name)))

@@ -3,7 +3,7 @@
  *
  * A path begins with where the value is (`payload`, `success`, `failure`, `reason`, `attributes`, `steps`, `events`,
  * `messages`, `streams`); for the last four the name of the step, event, topic or stream follows. `*` is any one segment,
- * `**` any number of them.
+ * `**` any number of them. What is named is named with all that is in it.
  */
 import type { Json } from "perdure/Json"
 
@@ -25,6 +25,8 @@ export interface Redacted<A> {
 /** Patterns that may still match below, after one segment. */
 const step = (patterns: ReadonlyArray<Pattern>, segment: string): ReadonlyArray<Pattern> =>
   patterns.flatMap(([head, ...rest]): ReadonlyArray<Pattern> => {
+    // All below what is named.
+    if (head === undefined) return [rest]
     if (head === "**") return [[head, ...rest], ...step([rest], segment)]
     return head === "*" || head === segment ? [rest] : []
   })
@@ -63,7 +65,7 @@ export const restore = (
   original: unknown
 ) => {
   const walk = (value: Json, before: unknown, left: ReadonlyArray<Pattern>): Json => {
-    if (matched(left)) return value === mark && before !== undefined ? before as Json : value
+    if (value === mark && before !== undefined && matched(left)) return before as Json
     if (left.length === 0 || typeof value !== "object" || value === null) return value
     if (Array.isArray(value)) {
       const items: ReadonlyArray<unknown> = Array.isArray(before) ? before : []

@@ -44,8 +44,14 @@ const attributesOf = (
   patterns: Patterns,
   attributes: Client.WorkflowInfo["attributes"]
 ): Shown<Client.WorkflowInfo["attributes"]> => {
-  const { paths, value } = redact<unknown>(patterns, ["attributes"], { ...attributes })
-  return { paths, value: typeof value === "object" ? value as Client.WorkflowInfo["attributes"] : {} }
+  // One by one: a mark is a value of an attribute, and not of all of them.
+  const shown = Object.entries(attributes).map(([key, value]) =>
+    [key, redact(patterns, ["attributes", key], value)] as const
+  )
+  return {
+    paths: shown.flatMap(([, { paths }]) => paths),
+    value: Object.fromEntries(shown.map(([key, { value }]) => [key, value]))
+  }
 }
 
 // -----------------------------------------------------------------------------
@@ -143,8 +149,27 @@ export const entryOf = (
     value: value === undefined ? undefined : redact(patterns, ["streams", key], jsonOf(value)).value
   })
 
-export const explanationOf = (explanation: Client.Explanation): Api.Explanation =>
-  defined({ ...explanation, why: whyOf(explanation.why) })
+export const explanationOf = (patterns: Patterns, explanation: Client.Explanation): Api.Explanation => {
+  const { paths, value } = reasonedOf(patterns, explanation.why)
+  // The words say what the data say.
+  return defined({ ...explanation, why: whyOf(value), text: paths.length === 0 ? explanation.text : mark })
+}
+
+/** What these say is what the workflow's `reason` says. */
+const reasoned: ReadonlySet<Client.Why["_tag"]> = new Set(["Blocked", "RollingBack", "DeadLettered"])
+
+const reasonedOf = (patterns: Patterns, why: Client.Why): Shown<Client.Why> => {
+  if (!reasoned.has(why._tag)) return { value: why, paths: [] }
+  const { _tag, ...fields } = why
+  const shown = Object.entries(fields).map(([key, value]: readonly [string, unknown]) =>
+    [key, typeof value === "string" ? redact(patterns, ["reason", key], value) : { value, paths: [] }] as const
+  )
+  return {
+    // `as`: texts of it may be marks, which are texts.
+    value: { _tag, ...Object.fromEntries(shown.map(([key, { value }]) => [key, value])) } as Client.Why,
+    paths: shown.flatMap(([, { paths }]) => paths)
+  }
+}
 
 const whyOf = (why: Client.Why): Api.Why =>
   // `as`: field by field the same, without those that are undefined.

@@ -5,7 +5,7 @@ import * as Client from "perdure/Client"
 import { WorkflowStatus } from "perdure/WorkflowStatus"
 import { AdminApi, type WorkflowSummary } from "../AdminApi.ts"
 import { NotFound } from "../api/problems.ts"
-import { ask, known, redacting } from "./asking.ts"
+import { ask, explained, known, redacting } from "./asking.ts"
 import { defined } from "./defined.ts"
 import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
@@ -89,7 +89,7 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
         const { done, entries, next } = yield* ask(Client.stream(id, key, { from, limit }))
         return { entries: entries.map((entry) => Show.entryOf(patterns, key, entry)), next, done }
       }))
-    .handle("explain", ({ query }) => Effect.map(ask(Client.explain(query.id)), Show.explanationOf))
+    .handle("explain", ({ query }) => explained(query.id))
     .handle("definitions", () =>
       Effect.map(ask(definitions), ({ executors, here }) => {
         const names = new Set([

@@ -47,7 +47,7 @@ export const Actions = ({ info }: { readonly info: WorkflowDetail }) => {
       {asked === "delete" ? <DeleteDialog info={info} close={close} /> : null}
       {asked === "fork" ? <ForkDialog info={info} fromStep={0} close={close} /> : null}
       {asked === "start"
-        ? <StartDialog close={close} template={{ name: info.name, payload: info.payload, version: info.version }} />
+        ? <StartDialog close={close} template={info} />
         : null}
     </div>
   )

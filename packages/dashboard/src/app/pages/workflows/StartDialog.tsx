@@ -1,4 +1,5 @@
 /** Starts a workflow: by name, with an input that is new, or that of another one, edited. */
+import type { WorkflowDetail } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
@@ -9,14 +10,11 @@ import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
 import { useWorkflowInput } from "../../components/WorkflowInput.tsx"
 
-/** What it begins with. */
-export interface Template {
-  readonly name: string
-  readonly payload: unknown
-  readonly version: string
-}
-
-export const StartDialog = ({ close, template }: { readonly close: () => void; readonly template?: Template }) => {
+/** `template`: the one whose input it begins with. */
+export const StartDialog = ({ close, template }: {
+  readonly close: () => void
+  readonly template?: WorkflowDetail
+}) => {
   const names = useQuery(definitions)
   const [name, setName] = useState(template?.name ?? "")
   const chosen = name === "" ? names.data?.[0]?.name ?? "" : name
@@ -38,7 +36,7 @@ const Opened = ({ close, name, names, setName, template }: {
   readonly name: string
   readonly names: ReadonlyArray<string>
   readonly setName: (name: string) => void
-  readonly template: Template | undefined
+  readonly template: WorkflowDetail | undefined
 }) => {
   const input = useWorkflowInput(
     name,
@@ -49,7 +47,14 @@ const Opened = ({ close, name, names, setName, template }: {
 
   const start = async () => {
     const { workflowId: id } = await ask((api) =>
-      api.acts.start({ payload: { name, ...input.payload, ...(workflowId === "" ? {} : { workflowId }) } })
+      api.acts.start({
+        payload: {
+          name,
+          ...input.payload,
+          ...(template === undefined ? {} : { like: template.workflowId }),
+          ...(workflowId === "" ? {} : { workflowId })
+        }
+      })
     )
     void queryClient.invalidateQueries({ queryKey: ["workflows"] })
     announce(`Started ${id}.`)
