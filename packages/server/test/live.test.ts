@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -111,6 +112,16 @@ onBothStores("live changes", (claim) => {
       const { api } = yield* serve(engine, { limits: { streamMs: 1_000 } })
       const all = yield* Effect.flatMap(api.system.live({ query: {} }), Stream.runCollect)
       assert.strictEqual(all[0]?._tag, "Open")
+    }))
+
+  claim("end also for a reader who reads nothing, and so does what waits for him", (given) =>
+    Effect.gen(function*() {
+      const { use } = yield* given.engine(live)
+      const told = yield* use(changes(["w"], 300))
+      const exit = yield* Effect.forkScoped(Stream.runForEach(told, () => Effect.never)).pipe(
+        Effect.flatMap(Fiber.await)
+      )
+      assert.isTrue(Exit.hasInterrupts(exit))
     }))
 
   claim(

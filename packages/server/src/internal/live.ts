@@ -17,6 +17,8 @@ const lookMs = 1_000
 const refreshMs = 5_000
 /** So often something is said, be it nothing: a reader that is gone is noticed by writing to him. */
 const beatMs = 15_000
+/** So long a reader has, when his time is over, to read what he was told last. */
+const graceMs = 1_000
 
 type Subject = "workflows" | "queues" | "schedules" | "executors"
 
@@ -90,7 +92,16 @@ export const changes = (
           yield* Effect.timeoutOption(Queue.take(stirred), lookMs - pauseMs)
         }
         yield* Queue.end(queue)
-      }).pipe(Effect.provideContext(engine)), { bufferSize: 1, strategy: "suspend" }))
+      }).pipe(Effect.provideContext(engine)), { bufferSize: 1, strategy: "suspend" })
+      .pipe(cutOffAfter(durationMs + graceMs)))
+
+/** Who reads nothing cannot be told of an end: the fiber that hands on what is said waits for him, and is interrupted then. */
+const cutOffAfter = (ms: number) => <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> =>
+  Stream.unwrap(
+    Effect.withFiber((reader) =>
+      Effect.as(Effect.forkScoped(Effect.delay(Effect.sync(() => reader.interruptUnsafe()), ms)), stream)
+    )
+  )
 
 /** A store that is away is asked again the next time. */
 const lookAt = (
