@@ -357,8 +357,21 @@ onBothStores("finding", (claim) => {
       ])
       assert.lengthOf(yield* use(Client.messages("w", { received: true })), 3)
       assert.lengthOf(yield* use(Client.messages("w", { topic: "other" })), 1)
+      const first = yield* use(Client.messages("w", { received: true, limit: 2 }))
+      const rest = yield* use(Client.messages("w", { received: true, after: first[1]!.seq }))
+      assert.deepStrictEqual([...first, ...rest].map(({ payload }) => payload), [1, 2, undefined])
       assert.deepStrictEqual(yield* use(Client.streams("w")), [{ key: "lines", entries: 3, closed: true }])
       assert.deepStrictEqual((yield* use(Client.events("w"))).map((one) => [one.key, one.value]), [["progress", 1]])
+      assert.deepStrictEqual(yield* use(Client.events("w", { after: "progress", limit: 1 })), [])
+      const wrong: ReadonlyArray<Effect.Effect<unknown, WorkflowError, Engine>> = [
+        Client.messages("w", { limit: 1001 }),
+        Client.messages("w", { after: -1 }),
+        Client.events("w", { limit: 0 }),
+        Client.events("w", { after: "a\u0000" }),
+        Client.schedules.list({ limit: 0.5 }),
+        Client.schedules.list({ after: "" })
+      ]
+      for (const one of wrong) assert.strictEqual((yield* reasonOf(use(one)))._tag, "InvalidArgument")
       const looks: ReadonlyArray<(id: string) => Effect.Effect<unknown, WorkflowError, Engine>> = [
         (id) => Client.messages(id),
         Client.streams,

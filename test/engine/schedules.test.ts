@@ -264,6 +264,7 @@ onBothStores("managing schedules", (claim) => {
       assert.deepStrictEqual(yield* names({ workflow: "Report" }), ["a"])
       assert.deepStrictEqual(yield* names({ namePrefix: "b" }), ["b"])
       assert.deepStrictEqual(yield* names({ names: ["a", "none"] }), ["a"])
+      assert.deepStrictEqual([yield* names({ limit: 1 }), yield* names({ after: "a", limit: 5 })], [["a"], ["b"]])
 
       const changed = yield* use(Client.schedules.update("a", { interval: "1 hour", overlap: "cancel" }))
       assert.deepStrictEqual(

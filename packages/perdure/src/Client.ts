@@ -23,7 +23,7 @@ import type { Core } from "./internal/core.ts"
 import * as Erasing from "./internal/erasing.ts"
 import type { RetainOptions } from "./internal/erasing.ts"
 import * as Events from "./internal/events.ts"
-import type { EventInfo } from "./internal/events.ts"
+import type { EventInfo, EventOptions } from "./internal/events.ts"
 import { type ExecutorInfo, executorOf } from "./internal/executorInfo.ts"
 import type { Explanation } from "./internal/explaining.ts"
 import { cursorOf, type Filter, listFilterOf, lookOf, type PageOptions } from "./internal/filtering.ts"
@@ -38,11 +38,12 @@ import * as Naming from "./internal/naming.ts"
 import type { DefinitionInfo, DefinitionSchemas } from "./internal/naming.ts"
 import * as Observing from "./internal/observing.ts"
 import type { Activity, Names, SpanOptions } from "./internal/observing.ts"
+import * as Paging from "./internal/paging.ts"
 import * as Placing from "./internal/replacing.ts"
 import { attemptSync } from "./internal/starting.ts"
 import type { StepInfo } from "./internal/stepInfo.ts"
 import * as Told from "./internal/told.ts"
-import type { MessageInfo, StreamInfo, StreamPage } from "./internal/told.ts"
+import type { MessageInfo, MessageOptions, StreamInfo, StreamPage } from "./internal/told.ts"
 import * as Waiting from "./internal/waitingFor.ts"
 import type { Json } from "./Json.ts"
 import type { Hint, History, ProgressRow } from "./Store.ts"
@@ -60,7 +61,7 @@ export * as versions from "./client/versions.ts"
 export type { HistoryPart } from "./internal/archiving.ts"
 export type { BulkOptions, BulkResult } from "./internal/bulkManaging.ts"
 export type { RetainOptions } from "./internal/erasing.ts"
-export type { EventInfo } from "./internal/events.ts"
+export type { EventInfo, EventOptions } from "./internal/events.ts"
 export type { ExecutorInfo } from "./internal/executorInfo.ts"
 export type { Explanation, Hold, Living, Wait, Why } from "./internal/explaining.ts"
 export type { Filter } from "./internal/filtering.ts"
@@ -68,7 +69,7 @@ export type { WorkflowInfo } from "./internal/managing.ts"
 export type { DefinitionInfo, DefinitionSchemas } from "./internal/naming.ts"
 export type { Activity, Bucket, Names, SpanOptions } from "./internal/observing.ts"
 export type { FailedAttempt, StepInfo } from "./internal/stepInfo.ts"
-export type { MessageInfo, StreamEntryInfo, StreamInfo, StreamPage } from "./internal/told.ts"
+export type { MessageInfo, MessageOptions, StreamEntryInfo, StreamInfo, StreamPage } from "./internal/told.ts"
 
 /** Which workflows a list shows, and how it is cut. */
 export interface ListOptions extends Filter, PageOptions {}
@@ -141,7 +142,10 @@ export const count = (
 ): Effect.Effect<number, WorkflowError, Engine> =>
   managed("count", (core) =>
     Effect.flatMap(
-      attemptSync(() => ({ ...listFilterOf({ ...filter, limit: 1 }), limit: countLimitOf(options.limit ?? 100_000) })),
+      attemptSync(() => ({
+        ...listFilterOf({ ...filter, limit: 1 }),
+        limit: Paging.checkLimit(options.limit ?? 100_000, Bulk.countLimit)
+      })),
       (restricted) => Effect.mapError(core.store.count(restricted), fromStoreError)
     ))
 
@@ -156,7 +160,10 @@ export const countWithin = (
   managed("countWithin", (core) =>
     Effect.flatMap(
       attemptSync(() => ({
-        restricted: { ...listFilterOf({ ...filter, limit: 1 }), limit: countLimitOf(options.limit ?? 100_000) },
+        restricted: {
+          ...listFilterOf({ ...filter, limit: 1 }),
+          limit: Paging.checkLimit(options.limit ?? 100_000, Bulk.countLimit)
+        },
         look: lookOf(options.look)
       })),
       ({ look, restricted }) => Effect.mapError(core.store.countWithin(restricted, look), fromStoreError)
@@ -182,17 +189,16 @@ export const steps = (
  * The events that a workflow has set, by key, whatever their definitions; with one at hand use its `get`. Fails with
  * `WorkflowNotFound`.
  */
-export const events = (workflowId: string): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError, Engine> =>
-  ofOne("events", workflowId, Events.all)
+export const events = (
+  workflowId: string,
+  options: EventOptions = {}
+): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError, Engine> =>
+  ofOne("events", workflowId, (core, id) => Events.all(core, id, options))
 
-/** The messages that a workflow has been sent, oldest first, at most 1,000. Fails with `WorkflowNotFound`. */
+/** The messages that a workflow has been sent, oldest first, a page of them. Fails with `WorkflowNotFound`. */
 export const messages = (
   workflowId: string,
-  options: {
-    readonly topic?: string | undefined
-    /** Also those that it has received. Default: false. */
-    readonly received?: boolean | undefined
-  } = {}
+  options: MessageOptions = {}
 ): Effect.Effect<ReadonlyArray<MessageInfo>, WorkflowError, Engine> =>
   ofOne("messages", workflowId, (core, id) => Told.messages(core, id, options))
 
@@ -590,30 +596,23 @@ function inBulk(
   return managed(operation, (core) => Bulk.each(core, filter, options, (ids) => act(core, ids)))
 }
 
-const countLimitOf = (limit: number): number => {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= Bulk.countLimit) return limit
-  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 10,000,000.")
-}
-
 const streamPageOf = (
   { from = 0, limit = 100 }: { readonly from?: number | undefined; readonly limit?: number | undefined }
 ): { readonly from: number; readonly limit: number } => {
   if (!Number.isSafeInteger(from)) throw invalid("from", `it is ${from}`, "Give a whole number.")
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return { from, limit }
-  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1 to 1,000.")
+  return { from, limit: Paging.checkLimit(limit, 1000) }
 }
 
 /** Ids of steps are 32-bit numbers. */
 const lastStepId = 2_147_483_647
 
 const stepsPageOf = (
-  { after = -1, limit = lastStepId }: { readonly after?: number | undefined; readonly limit?: number | undefined }
+  { after = -1, limit = Paging.all }: { readonly after?: number | undefined; readonly limit?: number | undefined }
 ): { readonly after: number; readonly limit: number } => {
   if (!Number.isInteger(after) || after < -1 || after > lastStepId) {
     throw invalid("after", `it is ${after}`, "Give the id of a step.")
   }
-  if (Number.isInteger(limit) && limit >= 1 && limit <= lastStepId) return { after, limit }
-  throw invalid("limit", `it is ${limit}`, "Give a whole number from 1.")
+  return { after, limit: Paging.checkLimit(limit) }
 }
 
 const idsOf = (workflows: ReadonlyArray<Reference>): ReadonlyArray<string> =>

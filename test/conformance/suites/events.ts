@@ -30,6 +30,26 @@ export const events: Suite = (claim) => {
       assert.deepStrictEqual(yield* store.events("nobody"), [])
     }))
 
+  claim("events come in pages by key, none twice and none left out", ({ store }) =>
+    Effect.gen(function*() {
+      yield* running(store, "w")
+      const keys = ["a", "a b", "b", "é", "\u{1F600}"]
+      const sets = keys.flatMap((key) => [event(key, "1"), event(key, "2")])
+      yield* recorded(store, advance("w", 1, { records: [record(0)], events: sets }))
+      const found: Array<ReadonlyArray<string>> = []
+      for (let after: string | null = null;;) {
+        const page: ReadonlyArray<string> = (yield* store.events("w", { after, limit: 2 })).map(({ key }) => key)
+        if (page.length === 0) break
+        found.push(page)
+        after = page.at(-1)!
+      }
+      assert.deepStrictEqual(found, [["a", "a b"], ["b", "é"], ["\u{1F600}"]])
+      assert.deepStrictEqual(
+        yield* store.events("w", { after: "a c", limit: 1 }),
+        (yield* store.events("w")).slice(2, 3)
+      )
+    }))
+
   claim(
     "an event that is set to the value that it has keeps the time, whichever step sets it",
     ({ store }) =>

@@ -5,9 +5,12 @@
 import * as Effect from "effect/Effect"
 import { Engine } from "../Engine.ts"
 import { outsideBody } from "../internal/inBody.ts"
+import { checkKey } from "../internal/names.ts"
+import { checkLimit } from "../internal/paging.ts"
 import * as Schedules from "../internal/schedules.ts"
 import type { Backfilled, ScheduleInfo } from "../internal/schedules.ts"
 import { asOptions } from "../internal/scheduling.ts"
+import { attemptSync } from "../internal/starting.ts"
 import type { Json } from "../Json.ts"
 import type { WorkflowError } from "../WorkflowError.ts"
 import type { IntervalRule, Options, StartOptions, WorkflowSchedule } from "../WorkflowSchedule.ts"
@@ -25,6 +28,10 @@ export interface ListOptions {
   /** The name of the workflow that they start. */
   readonly workflow?: string | undefined
   readonly paused?: boolean | undefined
+  /** Only those with a name after this one. Default: from the first. */
+  readonly after?: string | undefined
+  /** At most so many, from 1. Default: all. */
+  readonly limit?: number | undefined
 }
 
 /** What is to change. A cron or an interval replaces the whole rule, a queue all that was said of the place in one. */
@@ -92,15 +99,20 @@ export const update = (name: string, changes: Changes): Effect.Effect<ScheduleIn
 export const get = (name: string): Effect.Effect<ScheduleInfo, WorkflowError, Engine> =>
   managed("get", (core) => Schedules.get(core, name))
 
-/** Schedules by name. */
+/** Schedules by name. Fails with `InvalidArgument` for a page that makes no sense. */
 export const list = (options: ListOptions = {}): Effect.Effect<ReadonlyArray<ScheduleInfo>, WorkflowError, Engine> =>
   managed("list", (core) =>
-    Schedules.list(core, {
-      ...(options.names === undefined ? {} : { names: options.names }),
-      ...(options.namePrefix === undefined ? {} : { namePrefix: options.namePrefix }),
-      ...(options.workflow === undefined ? {} : { workflowName: options.workflow }),
-      ...(options.paused === undefined ? {} : { paused: options.paused })
-    }))
+    Effect.flatMap(
+      attemptSync(() => ({
+        ...(options.names === undefined ? {} : { names: options.names }),
+        ...(options.namePrefix === undefined ? {} : { namePrefix: options.namePrefix }),
+        ...(options.workflow === undefined ? {} : { workflowName: options.workflow }),
+        ...(options.paused === undefined ? {} : { paused: options.paused }),
+        ...(options.after === undefined ? {} : { after: checkKey(options.after, "after") }),
+        ...(options.limit === undefined ? {} : { limit: checkLimit(options.limit) })
+      })),
+      (filter) => Schedules.list(core, filter)
+    ))
 
 /** Its next ticks from now on, by its rule alone. `count`: 1 to 1,000. Default: 1. Fails with `ScheduleNotFound`. */
 export const next = (name: string, count = 1): Effect.Effect<ReadonlyArray<Date>, WorkflowError, Engine> =>

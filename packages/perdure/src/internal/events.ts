@@ -10,9 +10,10 @@ import { EngineStopped, EventNeverSet, fromStoreError, WorkflowError, WorkflowNo
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
 import { untilItPasses } from "./journal.ts"
-import { checkTargetId, durationMs } from "./names.ts"
+import { checkKey, checkTargetId, durationMs } from "./names.ts"
 import type { Call, Completed, Operation } from "./operation.ts"
 import { completedBy, decoded, failed, foundText, replayed, succeeded, textFound } from "./outcomes.ts"
+import * as Paging from "./paging.ts"
 import { outside, placed, running } from "./placing.ts"
 import { readable } from "./readable.ts"
 import { attemptSync } from "./starting.ts"
@@ -207,9 +208,27 @@ export interface EventInfo {
   readonly at: Date
 }
 
-export const all = (core: Core, workflowId: string): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError> =>
+/** Which events of a workflow. */
+export interface EventOptions {
+  /** Only those with a key after this one. Default: from the first. */
+  readonly after?: string | undefined
+  /** At most so many, from 1. Default: all. */
+  readonly limit?: number | undefined
+}
+
+const pageOf = ({ after, limit = Paging.all }: EventOptions) => ({
+  after: after === undefined ? null : checkKey(after, "after"),
+  limit: Paging.checkLimit(limit)
+})
+
+export const all = (
+  core: Core,
+  workflowId: string,
+  options: EventOptions
+): Effect.Effect<ReadonlyArray<EventInfo>, WorkflowError> =>
   Effect.gen(function*() {
-    const rows = yield* core.store.events(workflowId)
+    const page = yield* attemptSync(() => pageOf(options))
+    const rows = yield* core.store.events(workflowId, page)
     if (rows.length === 0 && (yield* core.store.get(workflowId)) === null) {
       return yield* Effect.fail(new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) }))
     }

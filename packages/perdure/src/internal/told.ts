@@ -3,8 +3,10 @@ import * as Effect from "effect/Effect"
 import type { MessageRow } from "../Store.ts"
 import { fromStoreError, type WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
+import { invalid } from "./invalid.ts"
 import * as Managing from "./managing.ts"
 import { checkKey } from "./names.ts"
+import { checkLimit } from "./paging.ts"
 import { readable } from "./readable.ts"
 import { attemptSync } from "./starting.ts"
 
@@ -51,7 +53,26 @@ export interface StreamEntryInfo {
   readonly at: Date
 }
 
-const limit = 1000
+/** Which messages of a workflow. */
+export interface MessageOptions {
+  readonly topic?: string | undefined
+  /** Also those that it has received. Default: false. */
+  readonly received?: boolean | undefined
+  /** Only those with a greater `seq`. Default: from the oldest. */
+  readonly after?: number | undefined
+  /** At most so many: 1 to 1,000. Default: 1,000. */
+  readonly limit?: number | undefined
+}
+
+const pageOf = ({ after = 0, limit = 1000, received, topic }: MessageOptions) => {
+  if (!Number.isSafeInteger(after) || after < 0) throw invalid("after", `it is ${after}`, "Give the seq of a message.")
+  return {
+    topic: topic === undefined ? null : checkKey(topic, "topic"),
+    consumed: received === true,
+    after,
+    limit: checkLimit(limit, 1000)
+  }
+}
 
 const infoOf = (row: MessageRow): MessageInfo => ({
   seq: row.seq,
@@ -66,15 +87,12 @@ const infoOf = (row: MessageRow): MessageInfo => ({
 export const messages = (
   core: Core,
   workflowId: string,
-  options: { readonly topic?: string | undefined; readonly received?: boolean | undefined }
+  options: MessageOptions
 ): Effect.Effect<ReadonlyArray<MessageInfo>, WorkflowError> =>
   Effect.gen(function*() {
-    const topic = yield* attemptSync(() => options.topic === undefined ? null : checkKey(options.topic, "topic"))
+    const page = yield* attemptSync(() => pageOf(options))
     yield* Managing.get(core, workflowId)
-    const rows = yield* Effect.mapError(
-      core.store.messages(workflowId, { topic, limit, consumed: options.received === true }),
-      fromStoreError
-    )
+    const rows = yield* Effect.mapError(core.store.messages(workflowId, page), fromStoreError)
     return rows.map(infoOf)
   })
 

@@ -169,8 +169,11 @@ export interface MessageStore {
     events: ReadonlyArray<{ readonly workflowId: string; readonly key: string }>
   ) => Effect.Effect<ReadonlyArray<EventAnswer>, StoreError>
 
-  /** All events of a workflow by key. */
-  readonly events: (workflowId: string) => Effect.Effect<ReadonlyArray<EventRow>, StoreError>
+  /** The events of a workflow by key. `page`: only keys after one, at most so many. Default: all. */
+  readonly events: (
+    workflowId: string,
+    page?: { readonly after: string | null; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<EventRow>, StoreError>
 
   /** One answer per read, in order. One statement for all. */
   readonly readStreams: (

@@ -64,12 +64,14 @@ export interface ScheduleStore {
     schedules: ReadonlyArray<{ readonly definition: ScheduleDefinition; readonly nextFireAt: number | null }>
   ) => Effect.Effect<ReadonlyArray<ScheduleWrite>, StoreError>
 
-  /** Those that match, by name. */
+  /** Those that match, by name. `after`: only names after this one. `limit`: at most so many; default: all. */
   readonly schedules: (filter: {
     readonly names?: ReadonlyArray<string>
     readonly workflowName?: string
     readonly namePrefix?: string
     readonly paused?: boolean
+    readonly after?: string
+    readonly limit?: number
   }) => Effect.Effect<ReadonlyArray<ScheduleRow>, StoreError>
 
   /** Pauses, or goes on with the next fire given. False: there is no such schedule. */

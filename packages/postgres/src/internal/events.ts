@@ -4,6 +4,9 @@ import type { EventAnswer, StoreService, StreamAnswer, StreamEntry } from "perdu
 import type { Database } from "./database.ts"
 import { eventsStatement, eventValuesStatement, readStreamsStatement, streamsStatement } from "./sql/reads.ts"
 
+/** Keys are not empty, and no workflow has so many. */
+const all = { after: null, limit: 2_147_483_647 }
+
 export const make = (
   database: Database
 ): Pick<StoreService, "events" | "eventValues" | "readStreams" | "streams"> => {
@@ -28,14 +31,17 @@ export const make = (
         )
     )
 
-  const events: StoreService["events"] = (workflowId) =>
-    Effect.map(database.query(eventsSql, [workflowId]), (rows) =>
-      rows.map(([key, value, codec, at]) => ({
-        key: key as string,
-        value: value as string,
-        codec: codec as string,
-        at: Number(at)
-      })))
+  const events: StoreService["events"] = (workflowId, { after, limit } = all) =>
+    Effect.map(
+      database.query(eventsSql, [workflowId, after ?? "", String(Math.max(1, Math.trunc(limit)))]),
+      (rows) =>
+        rows.map(([key, value, codec, at]) => ({
+          key: key as string,
+          value: value as string,
+          codec: codec as string,
+          at: Number(at)
+        }))
+    )
 
   const readStreams: StoreService["readStreams"] = (reads) => {
     const limits = reads.map(({ limit }) => Math.max(0, Math.trunc(limit)))
@@ -59,12 +65,15 @@ export const make = (
   }
 
   const streams: StoreService["streams"] = (workflowId) =>
-    Effect.map(database.query(streamsSql, [workflowId]), (rows) =>
-      rows.map(([key, entries, closed]) => ({
-        key: key as string,
-        entries: Number(entries),
-        closed: closed === true
-      })))
+    Effect.map(
+      database.query(streamsSql, [workflowId, "", String(all.limit)]),
+      (rows) =>
+        rows.map(([key, entries, closed]) => ({
+          key: key as string,
+          entries: Number(entries),
+          closed: closed === true
+        }))
+    )
 
   return { eventValues, events, readStreams, streams }
 }

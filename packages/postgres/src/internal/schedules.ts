@@ -111,9 +111,15 @@ export const make = (database: Database): ScheduleStore => {
           const end = afterPrefix(filter.namePrefix)
           if (end !== null) conditions.push(`c.name < ${add(end)}::text`)
         }
+        if (filter.after !== undefined) conditions.push(`c.name > ${add(filter.after)}::text`)
         const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`
         return Effect.map(
-          database.query(`SELECT ${scheduleColumns} FROM ${s}.schedule c ${where} ORDER BY c.name`, parameters),
+          database.query(
+            `SELECT ${scheduleColumns} FROM ${s}.schedule c ${where} ORDER BY c.name${
+              filter.limit === undefined ? "" : ` LIMIT ${add(String(filter.limit))}::integer`
+            }`,
+            parameters
+          ),
           (rows) => rows.map(rowOf)
         )
       }),

@@ -55,13 +55,20 @@ export const answer = (database: Database, workflowId: string, key: string): Eve
   return { _tag: row === undefined ? "Unknown" : row.done === 1 ? "Done" : "Open" }
 }
 
-export const events = (database: Database, workflowId: string): ReadonlyArray<EventRow> =>
+/** Keys are not empty, and a limit below 0 is none. */
+export const events = (
+  database: Database,
+  workflowId: string,
+  { after, limit }: { readonly after: string | null; readonly limit: number } = { after: null, limit: -1 }
+): ReadonlyArray<EventRow> =>
   database.all<EventRow>(
     `SELECT key, value, codec, at FROM perdure_event e
-     WHERE workflow_id = ? AND ordinal =
+     WHERE workflow_id = ? AND key > ? AND ordinal =
        (SELECT max(ordinal) FROM perdure_event l WHERE l.workflow_id = e.workflow_id AND l.key = e.key)
-     ORDER BY key`,
-    workflowId
+     ORDER BY key LIMIT ?`,
+    workflowId,
+    after ?? "",
+    limit
   ).map((row) => ({ ...row }))
 
 /** All but the values: no fork can ask for earlier ones. */

@@ -15,7 +15,7 @@ export const messages = (connections: Connections): MessageStore => ({
       "read events",
       (database) => events.map(({ key, workflowId }) => Event.answer(database, workflowId, key))
     ),
-  events: (workflowId) => connections.read("read events", (database) => Event.events(database, workflowId)),
+  events: (workflowId, page) => connections.read("read events", (database) => Event.events(database, workflowId, page)),
   readStreams: (reads) =>
     connections.read("read streams", (database) => reads.map((read) => Entry.read(database, read))),
   streams: (workflowId) => connections.read("list streams", (database) => Entry.streams(database, workflowId))

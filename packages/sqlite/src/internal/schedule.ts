@@ -97,6 +97,8 @@ export const list = (
     readonly workflowName?: string
     readonly namePrefix?: string
     readonly paused?: boolean
+    readonly after?: string
+    readonly limit?: number
   }
 ): ReadonlyArray<ScheduleRow> => {
   const conditions = ["1"]
@@ -111,9 +113,11 @@ export const list = (
     where("name >= ? AND name < ?", filter.namePrefix, `${filter.namePrefix}\u{10FFFF}`)
   }
   if (filter.paused !== undefined) where("paused = ?", filter.paused ? 1 : 0)
+  if (filter.after !== undefined) where("name > ?", filter.after)
   return database.all<Columns>(
-    `SELECT ${columns} FROM perdure_schedule WHERE ${conditions.join(" AND ")} ORDER BY name`,
-    ...params
+    `SELECT ${columns} FROM perdure_schedule WHERE ${conditions.join(" AND ")} ORDER BY name LIMIT ?`,
+    ...params,
+    filter.limit ?? -1
   ).map(toRow)
 }
 

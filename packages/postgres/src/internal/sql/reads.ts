@@ -30,13 +30,16 @@ export const eventValuesStatement = (s: string): string => `
   ) w ON true
   ORDER BY k.n`
 
-/** The keys that a workflow has in a table, by one probe each however many rows a key has. */
+/** The keys after $2 that a workflow has in a table, $3 at the most, by one probe each however many rows a key has. */
 const keysOf = (s: string, table: string): string => `
   WITH RECURSIVE k AS (
-    (SELECT t.key FROM ${s}.${table} t WHERE t.workflow_id = $1::text ORDER BY t.key LIMIT 1)
+    (SELECT t.key, 1 AS n FROM ${s}.${table} t
+      WHERE t.workflow_id = $1::text AND t.key > $2::text ORDER BY t.key LIMIT 1)
     UNION ALL
-    SELECT (SELECT t.key FROM ${s}.${table} t WHERE t.workflow_id = $1::text AND t.key > k.key ORDER BY t.key LIMIT 1)
-    FROM k WHERE k.key IS NOT NULL
+    SELECT
+      (SELECT t.key FROM ${s}.${table} t WHERE t.workflow_id = $1::text AND t.key > k.key ORDER BY t.key LIMIT 1),
+      k.n + 1
+    FROM k WHERE k.key IS NOT NULL AND k.n < $3::integer
   )`
 
 export const eventsStatement = (s: string): string =>
