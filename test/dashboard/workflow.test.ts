@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
+import * as Message from "perdure/Message"
 import type { Page } from "playwright-core"
 import { expect } from "vitest"
 import { waitFor } from "../waitFor.ts"
@@ -190,6 +192,19 @@ onPages("the page of a workflow", (claim) => {
       expect(await run(World.Quick.handle("again").result)).toBe("not for everybody")
     }
   )
+
+  claim("shows messages in pages, and more of them when asked", { live }, async ({ open, page, run }) => {
+    const other = Message.make("other", { payload: Schema.Int })
+    await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
+    await run(Effect.forEach(Array.from({ length: 101 }, (_, n) => n), (n) => other.send("sleeper", n)))
+    await open("workflow?id=sleeper&tab=messages")
+    const rows = page.getByRole("list", { name: "messages" }).locator("> li")
+    await rows.nth(99).waitFor()
+    expect(await rows.count()).toBe(100)
+    await page.getByRole("button", { name: "Load more" }).click()
+    await rows.nth(100).waitFor()
+    expect(await page.getByRole("button", { name: "Load more" }).count()).toBe(0)
+  })
 
   claim("deletes it", { live }, async ({ open, page, run }) => {
     await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))

@@ -63,9 +63,13 @@ export interface Options {
   readonly limits?: Partial<Limits> | undefined
 }
 
-/** The limits of a server where none are given: 1 MiB, 30 seconds, 64 requests, 32 streams of an hour, 20,000 looked at. */
+/**
+ * The limits of a server where none are given: bodies of 1 MiB, pages of 4 MiB, 30 seconds, 64 requests, 32 streams of an hour,
+ * 20,000 looked at.
+ */
 export const defaults: Limits = {
   bodyBytes: 1_048_576,
+  pageBytes: 4_194_304,
   requestMs: 30_000,
   requests: 64,
   streams: 32,

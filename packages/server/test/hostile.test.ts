@@ -112,11 +112,11 @@ onBothStores("hostile text", (claim) => {
           assert.strictEqual(JSON.stringify(detail.attributes), JSON.stringify(keyed(text)))
           assert.strictEqual(detail.success, values.join(""))
           assert.deepStrictEqual([detail.name, detail.queue], [Hostile.name, line.name])
-          const [event] = yield* api.workflows.events({ query })
+          const { events: [event] } = yield* api.workflows.events({ query })
           assert.deepStrictEqual([event!.key, event!.value], [text, values])
           const { entries } = yield* api.workflows.stream({ query: { ...query, key: text } })
           assert.deepStrictEqual(entries.map(({ value }) => value), values)
-          const [message] = yield* api.workflows.messages({ query: { ...query, topic: text } })
+          const { messages: [message] } = yield* api.workflows.messages({ query: { ...query, topic: text } })
           assert.deepStrictEqual([message!.topic, message!.payload], [text, values.join("")])
           const { steps } = yield* api.workflows.steps({ query })
           const failed = steps.find(({ outcome }) => outcome === "failure")!

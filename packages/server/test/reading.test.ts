@@ -11,6 +11,7 @@ import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { onBothStores } from "../../../test/engine/harness.ts"
 import { eventually, reaches, suspends } from "../../../test/engine/observing.ts"
+import { defined } from "../src/internal/defined.ts"
 import { serve } from "./serving.ts"
 
 const Order = Workflow.make("Order", { payload: { n: Schema.Number, at: Schema.Date }, success: Schema.Number })
@@ -20,6 +21,9 @@ const Broken = Workflow.make("Broken")
 const go = Message.make("go", { payload: Schema.String })
 const phase = WorkflowEvent.make("phase", { value: Schema.String })
 const log = WorkflowStream.make("log", { value: Schema.String })
+const Large = Workflow.make("Large", { payload: { text: Schema.String } })
+const big = WorkflowStream.make("big", { value: Schema.String })
+const numbers = [0, 1, 2, 3, 4]
 const one = WorkflowQueue.make("one", { concurrency: 1 })
 
 const live = [
@@ -32,6 +36,14 @@ const live = [
     })
   ),
   Parent.toLayer(() => Waiting.execute()),
+  Large.toLayer(Effect.fnUntraced(function*({ text }) {
+    for (const n of numbers) {
+      yield* Step.run(`step ${n}`, Effect.succeed(text))
+      yield* WorkflowEvent.make(`e${n}`, { value: Schema.String }).set(text)
+      yield* big.write(text)
+    }
+    yield* go.receive()
+  })),
   Broken.toLayer(() => Effect.die(new Error("broken")))
 ]
 const at = new Date("2031-05-06T07:08:09.000Z")
@@ -95,7 +107,7 @@ onBothStores("an admin server shows", (claim) => {
         )
         const children = yield* api.workflows.list({ query: { parentId: "p" } })
         assert.deepStrictEqual(children.workflows.map((row) => row.workflowId), ["p-0"])
-        assert.deepInclude((yield* api.workflows.events({ query: { id: "p-0" } }))[0], {
+        assert.deepInclude((yield* api.workflows.events({ query: { id: "p-0" } })).events[0], {
           key: "phase",
           value: "waiting"
         })
@@ -109,9 +121,10 @@ onBothStores("an admin server shows", (claim) => {
         assert.include(why.text, "a message on the topic \"go\"")
         yield* use(go.send("p-0", "now"))
         yield* use(reaches("p", "SUCCESS"))
-        const [message] = yield* api.workflows.messages({ query: { id: "p-0" } })
+        const { messages: [message] } = yield* api.workflows.messages({ query: { id: "p-0" } })
         assert.deepInclude(message, { topic: "go", payload: "now", receivedBy: 4 })
-        assert.deepStrictEqual(yield* api.workflows.messages({ query: { id: "p-0", received: false } }), [])
+        const unread = yield* api.workflows.messages({ query: { id: "p-0", received: false } })
+        assert.deepStrictEqual(unread, { messages: [] })
         assert.isTrue((yield* api.workflows.stream({ query: { id: "p-0", key: "log", from: 3 } })).done)
         const gone = yield* Effect.flip(api.workflows.get({ query: { id: "nobody" } }))
         assert.deepInclude(gone, { _tag: "NotFound", reason: "WorkflowNotFound" })
@@ -141,7 +154,9 @@ onBothStores("an admin server shows", (claim) => {
         assert.deepInclude(nightly, { workflow: "Order", cron: "30 2 * * *", missed: "latest", overlap: "allow" })
         assert.lengthOf(nightly.next, 3)
         assert.deepStrictEqual(nightly.next[0], nightly.nextFire)
-        assert.lengthOf(yield* api.schedules.list({ query: { paused: false } }), 1)
+        const { schedules } = yield* api.schedules.list({ query: { paused: false } })
+        assert.deepStrictEqual(schedules.map(({ name }) => name), ["nightly"])
+        assert.notProperty(schedules[0], "payload")
 
         const [executor] = yield* api.fleet.executors()
         assert.deepInclude(executor, {
@@ -162,6 +177,101 @@ onBothStores("an admin server shows", (claim) => {
         assert.deepInclude(order.payloadSchema as object, { type: "object", required: ["n", "at"] })
         const missing = yield* Effect.flip(api.queues.get({ query: { name: "nowhere" } }))
         assert.deepInclude(missing, { _tag: "NotFound", reason: "QueueRefused" })
+      })
+  )
+
+  claim(
+    "pages of no more than so many bytes, and of as many items as are asked for",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { use } = engine
+        // Two items of these fit into a page, a third does not.
+        const { api } = yield* serve(engine, { limits: { pageBytes: 3_000 } })
+        const text = "x".repeat(1_000)
+        yield* use(Large.start({ text }, { workflowId: "w" }))
+        yield* use(suspends("w"))
+        for (const n of numbers) {
+          yield* use(Message.make("other", { payload: Schema.String }).send("w", `${n}${text}`))
+          yield* use(Client.schedules.create(`s${n}`, { workflow: Large, payload: { text }, interval: "1 hour" }))
+        }
+        const id = "w"
+        /** All of it, page by page, as what each page has. */
+        const pages = <A, Next, R, E>(
+          read: (
+            after: Next | undefined
+          ) => Effect.Effect<{ readonly items: ReadonlyArray<A>; readonly next?: Next }, E, R>
+        ) =>
+          Effect.gen(function*() {
+            const found: Array<ReadonlyArray<A>> = []
+            for (let after: Next | undefined = undefined;;) {
+              const page: { readonly items: ReadonlyArray<A>; readonly next?: Next } = yield* read(after)
+              found.push(page.items)
+              if (page.next === undefined) return found
+              after = page.next
+            }
+          })
+        const stepsIn = (limit: number, pageBytes: number) =>
+          Effect.flatMap(serve(engine, { limits: { pageBytes } }), ({ api }) =>
+            pages((after: number | undefined) =>
+              Effect.map(
+                api.workflows.steps({ query: { id, limit, ...defined({ after }) } }),
+                ({ steps, ...rest }) => ({
+                  items: steps.map(({ stepId }) =>
+                    stepId
+                  ),
+                  ...rest
+                })
+              )
+            ))
+        const all = Array.from({ length: 3 * numbers.length }, (_, n) => n)
+        const first = yield* stepsIn(1000, 3_000)
+        assert.deepStrictEqual([first[0], first.flat()], [[0, 1], all])
+        // One always comes, however large it is; where all fit, the number counts.
+        assert.deepStrictEqual(yield* stepsIn(1000, 1), all.map((n) => [n]))
+        assert.deepStrictEqual(
+          (yield* stepsIn(7, 1_000_000)).map((page) => page.length),
+          [7, 7, 1]
+        )
+        assert.deepStrictEqual(
+          yield* pages((after: string | undefined) =>
+            Effect.map(
+              api.workflows.events({ query: { id, ...defined({ after }) } }),
+              ({ events, ...rest }) => ({ items: events.map(({ key }) => key), ...rest })
+            )
+          ),
+          [["e0", "e1"], ["e2", "e3"], ["e4"]]
+        )
+        assert.deepStrictEqual(
+          yield* pages((after: number | undefined) =>
+            Effect.map(
+              api.workflows.messages({ query: { id, ...defined({ after }) } }),
+              ({ messages, ...rest }) => ({ items: messages.map(({ payload }) => String(payload)[0]), ...rest })
+            )
+          ),
+          [["0", "1"], ["2", "3"], ["4"]]
+        )
+        assert.deepStrictEqual(
+          yield* pages((after: string | undefined) =>
+            Effect.map(
+              api.schedules.list({ query: { limit: 2, ...defined({ after }) } }),
+              ({ schedules, ...rest }) => ({ items: schedules.map(({ name }) => name), ...rest })
+            )
+          ),
+          [["s0", "s1"], ["s2", "s3"], ["s4"]]
+        )
+        const stream = (query: { readonly from?: number; readonly limit?: number }) =>
+          Effect.map(
+            api.workflows.stream({ query: { id, key: "big", ...query } }),
+            ({ done, entries, next }) => [entries.map(({ offset }) => offset), next, done]
+          )
+        assert.deepStrictEqual(yield* stream({}), [[0, 1], 2, false])
+        assert.deepStrictEqual(yield* stream({ from: 4 }), [[4], 5, false])
+        // The end of a stream is its newest.
+        assert.deepStrictEqual(yield* stream({ from: -100 }), [[3, 4], 5, false])
+        assert.deepStrictEqual(yield* stream({ from: -1 }), [[4], 5, false])
+        const none = yield* api.workflows.stream({ query: { id, key: "none", from: -10 } })
+        assert.deepStrictEqual(none, { entries: [], next: 0, done: false })
       })
   )
 

@@ -46,7 +46,7 @@ onBothStores("an admin server", (claim) => {
       assert.strictEqual(yield* use(Client.result("a")), "ada")
       yield* use(Going.start(undefined, { workflowId: "g" }))
       for (const _ of [1, 2]) yield* api.acts.send({ payload: { id: "g", topic: "other", payload: null, key: "k" } })
-      const [message, ...more] = yield* api.workflows.messages({ query: { id: "g", topic: "other" } })
+      const { messages: [message, ...more] } = yield* api.workflows.messages({ query: { id: "g", topic: "other" } })
       assert.deepInclude(message, { topic: "other", payload: null })
       assert.deepStrictEqual([more, message!.senderId, message!.receivedBy], [[], undefined, undefined])
       yield* api.acts.send({ payload: { id: "g", topic: "go" } })
@@ -74,7 +74,7 @@ onBothStores("an admin server", (claim) => {
         for (const wrong of [{ topic: 1 }, { key: null }, { id: ["w"] }, { topic: "x".repeat(2000) }]) {
           isProblem(yield* send(wrong), 400, "Malformed")
         }
-        const messages = yield* api.workflows.messages({ query: { id: "w" } })
+        const { messages } = yield* api.workflows.messages({ query: { id: "w" } })
         assert.deepStrictEqual(messages.map(({ payload, topic }) => [topic, payload]), [["t", 1]])
       })
   )
@@ -180,7 +180,7 @@ onBothStores("an admin server", (claim) => {
       }
       isProblem(yield* create({ payload: { kind: 1 } }), 400, "InvalidArgument")
       isProblem(yield* create({ workflow: "Guarded", payload: undefined }), 403, "WorkflowUnauthorized")
-      assert.deepStrictEqual(yield* api.schedules.list({ query: {} }), [])
+      assert.deepStrictEqual(yield* api.schedules.list({ query: {} }), { schedules: [] })
       assert.strictEqual((yield* create({})).status, 204)
       isProblem(yield* create({ intervalMs: 120_000 }), 409, "ScheduleExists")
       assert.deepInclude(yield* api.schedules.get({ query: { name: "s" } }), { intervalMs: 60_000 })

@@ -60,7 +60,8 @@ export type QueueDetail = typeof QueueDetail.Type
 // models: schedules
 // -----------------------------------------------------------------------------
 
-export const ScheduleInfo = Schema.Struct({
+/** A schedule as a list shows it: all but its payload. */
+export const ScheduleSummary = Schema.Struct({
   name: Schema.String,
   /** The name of the workflow that it starts. */
   workflow: Schema.String,
@@ -70,7 +71,6 @@ export const ScheduleInfo = Schema.Struct({
   anchor: Schema.optionalKey(Schema.Date),
   missed: Schema.Union([Schema.Literals(["skip", "latest"]), Schema.Struct({ all: Schema.Int })]),
   overlap: Schema.Literals(["allow", "skip", "cancel"]),
-  payload: Schema.optionalKey(Schema.Json),
   queue: Schema.optionalKey(Schema.String),
   version: Schema.String,
   user: Schema.optionalKey(Schema.String),
@@ -85,10 +85,21 @@ export const ScheduleInfo = Schema.Struct({
   createdAt: Schema.Date,
   updatedAt: Schema.Date
 })
-export type ScheduleInfo = typeof ScheduleInfo.Type
+export type ScheduleSummary = typeof ScheduleSummary.Type
+
+/** Schedules by name. `next`: the `after` of the next page; absent: this was the last. */
+export const SchedulePage = Schema.Struct({
+  schedules: Schema.Array(ScheduleSummary),
+  next: Schema.optionalKey(Schema.String)
+})
+export type SchedulePage = typeof SchedulePage.Type
 
 /** A schedule with its next ticks by its rule alone. What it has started is the list of workflows with `schedule`. */
-export const ScheduleDetail = Schema.Struct({ ...ScheduleInfo.fields, next: Schema.Array(Schema.Date) })
+export const ScheduleDetail = Schema.Struct({
+  ...ScheduleSummary.fields,
+  payload: Schema.optionalKey(Schema.Json),
+  next: Schema.Array(Schema.Date)
+})
 export type ScheduleDetail = typeof ScheduleDetail.Type
 
 /** Exactly one of `cron` and `intervalMs`. */
@@ -183,9 +194,13 @@ export class Schedules extends HttpApiGroup.make("schedules")
       query: Schema.Struct({
         namePrefix: Schema.optionalKey(Text),
         workflow: Schema.optionalKey(Text),
-        paused: Schema.optionalKey(Schema.Boolean)
+        paused: Schema.optionalKey(Schema.Boolean),
+        /** Only names after this one. Default: from the first. */
+        after: Schema.optionalKey(Text),
+        /** Default: 500. */
+        limit: Schema.optionalKey(between(1, 1000))
       }),
-      success: Schema.Array(ScheduleInfo),
+      success: SchedulePage,
       error: problems
     }).annotate(Needs, "view"),
     get("get", "/api/schedule", {

@@ -142,6 +142,13 @@ export type StepPage = typeof StepPage.Type
 export const EventInfo = Schema.Struct({ key: Schema.String, value: Schema.Json, at: Schema.Date })
 export type EventInfo = typeof EventInfo.Type
 
+/** Events by key. `next`: the `after` of the next page; absent: this was the last. */
+export const EventPage = Schema.Struct({
+  events: Schema.Array(EventInfo),
+  next: Schema.optionalKey(Schema.String)
+})
+export type EventPage = typeof EventPage.Type
+
 export const MessageInfo = Schema.Struct({
   /** Order at the destination. */
   seq: Schema.Int,
@@ -155,6 +162,13 @@ export const MessageInfo = Schema.Struct({
   receivedBy: Schema.optionalKey(Schema.Int)
 })
 export type MessageInfo = typeof MessageInfo.Type
+
+/** Messages, oldest first. `next`: the `after` of the next page; absent: this was the last. */
+export const MessagePage = Schema.Struct({
+  messages: Schema.Array(MessageInfo),
+  next: Schema.optionalKey(Schema.Int)
+})
+export type MessagePage = typeof MessagePage.Type
 
 export const StreamInfo = Schema.Struct({ key: Schema.String, entries: Schema.Int, closed: Schema.Boolean })
 export type StreamInfo = typeof StreamInfo.Type
@@ -408,16 +422,29 @@ export class Workflows extends HttpApiGroup.make("workflows")
       success: Schema.Array(WorkflowSummary),
       error: problems
     }),
-    get("events", "/api/workflow/events", { query: ById, success: Schema.Array(EventInfo), error: problems }),
-    /** At most 1,000, oldest first. */
+    get("events", "/api/workflow/events", {
+      query: Schema.Struct({
+        ...ById.fields,
+        /** Only keys after this one. Default: from the first. */
+        after: Schema.optionalKey(Text),
+        /** Default: 500. */
+        limit: Schema.optionalKey(between(1, 1000))
+      }),
+      success: EventPage,
+      error: problems
+    }),
     get("messages", "/api/workflow/messages", {
       query: Schema.Struct({
         ...ById.fields,
         topic: Schema.optionalKey(Text),
         /** Also those that it has received. Default: true. */
-        received: Schema.optionalKey(Schema.Boolean)
+        received: Schema.optionalKey(Schema.Boolean),
+        /** Only those with a greater `seq`. Default: from the oldest. */
+        after: Schema.optionalKey(between(0, Number.MAX_SAFE_INTEGER)),
+        /** Default: 500. */
+        limit: Schema.optionalKey(between(1, 1000))
       }),
-      success: Schema.Array(MessageInfo),
+      success: MessagePage,
       error: problems
     }),
     get("streams", "/api/workflow/streams", { query: ById, success: Schema.Array(StreamInfo), error: problems }),
@@ -425,7 +452,7 @@ export class Workflows extends HttpApiGroup.make("workflows")
       query: Schema.Struct({
         ...ById.fields,
         key: Text,
-        /** The first offset; negative: so many before the end. Default: 0. */
+        /** The first offset; negative: the last so many, fewer where they have no room. Default: 0. */
         from: Schema.optionalKey(between(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
         /** Default: 100. */
         limit: Schema.optionalKey(between(1, 1000))

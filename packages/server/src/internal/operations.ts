@@ -5,8 +5,9 @@ import * as Layer from "effect/Layer"
 import * as Client from "perdure/Client"
 import type { Limits } from "perdure/WorkflowQueue"
 import type { Rule } from "perdure/WorkflowSchedule"
-import { AdminApi, type Problem, type QueueLimits } from "../AdminApi.ts"
+import { AdminApi, type Problem, type QueueLimits, type ScheduleSummary } from "../AdminApi.ts"
 import { ask, explained, redacting } from "./asking.ts"
+import { pageOf } from "./pages.ts"
 import { invalid } from "./problem.ts"
 import * as Show from "./show.ts"
 
@@ -77,18 +78,21 @@ const ruleOf = (
 
 const schedules = HttpApiBuilder.group(AdminApi, "schedules", (handlers) =>
   handlers
-    .handle("list", ({ query }) =>
+    .handle("list", ({ query: { after, limit = 500, ...filter } }) =>
       Effect.gen(function*() {
-        const patternsOf = yield* redacting
-        const found = yield* ask(Client.schedules.list(query))
-        return found.map((schedule) => Show.scheduleOf(patternsOf(schedule.workflow), schedule))
+        const { items, more } = yield* pageOf(limit, (last: ScheduleSummary | undefined, count) =>
+          Effect.map(
+            ask(Client.schedules.list({ ...filter, after: last?.name ?? after, limit: count })),
+            (found) => found.map(Show.scheduleOf)
+          ))
+        return more ? { schedules: items, next: items.at(-1)!.name } : { schedules: items }
       }))
     .handle("get", ({ query: { name, next = 5 } }) =>
       Effect.gen(function*() {
         const patternsOf = yield* redacting
         const schedule = yield* ask(Client.schedules.get(name))
         const ticks = next === 0 ? [] : yield* ask(Client.schedules.next(name, next))
-        return { ...Show.scheduleOf(patternsOf(schedule.workflow), schedule), next: ticks }
+        return Show.scheduleDetailOf(patternsOf(schedule.workflow), schedule, ticks)
       }))
     .handle("create", ({ payload: { cron, intervalMs, name, timeZone, ...options } }) =>
       Effect.gen(function*() {

@@ -5,6 +5,8 @@ import type { Pattern } from "./redaction.ts"
 export interface Limits {
   /** Bytes of a request's body. */
   readonly bodyBytes: number
+  /** Bytes of the items of a page: one that would be larger is cut, and says where the next begins. One item always comes. */
+  readonly pageBytes: number
   /** Milliseconds until an answer begins. */
   readonly requestMs: number
   /** Requests that are being answered. */

@@ -189,12 +189,20 @@ const serving = (executors: ReadonlyArray<Client.ExecutorInfo>, queue: string): 
 export const queueOf = (executors: ReadonlyArray<Client.ExecutorInfo>, queue: Client.queues.QueueInfo): Api.QueueInfo =>
   defined({ ...queue, servedBy: serving(executors, queue.name) })
 
-export const scheduleOf = (patterns: Patterns, schedule: Client.schedules.ScheduleInfo): Api.ScheduleInfo =>
+export const scheduleOf = ({ payload: _, ...schedule }: Client.schedules.ScheduleInfo): Api.ScheduleSummary =>
+  defined(schedule)
+
+export const scheduleDetailOf = (
+  patterns: Patterns,
+  schedule: Client.schedules.ScheduleInfo,
+  next: ReadonlyArray<Date>
+): Api.ScheduleDetail =>
   defined({
     ...schedule,
     payload: schedule.payload === undefined
       ? undefined
-      : redact(patterns, ["payload"], jsonOf(schedule.payload)).value
+      : redact(patterns, ["payload"], jsonOf(schedule.payload)).value,
+    next
   })
 
 export const executorOf = (here: string | undefined, executor: Client.ExecutorInfo): Api.ExecutorInfo => ({

@@ -3,10 +3,19 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Client from "perdure/Client"
 import { WorkflowStatus } from "perdure/WorkflowStatus"
-import { AdminApi, type WorkflowSummary } from "../AdminApi.ts"
+import {
+  AdminApi,
+  type EventInfo,
+  type MessageInfo,
+  type StepInfo,
+  type StreamEntry,
+  type StreamPage,
+  type WorkflowSummary
+} from "../AdminApi.ts"
 import { NotFound } from "../api/problems.ts"
 import { ask, explained, known, redacting } from "./asking.ts"
 import { defined } from "./defined.ts"
+import { pageOf } from "./pages.ts"
 import { CurrentSettings } from "./settings.ts"
 import * as Show from "./show.ts"
 
@@ -43,11 +52,13 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
     .handle("steps", ({ query: { after = -1, id, limit = 500, values = true } }) =>
       Effect.gen(function*() {
         const { patterns } = yield* known(id)
-        const found = yield* ask(Client.steps(id, { after, limit: limit + 1 }))
-        const steps = found.slice(0, limit)
-        const patternsOfChild = yield* ofChildren(steps)
-        const shown = steps.map((step) => Show.stepOf(patterns, patternsOfChild(step), step, values))
-        return found.length > limit ? { steps: shown, next: shown.at(-1)!.stepId } : { steps: shown }
+        const { items, more } = yield* pageOf(limit, (last: StepInfo | undefined, count) =>
+          Effect.gen(function*() {
+            const found = yield* ask(Client.steps(id, { after: last?.stepId ?? after, limit: count }))
+            const patternsOfChild = yield* ofChildren(found)
+            return found.map((step) => Show.stepOf(patterns, patternsOfChild(step), step, values))
+          }))
+        return more ? { steps: items, next: items.at(-1)!.stepId } : { steps: items }
       }))
     .handle("step", ({ query: { id, stepId } }) =>
       Effect.gen(function*() {
@@ -71,23 +82,36 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
         }
         return found
       }))
-    .handle("events", ({ query }) =>
-      Effect.gen(function*() {
-        const { patterns } = yield* known(query.id)
-        return (yield* ask(Client.events(query.id))).map((event) => Show.eventOf(patterns, event))
-      }))
-    .handle("messages", ({ query: { id, received = true, topic } }) =>
+    .handle("events", ({ query: { after, id, limit = 500 } }) =>
       Effect.gen(function*() {
         const { patterns } = yield* known(id)
-        const messages = yield* ask(Client.messages(id, topic === undefined ? { received } : { received, topic }))
-        return messages.map((message) => Show.messageOf(patterns, message))
+        const { items, more } = yield* pageOf(limit, (last: EventInfo | undefined, count) =>
+          Effect.map(
+            ask(Client.events(id, { after: last?.key ?? after, limit: count })),
+            (found) => found.map((event) => Show.eventOf(patterns, event))
+          ))
+        return more ? { events: items, next: items.at(-1)!.key } : { events: items }
+      }))
+    .handle("messages", ({ query: { after, id, limit = 500, received = true, topic } }) =>
+      Effect.gen(function*() {
+        const { patterns } = yield* known(id)
+        const { items, more } = yield* pageOf(limit, (last: MessageInfo | undefined, count) =>
+          Effect.map(
+            ask(Client.messages(id, { topic, received, after: last?.seq ?? after, limit: count })),
+            (found) => found.map((message) => Show.messageOf(patterns, message))
+          ))
+        return more ? { messages: items, next: items.at(-1)!.seq } : { messages: items }
       }))
     .handle("streams", ({ query }) => ask(Client.streams(query.id)))
     .handle("stream", ({ query: { from = 0, id, key, limit = 100 } }) =>
       Effect.gen(function*() {
         const { patterns } = yield* known(id)
-        const { done, entries, next } = yield* ask(Client.stream(id, key, { from, limit }))
-        return { entries: entries.map((entry) => Show.entryOf(patterns, key, entry)), next, done }
+        const read = (from: number, count: number) =>
+          Effect.map(
+            ask(Client.stream(id, key, { from, limit: count })),
+            ({ entries, ...end }) => ({ entries: entries.map((entry) => Show.entryOf(patterns, key, entry)), ...end })
+          )
+        return yield* from < 0 ? tailOf(Math.min(limit, -from), read) : entriesOf(from, limit, read)
       }))
     .handle("explain", ({ query }) => explained(query.id))
     .handle("definitions", () =>
@@ -108,6 +132,34 @@ export const layer = HttpApiBuilder.group(AdminApi, "workflows", (handlers) =>
         ask(Client.count(payload.filter, { limit: bulkCountLimit + 1 })),
         (count) => counted(count, bulkCountLimit)
       )))
+
+type ReadStream<E, R> = (from: number, count: number) => Effect.Effect<StreamPage, E, R>
+
+const entriesOf = <E, R>(from: number, limit: number, read: ReadStream<E, R>) =>
+  Effect.gen(function*() {
+    let isDone = false
+    const { items, more } = yield* pageOf(limit, (last: StreamEntry | undefined, count) =>
+      Effect.map(read(last === undefined ? from : last.offset + 1, count), ({ done, entries }) => {
+        isDone = done
+        return entries
+      }))
+    const last = items.at(-1)
+    return { entries: items, next: last === undefined ? from : last.offset + 1, done: isDone && !more }
+  })
+
+/** The newest that have room, read from the end. */
+const tailOf = <E, R>(limit: number, read: ReadStream<E, R>) =>
+  Effect.gen(function*() {
+    const { done, next } = yield* read(-1, 1)
+    const { items } = yield* pageOf(limit, (first: StreamEntry | undefined, count) => {
+      const end = first?.offset ?? next
+      const from = Math.max(0, end - count)
+      return from === end
+        ? Effect.succeed([])
+        : Effect.map(read(from, end - from), ({ entries }) => entries.toReversed())
+    })
+    return { entries: items.toReversed(), next, done }
+  })
 
 /** For steps that have another workflow's result: what of it must not leave, whatever became of that workflow. */
 const ofChildren = (steps: ReadonlyArray<Client.StepInfo>) =>

@@ -1,5 +1,5 @@
 /** What the pages ask for, and how long an answer counts. Keys begin with what a change names, so that it finds them. */
-import type { Filter, StepInfo, StepPage } from "@perdure/server/AdminApi"
+import type { Filter, SchedulePage, ScheduleSummary, StepInfo, StepPage } from "@perdure/server/AdminApi"
 import { infiniteQueryOptions, keepPreviousData, type Query, QueryClient, queryOptions } from "@tanstack/react-query"
 import { ask, failed, RequestFailed } from "./client.ts"
 import { tell } from "./clock.ts"
@@ -184,15 +184,26 @@ export const children = (id: string) => relatives("parentId", id)
 export const forks = (id: string) => relatives("forkedFrom", id)
 
 export const events = (id: string) =>
-  queryOptions({
+  infiniteQueryOptions({
     queryKey: ["workflow", id, "events"],
-    queryFn: ({ signal }) => ask((api) => api.workflows.events({ query: { id } }), signal)
+    queryFn: ({ pageParam: after, signal }) =>
+      ask(
+        (api) => api.workflows.events({ query: { id, limit: pageSize, ...(after === undefined ? {} : { after }) } }),
+        signal
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next,
+    select: ({ pages }) => pages.flatMap((page) => page.events)
   })
 
 export const messages = (id: string) =>
-  queryOptions({
+  infiniteQueryOptions({
     queryKey: ["workflow", id, "messages"],
-    queryFn: ({ signal }) => ask((api) => api.workflows.messages({ query: { id, received: true } }), signal)
+    queryFn: ({ pageParam: after, signal }) =>
+      ask((api) => api.workflows.messages({ query: { id, limit: pageSize, after } }), signal),
+    initialPageParam: 0,
+    getNextPageParam: (page) => page.next,
+    select: ({ pages }) => pages.flatMap((page) => page.messages)
   })
 
 /** Steps write to streams as they go, without a record that would be told; so an open one is looked at often. */
@@ -240,7 +251,17 @@ export const queue = (name: string) =>
 
 export const schedules = queryOptions({
   queryKey: ["schedules", "list"],
-  queryFn: ({ signal }) => ask((api) => api.schedules.list({ query: {} }), signal)
+  queryFn: async ({ signal }): Promise<ReadonlyArray<ScheduleSummary>> => {
+    const found: Array<ScheduleSummary> = []
+    let after: string | undefined
+    do {
+      const query: { readonly after?: string } = after === undefined ? {} : { after }
+      const page: SchedulePage = await ask((api) => api.schedules.list({ query }), signal)
+      found.push(...page.schedules)
+      after = page.next
+    } while (after !== undefined)
+    return found
+  }
 })
 
 export const schedule = (name: string) =>

@@ -1,5 +1,5 @@
 /** The rule of a schedule in plain words; as it is written beside that. */
-import type { ScheduleInfo } from "@perdure/server/AdminApi"
+import type { ScheduleSummary } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { everyInWords, inWords } from "../text/cron.ts"
 import { Text } from "./Text.tsx"
@@ -15,7 +15,7 @@ export const useCronInWords = (cron: string): string | undefined =>
     refetchInterval: false
   }).data
 
-export const Rule = ({ schedule }: { readonly schedule: ScheduleInfo }) => {
+export const Rule = ({ schedule }: { readonly schedule: ScheduleSummary }) => {
   const { cron = "", intervalMs, timeZone } = schedule
   const words = useCronInWords(cron)
   if (intervalMs !== undefined) return <span>{everyInWords(intervalMs)}</span>

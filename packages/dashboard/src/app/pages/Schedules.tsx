@@ -1,5 +1,5 @@
 /** Schedules: in plain words, with their next fires, what they started, and what an operator may do. */
-import type { ScheduleInfo } from "@perdure/server/AdminApi"
+import type { ScheduleSummary } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
 import { useState } from "react"
@@ -59,7 +59,7 @@ export const Schedules = () => {
   )
 }
 
-const Row = ({ schedule, at }: { readonly schedule: ScheduleInfo; readonly at: boolean }) => (
+const Row = ({ schedule, at }: { readonly schedule: ScheduleSummary; readonly at: boolean }) => (
   <tr className={at ? "at" : ""}>
     <td className="name-cell">
       <Link to="/schedules" search={{ name: schedule.name }}>

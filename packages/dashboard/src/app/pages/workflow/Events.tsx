@@ -1,6 +1,6 @@
 /** The events that a workflow has set. */
 import type { WorkflowDetail } from "@perdure/server/AdminApi"
-import { useQuery } from "@tanstack/react-query"
+import { useInfiniteQuery } from "@tanstack/react-query"
 import { events } from "../../api/queries.ts"
 import { JsonTree } from "../../components/JsonTree.tsx"
 import { Listed } from "../../components/Listed.tsx"
@@ -9,7 +9,7 @@ import { When } from "../../components/Time.tsx"
 
 export const Events = ({ info }: { readonly info: WorkflowDetail }) => (
   <Listed
-    query={useQuery(events(info.workflowId))}
+    query={useInfiniteQuery(events(info.workflowId))}
     what="events"
     empty="It has set no event"
     hint="An event is a named value that a workflow publishes: WorkflowEvent.make(key, ...).set(value)."

@@ -1,6 +1,6 @@
 /** The messages that a workflow has been sent, received or not. */
 import type { WorkflowDetail } from "@perdure/server/AdminApi"
-import { useQuery } from "@tanstack/react-query"
+import { useInfiniteQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { messages } from "../../api/queries.ts"
 import { JsonTree } from "../../components/JsonTree.tsx"
@@ -10,7 +10,7 @@ import { When } from "../../components/Time.tsx"
 
 export const Messages = ({ info }: { readonly info: WorkflowDetail }) => (
   <Listed
-    query={useQuery(messages(info.workflowId))}
+    query={useInfiniteQuery(messages(info.workflowId))}
     what="messages"
     empty="Nobody has sent it a message"
     hint={
