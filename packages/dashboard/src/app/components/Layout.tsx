@@ -1,7 +1,7 @@
 /** What every page has around it: where one can go, whether changes are told, the palette, the theme. */
 import { useQuery } from "@tanstack/react-query"
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router"
-import { useState } from "react"
+import { useEffect, useRef, useState } from "react"
 import { type Connection, useConnection, useLive } from "../api/live.ts"
 import { info } from "../api/queries.ts"
 import { signOut } from "../api/session.ts"
@@ -22,6 +22,12 @@ export const Layout = () => {
     select: ({ location }) =>
       location.pathname === "/workflow" ? String((location.search as { readonly id?: string }).id ?? "") : ""
   })
+  const page = useRouterState({ select: ({ location }) => location.pathname })
+  const nav = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // Not all of them fit on a telephone.
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" })
+  }, [page])
   useLive(watched === "" ? undefined : watched)
   useKeys({
     "?": () => setOpen("help"),
@@ -43,7 +49,7 @@ export const Layout = () => {
         <Link to="/" className="top-logo" aria-label="Perdure, overview">
           <Logo />
         </Link>
-        <nav aria-label="Pages" className="nav">
+        <nav ref={nav} aria-label="Pages" className="nav">
           {places.map(({ label, to }) => (
             <Link
               key={to}

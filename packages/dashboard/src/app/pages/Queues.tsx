@@ -32,7 +32,7 @@ export const Queues = () => {
               <tr>
                 <th>Queue</th>
                 <th className="number-cell">Waiting</th>
-                <th className="number-cell">Delayed</th>
+                <th className="number-cell wide-only">Delayed</th>
                 <th className="number-cell">Running</th>
                 <th className="number-cell">Oldest</th>
                 <th className="wide-only">Limits</th>
@@ -49,7 +49,7 @@ export const Queues = () => {
                     {one.servedBy.length === 0 ? <span className="badge bad">served by nobody</span> : null}
                   </td>
                   <td className="number-cell number">{inQueue(one.waiting)}</td>
-                  <td className="number-cell number">{inQueue(one.delayed)}</td>
+                  <td className="number-cell number wide-only">{inQueue(one.delayed)}</td>
                   <td className="number-cell number">{inQueue(one.running)}</td>
                   <td className="number-cell number">
                     <Ago at={one.oldest} />

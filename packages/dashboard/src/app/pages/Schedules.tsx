@@ -44,7 +44,7 @@ export const Schedules = () => {
                 <th>Schedule</th>
                 <th>When</th>
                 <th className="wide-only">Starts</th>
-                <th className="number-cell">Last</th>
+                <th className="number-cell wide-only">Last</th>
                 <th className="number-cell">Next</th>
               </tr>
             </thead>
@@ -73,7 +73,7 @@ const Row = ({ schedule, at }: { readonly schedule: ScheduleSummary; readonly at
     <td className="wide-only">
       <Text>{schedule.workflow}</Text>
     </td>
-    <td className="number-cell number">
+    <td className="number-cell number wide-only">
       <Ago at={schedule.lastFire} />
     </td>
     <td className="number-cell number">
