@@ -550,6 +550,34 @@ onBothStores("rollbacks", (claim) => {
   )
 
   claim(
+    "of a workflow that failed do not go over into a success of other code",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const live = (end: Effect.Effect<unknown, never>) =>
+        Subject.toLayer(() =>
+          Effect.gen(function*() {
+            yield* Step.run("a", Effect.void, { rollback: () => Effect.andThen(log.add("undo a"), Effect.never) })
+            yield* undoing(log, "b")
+            return yield* end
+          })
+        )
+      const first = yield* given.engine(live(Effect.die("no")))
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("undo a")
+      yield* first.close
+      const second = yield* given.engine(live(Effect.succeed("well")))
+      const { reason } = yield* second.use(reaches("w", "BLOCKED"))
+      assert.strictEqual((reason as any).actual, "the end of the workflow")
+      assert.deepStrictEqual(log.entries, ["b", "undo b", "undo a"])
+      yield* second.close
+      const third = yield* given.engine(live(Effect.die("no")))
+      yield* third.use(Client.resume("w"))
+      yield* log.has("undo a", 2)
+      assert.deepStrictEqual(log.entries, ["b", "undo b", "undo a", "undo a"])
+    })
+  )
+
+  claim(
     "a cancelled workflow without rollbacks can be resumed and runs its recorded steps no more",
     Effect.fnUntraced(
       function*(given) {
