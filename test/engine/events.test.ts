@@ -24,7 +24,8 @@ const Go = Message.make("go")
 
 const Publisher = Workflow.make("Publisher", { success: Schema.Unknown })
 const Reader = Workflow.make("Reader", { success: Schema.Unknown })
-const slow = { poll: "60 seconds" } as const
+/** Longer than any test waits. */
+const slow = { poll: "1 hour" } as const
 
 /** Sets the progress each time it is told to. */
 const publishing = Publisher.toLayer(() =>

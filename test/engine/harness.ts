@@ -47,14 +47,24 @@ export interface Given {
   ) => Effect.Effect<Running, WorkflowError, Scope.Scope>
   /** An engine that runs nothing. */
   readonly client: Effect.Effect<Running, WorkflowError, Scope.Scope>
+  /** The same, with these options instead of a short poll. */
+  readonly clientOf: (
+    options: Pick<Engine.Options, "version" | "poll">
+  ) => Effect.Effect<Running, WorkflowError, Scope.Scope>
   /** How many rows each table of the store has. */
   readonly rows: Effect.Effect<Readonly<Record<string, number>>>
+  /** What another process has: a store of its own on the same database. */
+  readonly besides: Effect.Effect<Process, never, Scope.Scope>
   /** Another store, on empty tables in another database. */
   readonly elsewhere: Effect.Effect<Context.Context<Store | SqlClient>, never, Scope.Scope>
 }
 
+/** What is a process's own. */
+export type Process = Omit<Given, "besides" | "elsewhere" | "rows">
+
 /** The store that the engines of this test use, to be changed under them. */
-export const storeOf = ({ store }: Given): { -readonly [K in keyof StoreService]: StoreService[K] } => store
+export const storeOf = ({ store }: Pick<Given, "store">): { -readonly [K in keyof StoreService]: StoreService[K] } =>
+  store
 
 export type Claim = (
   name: string,
@@ -83,7 +93,7 @@ export const onBothStores = (concept: string, suite: (claim: Claim) => void): vo
     "postgres",
     concept,
     suite,
-    () => Effect.flatMap(schemas!.take, (taken) => postgres(url, schema = taken)),
+    () => Effect.map(schemas!.take, (taken) => postgres(url, schema = taken)),
     (sql) => rowsOfSchema(sql, schema),
     Effect.gen(function*() {
       url = yield* freshDatabase
@@ -95,12 +105,15 @@ export const onBothStores = (concept: string, suite: (claim: Claim) => void): vo
 
 type Opened = Effect.Effect<Context.Context<Store | SqlClient>, unknown, Scope.Scope>
 
+/** A database, empty: opened as often as it is asked for. */
+type Place = Effect.Effect<Opened, unknown, Scope.Scope>
+
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "perdure-engine-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const sqlite: Opened = Effect.flatMap(
+const sqlite: Place = Effect.map(
   folder,
   (path) => Layer.build(Layer.fresh(SqliteStore.layer({ filename: join(path, "perdure.db"), synchronous: "NORMAL" })))
 )
@@ -132,7 +145,7 @@ const rowsOfSchema = (sql: SqlClient, schema: string) =>
   )
 
 const elsewhereOf: Record<Kind, Opened> = {
-  sqlite,
+  sqlite: Effect.flatten(sqlite),
   postgres: Effect.flatMap(freshDatabase, (url) => postgres(url, "perdure"))
 }
 
@@ -140,7 +153,7 @@ const runOn = (
   kind: Kind,
   concept: string,
   suite: (claim: Claim) => void,
-  open: () => Opened,
+  open: () => Place,
   rowsOf: (sql: SqlClient) => Effect.Effect<Readonly<Record<string, number>>, SqlError>,
   before: Effect.Effect<unknown>,
   after: Effect.Effect<unknown> = Effect.void
@@ -153,23 +166,36 @@ const runOn = (
       if (only !== undefined && only !== kind) return
       it.live(name, () =>
         Effect.gen(function*() {
-          const context = yield* open()
-          const rows = Effect.orDie(rowsOf(Context.get(context, SqlClient)))
-          const build = (layer: Layer.Layer<Engine.Engine, WorkflowError, Store | SqlClient>) => running(context, layer)
+          const opened = yield* open()
+          const context = yield* opened
           return yield* body({
-            kind,
-            number: ++number,
-            sql: Context.get(context, SqlClient),
-            store: Context.get(context, Store),
-            rows,
-            engine: (live, given) =>
-              build(workflows(live).pipe(Layer.provideMerge(Layer.fresh(Engine.layer({ ...options, ...given }))))),
-            client: build(Layer.fresh(Engine.layerClient({ poll: options.poll }))),
+            ...withStore(kind, ++number, context),
+            rows: Effect.orDie(rowsOf(Context.get(context, SqlClient))),
+            besides: Effect.map(Effect.orDie(opened), (context) => withStore(kind, number, context)),
             elsewhere: Effect.orDie(elsewhereOf[kind])
           })
         }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
     })
   })
+}
+
+const withStore = (
+  kind: Kind,
+  number: number,
+  context: Context.Context<Store | SqlClient>
+): Process => {
+  const build = (layer: Layer.Layer<Engine.Engine, WorkflowError, Store | SqlClient>) => running(context, layer)
+  const clientOf: Given["clientOf"] = (given) => build(Layer.fresh(Engine.layerClient(given)))
+  return {
+    kind,
+    number,
+    sql: Context.get(context, SqlClient),
+    store: Context.get(context, Store),
+    engine: (live, given) =>
+      build(workflows(live).pipe(Layer.provideMerge(Layer.fresh(Engine.layer({ ...options, ...given }))))),
+    client: clientOf({ poll: options.poll }),
+    clientOf
+  }
 }
 
 const workflows = (live: Live | ReadonlyArray<Live>): Live =>

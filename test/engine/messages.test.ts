@@ -30,7 +30,8 @@ const Idle = Workflow.make("Idle")
 
 /** Waits for nothing that a test sends. */
 const idle = Idle.toLayer(() => Effect.sleep("1000 days"))
-const slow = { poll: "60 seconds" } as const
+/** Longer than any test waits. */
+const slow = { poll: "1 hour" } as const
 
 onBothStores("messages", (claim) => {
   const ways = [

@@ -42,7 +42,7 @@ onBothStores("queues", (claim) => {
       const gate = new Gate()
       yield* gate.openAll
       yield* given.engine(gate.live, unpolled)
-      const client = yield* given.client
+      const client = yield* given.clientOf(unpolled)
       assert.strictEqual(yield* client.use(Effect.flatMap(plain.enqueue(Task, { id: "a" }), (h) => h.result)), "a")
     })
   )

@@ -24,7 +24,8 @@ const Say = Message.make("say", { payload: Schema.String })
 const Writer = Workflow.make("Writer", { success: Schema.Unknown })
 const Quiet = Workflow.make("Writer")
 const Reader = Workflow.make("Reader", { success: Schema.Unknown })
-const slow = { poll: "60 seconds" } as const
+/** Longer than any test waits. */
+const slow = { poll: "1 hour" } as const
 
 /** Writes what it is told; a full stop closes the stream, an exclamation mark ends the workflow. */
 const writing = Writer.toLayer(() =>

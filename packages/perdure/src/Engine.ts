@@ -286,16 +286,16 @@ const signal = Queue.dropping<void>(1)
 /** Looks for what is waited for at every poll, and acts on hints as long as the store has any. */
 const listen = (core: Core, polls: Queue.Queue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    // After a failure something may have been missed: everything is looked at once.
+    // What others did before it hears may have been missed, after a failure too: everything is looked at once then.
     const missed = Effect.sync(() => {
       core.executor?.claimNow()
       core.executor?.heartbeatNow()
       core.schedulesNow()
       core.pollNow()
     })
-    const listening: Effect.Effect<void, StoreError> = Effect.andThen(
-      missed,
-      Stream.runForEach(core.store.hints(core.listener), (hint) => Effect.sync(() => hear(core, hint)))
+    const listening: Effect.Effect<void, StoreError> = Stream.runForEach(
+      core.store.hints(core.listener, missed),
+      (hint) => Effect.sync(() => hear(core, hint))
     )
     yield* Effect.forkScoped(Effect.retry(listening, untilItPasses))
     // Of two kinds of waiters, one must not keep the others from theirs.

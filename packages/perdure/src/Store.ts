@@ -796,8 +796,10 @@ export interface StoreService
   /**
    * The hints of everybody but the listener. Ends only by failing; after a failure the listener must be opened again, and
    * everything polled once. Without a channel between processes (a transaction pooler) it tells those of this one.
+   *
+   * `begun` is run once when it hears: what was committed before is to be looked for then, for nobody tells of it any more.
    */
-  readonly hints: (listener: string) => Stream.Stream<Hint, StoreError>
+  readonly hints: (listener: string, begun?: Effect.Effect<void>) => Stream.Stream<Hint, StoreError>
 }
 
 /** The store that the engine writes to. Provided by `SqliteStore.layer` or `PostgresStore.layer`. */

@@ -1,10 +1,13 @@
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { Hint, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
+import { start } from "../builders.ts"
+import { rounds, submit } from "../verbs.ts"
 
 const hints: ReadonlyArray<Hint> = [
   { _tag: "Due", name: "it's \"due\" \u{1F600}" },
@@ -28,6 +31,25 @@ export const hinting: Suite = (claim) => {
         yield* Fiber.interrupt(sending)
       }
     }), "postgres")
+
+  claim(
+    "whoever listens hears of what is done from when it is said to hear, at once",
+    (given) =>
+      Effect.gen(function*() {
+        const other = yield* given.another
+        for (const round of rounds(10)) {
+          const begun = yield* Deferred.make<void>()
+          const heard = yield* Effect.forkChild(
+            Stream.runHead(other.store.hints("a", Effect.asVoid(Deferred.succeed(begun, undefined)))),
+            { startImmediately: true }
+          )
+          yield* Deferred.await(begun)
+          yield* submit(given.store, start({ workflowId: `w${round}` }))
+          yield* given.store.hint([{ _tag: "Due", name: "Order" }], "b")
+          assert.strictEqual((yield* Fiber.join(heard))._tag, "Some")
+        }
+      })
+  )
 
   claim("sending hints never fails, however many, however long", ({ store }) =>
     Effect.gen(function*() {

@@ -129,11 +129,15 @@ export const local = Effect.gen(function*() {
   const told = yield* PubSub.dropping<{ readonly hints: ReadonlyArray<Hint>; readonly by: string }>(capacity)
   return {
     hint: (hints: ReadonlyArray<Hint>, by: string) => Effect.asVoid(PubSub.publish(told, { hints, by })),
-    hints: (listener: string): Stream.Stream<Hint> =>
-      Stream.fromPubSub(told).pipe(
-        Stream.filter(({ by }) => by !== listener),
-        Stream.flatMap(({ hints }) => Stream.fromIterable(hints))
-      )
+    hints: (listener: string, begun: Effect.Effect<void> = Effect.void): Stream.Stream<Hint> =>
+      Stream.unwrap(Effect.map(
+        Effect.tap(PubSub.subscribe(told), () => begun),
+        (subscription) =>
+          Stream.fromSubscription(subscription).pipe(
+            Stream.filter(({ by }) => by !== listener),
+            Stream.flatMap(({ hints }) => Stream.fromIterable(hints))
+          )
+      ))
   }
 })
 
@@ -148,7 +152,7 @@ export const make = Effect.fnUntraced(function*(
   const here = yield* local
   const queue = yield* Queue.dropping<Hint>(capacity)
   const notify = (payloads: ReadonlyArray<string>) =>
-    pulse.query("SELECT count(pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [channel, payloads]).pipe(
+    pulse.query("SELECT count(pg_catalog.pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [channel, payloads]).pipe(
       Effect.timeout(patience),
       Effect.ignore
     )
@@ -169,36 +173,37 @@ export const make = Effect.fnUntraced(function*(
     return yield* Scope.provide(connection.listen(channel), listening)
   })
 
-  const elsewhere = Stream.unwrap(
-    Effect.map(Effect.mapError(listened, toStoreError), (notifications) => {
-      // Own notifications come back as well, which shows that any do: a connection on which nothing is said is forgotten by
-      // what is between, and neither end is told.
-      let heard = false
-      const alive = Effect.suspend(() => {
-        heard = false
-        return notify([sender + self])
-      }).pipe(
-        Effect.andThen(Effect.sleep(askEvery)),
-        Effect.andThen(Effect.suspend(() => heard ? Effect.void : Effect.fail(silence))),
-        Effect.forever
-      )
-      return Stream.fromQueue(notifications).pipe(
-        Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
-        Stream.map(({ payload }) => {
-          const { by, hints } = decode(payload)
-          if (by !== self) return hints
-          heard = true
-          return []
-        }),
-        Stream.flattenIterable,
-        Stream.mapError(toStoreError),
-        Stream.merge(Stream.fromEffectDrain(alive))
-      )
-    })
-  )
+  const elsewhere = (begun: Effect.Effect<void>) =>
+    Stream.unwrap(
+      Effect.map(Effect.tap(Effect.mapError(listened, toStoreError), () => begun), (notifications) => {
+        // Own notifications come back as well, which shows that any do: a connection on which nothing is said is forgotten by
+        // what is between, and neither end is told.
+        let heard = false
+        const alive = Effect.suspend(() => {
+          heard = false
+          return notify([sender + self])
+        }).pipe(
+          Effect.andThen(Effect.sleep(askEvery)),
+          Effect.andThen(Effect.suspend(() => heard ? Effect.void : Effect.fail(silence))),
+          Effect.forever
+        )
+        return Stream.fromQueue(notifications).pipe(
+          Stream.tap(({ payload }) => payload === "o" ? posted : Effect.void),
+          Stream.map(({ payload }) => {
+            const { by, hints } = decode(payload)
+            if (by !== self) return hints
+            heard = true
+            return []
+          }),
+          Stream.flattenIterable,
+          Stream.mapError(toStoreError),
+          Stream.merge(Stream.fromEffectDrain(alive))
+        )
+      })
+    )
 
   return {
     hint: (hints, by) => Effect.andThen(here.hint(hints, by), Effect.asVoid(Queue.offerAll(queue, hints))),
-    hints: (listener) => Stream.merge(elsewhere, here.hints(listener))
+    hints: (listener, begun = Effect.void) => Stream.merge(here.hints(listener), elsewhere(begun))
   }
 })

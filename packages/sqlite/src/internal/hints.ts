@@ -11,22 +11,27 @@ import { isBusy, storeError } from "./errors.ts"
 
 export const make = (database: Database, intervalMs: number): Pick<StoreService, "hint" | "hints"> => {
   const listeners = new Map<(hints: ReadonlyArray<Hint>) => void, string>()
-  const here = (name: string) =>
+  const here = (name: string, begun: Effect.Effect<void>) =>
     Stream.callback<Hint>((queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const listener = (hints: ReadonlyArray<Hint>) => void Queue.offerAllUnsafe(queue, hints)
-          listeners.set(listener, name)
-          return listener
-        }),
-        (listener) => Effect.sync(() => listeners.delete(listener))
+      Effect.tap(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const listener = (hints: ReadonlyArray<Hint>) => void Queue.offerAllUnsafe(queue, hints)
+            listeners.set(listener, name)
+            return listener
+          }),
+          (listener) => Effect.sync(() => listeners.delete(listener))
+        ),
+        () => begun
       ), { bufferSize: 10_000, strategy: "dropping" })
   return {
     hint: (hints, by) =>
       Effect.sync(() => {
         for (const [listener, name] of listeners) if (name !== by) listener(hints)
       }),
-    hints: (listener) => Stream.merge(commits(database, intervalMs), here(listener))
+    // Of what is committed from the first version on both tell, so that nothing is committed between them unheard.
+    hints: (listener, begun = Effect.void) =>
+      Stream.suspend(() => Stream.merge(commits(database, intervalMs, versionOf(database)), here(listener, begun)))
   }
 }
 
@@ -36,19 +41,23 @@ export const make = (database: Database, intervalMs: number): Pick<StoreService,
  * work means to take turns with others who write, so while they commit without a pause that is said less and less often,
  * down to a tenth.
  */
-const commits = (database: Database, intervalMs: number): Stream.Stream<Hint, StoreError> =>
+const commits = (
+  database: Database,
+  intervalMs: number,
+  first: number | undefined
+): Stream.Stream<Hint, StoreError> =>
   // Nobody else can reach a memory database.
   database.native.location() === null ? Stream.never : Stream.suspend(() => {
-    const version = () => database.prepare("PRAGMA data_version").get()!.data_version as number
-    let seen: number | undefined
+    let seen = first
     /** There was a commit since the last look for work. */
     let isDue = false
     let gapMs = intervalMs
     let dueAt = -Infinity
     const told = (): ReadonlyArray<Hint> => {
       const before = seen
-      seen = version()
-      const changed = before !== undefined && before !== seen
+      seen = version(database)
+      // Where the first one could not be read, anything may have been committed since.
+      const changed = before !== seen
       isDue ||= changed
       const now = performance.now()
       if (now < dueAt) return changed ? [ended] : []
@@ -68,11 +77,22 @@ const commits = (database: Database, intervalMs: number): Stream.Stream<Hint, St
         }
         timer = setTimeout(look, intervalMs)
       }
-      let timer = setTimeout(look, seen === undefined ? 0 : intervalMs)
+      let timer = setTimeout(look, intervalMs)
       return Effect.sync(() => clearTimeout(timer))
     })
     return Stream.flattenIterable(Stream.fromEffectRepeat(next))
   })
+
+const version = (database: Database) => database.prepare("PRAGMA data_version").get()!.data_version as number
+
+/** Undefined: it is busy. */
+const versionOf = (database: Database): number | undefined => {
+  try {
+    return database.native.location() === null ? undefined : version(database)
+  } catch {
+    return undefined
+  }
+}
 
 const ended: Hint = { _tag: "Done", workflowId: "*" }
 const due: Hint = { _tag: "Due", name: "*" }
