@@ -583,8 +583,10 @@ export class TransactionAborted extends Schema.TaggedError<TransactionAborted>()
    * - `foreign`: the `SqlClient` is not of the store's database; nothing was run.
    * - `nested`: the `SqlClient` is in a transaction already; nothing was run.
    * - `timeout`: the body took longer than its limit; rolled back.
+   * - `ended`: the body has ended the transaction, by a statement of its own or by one that failed, and went on; what it
+   *   committed by hand stays, nothing is recorded.
    */
-  why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested", "timeout"]),
+  why: Schema.Literals(["conflict", "fenced", "exists", "unknown", "foreign", "nested", "timeout", "ended"]),
   message: Schema.String
 }) {}
 

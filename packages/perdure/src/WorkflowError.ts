@@ -342,19 +342,23 @@ export class NotResumable extends Schema.TaggedError<NotResumable>()("NotResumab
 export class TransactionMisused extends Schema.TaggedError<TransactionMisused>()("TransactionMisused", {
   /**
    * `nested`: within another transaction; `foreign`: on another database than the store's; `timeout`: open too long;
-   * `waits`: for what happens only after its commit.
+   * `waits`: for what happens only after its commit; `ended`: by a `COMMIT` or `ROLLBACK` of its own, or, on
+   * PostgreSQL, by a statement that failed and whose error the effect caught.
    */
-  why: Schema.Literals(["nested", "foreign", "timeout", "waits"]),
+  why: Schema.Literals(["nested", "foreign", "timeout", "waits", "ended"]),
   detail: Schema.String
 }) {
   override get message(): string {
+    const committed = this.why === "ended" ? "is not recorded as done" : "nothing of it is committed"
     const remedy = {
+      ended:
+        "Leave BEGIN, COMMIT and ROLLBACK to it: fail to undo it, and run what may fail within it by withTransaction.",
       waits: "Start it in the transaction, and wait for it after the commit.",
       nested: "Run one Transaction at a time, and none inside an SqlClient transaction of your own.",
       foreign: "Provide the SqlClient of the store's own database, or use Transaction.runElsewhere for another.",
       timeout: "Keep slow work out of the transaction, or raise its timeout."
     }[this.why]
-    return `The transaction was refused and nothing of it is committed (${this.why}): ${this.detail}. ${remedy}`
+    return `The transaction was refused and ${committed} (${this.why}): ${this.detail}. ${remedy}`
   }
   get isRetryable(): boolean {
     return false

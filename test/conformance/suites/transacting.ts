@@ -97,6 +97,46 @@ export const transacting: Suite = (claim) => {
       })
   )
 
+  for (const statements of [["COMMIT"], ["ROLLBACK"], ["COMMIT", "BEGIN"]]) {
+    claim(
+      `a body that ends its transaction by hand (${statements.join("; ")}) is told, and nothing is recorded`,
+      (given) =>
+        Effect.gen(function*() {
+          yield* shop(given, "w")
+          const body = Effect.flatMap(
+            SqlClient,
+            (sql) => Effect.forEach(statements, (statement) => sql.unsafe(statement).unprepared, { discard: true })
+          )
+          assert.strictEqual(yield* run(given, body), "ended")
+          assert.deepStrictEqual(yield* historyOf(given.store, "w"), [])
+          // The client is as before, and so is the workflow.
+          assert.strictEqual(yield* run(given, pay(5)), 5)
+          assert.deepStrictEqual(yield* payments(given), [5])
+        })
+    )
+  }
+
+  claim(
+    "a body that goes on after a statement that ended its transaction is told, and nothing is committed",
+    (given) =>
+      Effect.gen(function*() {
+        yield* shop(given, "w")
+        const body = Effect.andThen(
+          pay(1),
+          Effect.exit(Effect.flatMap(SqlClient, (sql) => sql`INSERT INTO nowhere VALUES (1)`))
+        )
+        assert.strictEqual(yield* run(given, Effect.as(body, 1)), "ended")
+        assert.deepStrictEqual([yield* payments(given), yield* historyOf(given.store, "w")], [[], []])
+        const within = Effect.flatMap(
+          SqlClient,
+          (sql) => Effect.exit(sql.withTransaction(sql`INSERT INTO nowhere VALUES (1)`))
+        )
+        assert.strictEqual(yield* run(given, Effect.andThen(within, pay(5))), 5)
+        assert.deepStrictEqual(yield* payments(given), [5])
+      }),
+    "postgres"
+  )
+
   claim("an interrupted body commits nothing and lets others write", (given) =>
     Effect.gen(function*() {
       yield* shop(given, "w")

@@ -14,21 +14,29 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type StepRecord, type StoreError, TransactionAborted, type TransactionOptions } from "perdure/Store"
 import { classify, isConnectionLost, isInfrastructure, isLockTimeout, sqlState, toStoreError } from "./errors.ts"
 
+/** A setting of the transaction that it began: gone with its end, so that one that the body has begun lacks it. */
+const own = "perdure.transaction"
+
 /**
- * FOR SHARE: parallel transactions of one workflow do not block one another, a flush, a takeover and a cancel do. No
- * row: this epoch is over. A duplicate key: the record is there already.
+ * FOR SHARE: parallel transactions of one workflow do not block one another, a flush, a takeover and a cancel do. A
+ * duplicate key: the record is there already. Tells whether the transaction is still the one that was begun, without
+ * which nothing is written, and whether it wrote: if not, this epoch is over.
  */
 const recordStatement = (s: string): string => `
-  WITH o AS MATERIALIZED (
+  WITH own AS MATERIALIZED (SELECT coalesce(pg_catalog.current_setting('${own}', true), '') = 'open' AS open),
+  o AS MATERIALIZED (
     SELECT o.workflow_id, o.epoch FROM ${s}.ownership o
     WHERE o.workflow_id = $1::text AND o.epoch = $2::bigint AND o.ended_epoch < o.epoch FOR SHARE
+  ),
+  written AS (
+    INSERT INTO ${s}.step (workflow_id, step_id, seq, asked, key, name, kind, outcome, value, attempts, started_at, at,
+      child_id, rollback, epoch)
+    SELECT o.workflow_id, $3::integer, $4::integer, $5::integer, $6::text, $7::text, $8::text, $9::text, $10::text,
+      $11::integer, $12::bigint, $13::bigint, $14::text, $15::boolean, o.epoch
+    FROM o, own WHERE own.open
+    RETURNING 1
   )
-  INSERT INTO ${s}.step (workflow_id, step_id, seq, asked, key, name, kind, outcome, value, attempts, started_at, at,
-    child_id, rollback, epoch)
-  SELECT o.workflow_id, $3::integer, $4::integer, $5::integer, $6::text, $7::text, $8::text, $9::text, $10::text,
-    $11::integer, $12::bigint, $13::bigint, $14::text, $15::boolean, o.epoch
-  FROM o
-  RETURNING 1 AS recorded`
+  SELECT own.open, EXISTS (SELECT FROM written) AS written FROM own`
 
 const parametersOf = (workflowId: string, epoch: number, r: StepRecord): ReadonlyArray<unknown> => [
   workflowId,
@@ -59,15 +67,16 @@ const beginWith = (isolation: TransactionOptions["isolation"]): string | undefin
  */
 const boundsOf = (timeoutMs: number): string => {
   const limit = Math.max(2, Math.ceil(timeoutMs))
-  return `SELECT set_config('idle_in_transaction_session_timeout', '${limit + 1_000}', true),
-    set_config('lock_timeout', '${Math.ceil(limit / 2)}', true)`
+  return `SELECT pg_catalog.set_config('${own}', 'open', true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '${limit + 1_000}', true),
+    pg_catalog.set_config('lock_timeout', '${Math.ceil(limit / 2)}', true)`
 }
 
 /** How far a transaction got, for telling what its failure means. */
 type Stage = "before" | "body" | "fence" | "commit"
 
 export const make = (
-  { client: own, isOurs, s }: {
+  { client: ours, isOurs, s }: {
     readonly s: string
     /** The client that the store's layer provides. */
     readonly client: SqlClient
@@ -84,7 +93,7 @@ export const make = (
     options: TransactionOptions
   ): Effect.Effect<A, E | TransactionAborted | SqlError | StoreError, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
-      const client = Option.getOrElse(Context.getOption(context, SqlClient), () => own)
+      const client = Option.getOrElse(Context.getOption(context, SqlClient), () => ours)
       if (Option.isSome(Context.getOption(context, client.transactionService))) {
         return Effect.fail(aborted(
           "nested",
@@ -112,8 +121,14 @@ export const make = (
         const value = yield* limited
         const row = yield* record(value)
         stage = "fence"
-        const rows = yield* client.unsafe(recordSql, parametersOf(workflowId, epoch, row)).withoutTransform
-        if (rows.length === 0) {
+        const [found] = yield* client.unsafe<{ readonly open: boolean; readonly written: boolean }>(
+          recordSql,
+          parametersOf(workflowId, epoch, row)
+        ).withoutTransform
+        if (!found!.open) {
+          return yield* aborted("ended", "A statement of its body, such as a COMMIT or a ROLLBACK, has ended it")
+        }
+        if (!found!.written) {
           return yield* aborted("fenced", `Epoch ${epoch} of workflow ${workflowId} is over; rolled back`)
         }
         stage = "commit"
@@ -138,6 +153,9 @@ export const make = (
           if (stage === "fence" && sqlState(error) === "23505") {
             return Effect.fail(aborted("exists", `Workflow ${workflowId} has this record already; rolled back`))
           }
+          if (stage === "fence" && sqlState(error) === "25P02") {
+            return Effect.fail(aborted("ended", "A statement of its body has failed, and the body went on"))
+          }
           if (classify(error) === "conflict" || isLockTimeout(error)) {
             return Effect.fail(aborted("conflict", `${error.message}; nothing was committed`))
           }
@@ -157,12 +175,12 @@ export const make = (
         })
       )
 
-      return Effect.flatMap(isOurs(client), (ours): Effect.Effect<
+      return Effect.flatMap(isOurs(client), (isOurs): Effect.Effect<
         A,
         E | TransactionAborted | SqlError | StoreError,
         R
       > =>
-        ours
+        isOurs
           ? transaction
           : Effect.fail(aborted(
             "foreign",

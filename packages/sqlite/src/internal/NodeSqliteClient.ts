@@ -74,16 +74,19 @@ const makeConnection = (
     Effect.withFiber((fiber) => {
       const bigInts = fiber.getRef(SqlClient.SafeIntegers)
       const { native } = database
-      if (transaction?.isOpen === true && !native.isTransaction) return Effect.fail(toSqlError(transaction.failure))
+      const wasOpen = native.isTransaction
+      if (transaction?.isOpen === true && !wasOpen) return Effect.fail(toSqlError(transaction.failure))
       const attempt = () => {
         const statement = prepare(sql)
         statement.setReadBigInts(bigInts)
         const result = use(statement, params.map(toInput))
-        if (transaction !== undefined) transaction.isOpen = native.isTransaction
+        const isOpen = native.isTransaction
+        if (isOpen && !wasOpen) database.begun++
+        if (transaction !== undefined) transaction.isOpen = isOpen
         return result
       }
       // Inside a transaction the lock is ours: busy means something that waiting does not mend.
-      return Effect.mapError(retryBusy(attempt, native.isTransaction ? 0 : limitMs), (error) => {
+      return Effect.mapError(retryBusy(attempt, wasOpen ? 0 : limitMs), (error) => {
         if (transaction?.isOpen === true && !native.isTransaction) transaction.failure = error
         return toSqlError(error)
       })

@@ -12,6 +12,8 @@ export class Unstorable extends Error {}
 
 export interface Database {
   readonly native: DatabaseSync
+  /** How often a statement of the application, or its client, has begun a transaction. */
+  begun: number
   /** Prepares, or takes from the cache. Never keep one across an `await`: somebody else may be running it by then. */
   readonly prepare: (sql: string) => StatementSync
   /** A write. Returns the number of rows changed. */
@@ -46,6 +48,7 @@ export const open = (filename: string): Database => {
   const prepare = statementCache(native)
   return {
     native,
+    begun: 0,
     prepare,
     run: (sql, ...params) => {
       params.forEach(assertStorable)

@@ -36,13 +36,25 @@ export const transaction = <A, E, R>(
     // the transaction in between.
     let stage: Stage = "begin"
     // SQLite may have ended it under the body, whatever the body made of that: the client tells why.
-    const stillOpen = Effect.suspend(() =>
-      connections.writer.native.isTransaction
-        ? Effect.void
-        : Effect.tapError(Effect.asVoid(client`SELECT 1`), () => Effect.sync(() => stage = "hold"))
-    )
+    const { writer } = connections
+    let begun = 0
+    const stillOpen = Effect.suspend((): Effect.Effect<void, SqlError | TransactionAborted> => {
+      if (writer.native.isTransaction && writer.begun === begun) return Effect.void
+      // Or the body has, by a statement: then the client knows of nothing.
+      return Effect.matchEffect(writer.native.isTransaction ? Effect.void : Effect.asVoid(client`SELECT 1`), {
+        onFailure: (error) => {
+          stage = "hold"
+          return Effect.fail(error)
+        },
+        onSuccess: () => {
+          stage = "ended"
+          return Effect.fail(ended)
+        }
+      })
+    })
     const all = Effect.gen(function*() {
       stage = "body"
+      begun = writer.begun
       const value = yield* Effect.catchCause(
         within(options.timeoutMs, body),
         (cause) => Effect.andThen(stillOpen, Effect.failCause(cause))
@@ -55,14 +67,16 @@ export const transaction = <A, E, R>(
     })
     return client.withTransaction(all).pipe(
       Effect.provideService(SqlClient.BeginTransaction, undefined),
-      Effect.catchCause((cause): Effect.Effect<never, E | TransactionAborted | SqlError | StoreError> =>
-        stage === "body" ? bodyFailed(cause) : storeFailed(cause, stage)
-      )
+      Effect.catchCause((cause): Effect.Effect<never, E | TransactionAborted | SqlError | StoreError> => {
+        if (stage === "body") return bodyFailed(cause)
+        // Of a transaction that is over the rollback fails, and would hide it.
+        return stage === "ended" ? Effect.fail(ended) : storeFailed(cause, stage)
+      })
     )
   })
 
 /** What may fail. */
-type Stage = "begin" | "hold" | "body" | "commit"
+type Stage = "begin" | "hold" | "body" | "ended" | "commit"
 
 const aborted = (why: TransactionAborted["why"], message: string) => new TransactionAborted({ why, message })
 
@@ -77,6 +91,8 @@ const nested = aborted(
   "The SqlClient here is in a transaction already, whose commit the record would have to wait for. Nothing was run. "
     + "Run the durable transaction outside of withTransaction."
 )
+
+const ended = aborted("ended", "A statement of its body, such as a COMMIT or a ROLLBACK, has ended it")
 
 /** On the machine's timers, since the body's clock may be a workflow's. */
 const within = <A, E, R>(timeoutMs: number, body: Effect.Effect<A, E, R>) =>
@@ -131,7 +147,7 @@ const bodyFailed = <E>(cause: Cause.Cause<E>): Effect.Effect<never, E | SqlError
 
 const storeFailed = <E>(
   cause: Cause.Cause<E>,
-  stage: Exclude<Stage, "body">
+  stage: Exclude<Stage, "body" | "ended">
 ): Effect.Effect<never, E | SqlError | TransactionAborted | StoreError> => {
   const error = Cause.squash(cause)
   if (!isSqlError(error)) return Exit.failCause(cause)
