@@ -103,8 +103,18 @@ const checkSchema = (schema: string): Effect.Effect<string, StoreError> => {
     : Effect.succeed(schema)
 }
 
+/** A pool of none would be waited for for ever. */
+const checkConnections = (options: Options): Effect.Effect<void, StoreError> => {
+  for (const option of ["maxConnections", "storeConnections"] as const) {
+    const count = options[option]
+    if (count === undefined || (Number.isSafeInteger(count) && count >= 1)) continue
+    return Effect.fail(misconfiguration(`The option ${option} is ${count}: it has to be a whole number from 1`))
+  }
+  return Effect.void
+}
+
 const connectOf = (options: Options) =>
-  Effect.map(checkSchema(options.schema ?? "perdure"), (schema) => ({
+  Effect.map(Effect.andThen(checkConnections(options), checkSchema(options.schema ?? "perdure")), (schema) => ({
     config: {
       url: options.url,
       host: options.host,
