@@ -45,17 +45,19 @@ const setIsolation = (level: string) =>
   })
 
 describe("sessions", () => {
-  for (const pooler of [false, true]) {
-    it.live(`a server whose default is serializable changes nothing${pooler ? ", not behind a pooler either" : ""}`, () =>
-      Effect.gen(function*() {
-        yield* setIsolation("serializable")
-        const { sql, store } = yield* open(freshSchema(), { pooler })
-        yield* life(store)
-        // the application keeps the server's own default
-        assert.deepStrictEqual(yield* sql`SELECT current_setting('default_transaction_isolation') AS level`, [
-          { level: "serializable" }
-        ])
-      }))
+  for (const level of ["serializable", "repeatable read"]) {
+    for (const pooler of [false, true]) {
+      it.live(`a server whose default is ${level} changes nothing${pooler ? ", not behind a pooler either" : ""}`, () =>
+        Effect.gen(function*() {
+          yield* setIsolation(level)
+          const { sql, store } = yield* open(freshSchema(), { pooler })
+          yield* life(store)
+          // the application keeps the server's own default
+          assert.deepStrictEqual(yield* sql`SELECT current_setting('default_transaction_isolation') AS level`, [
+            { level }
+          ])
+        }))
+    }
   }
 
   it.live("nothing is prepared behind a pooler, and everything works", () =>

@@ -98,7 +98,9 @@ export const make = Effect.fnUntraced(function*(
 
 /** Whether a pooler is between after all: it refuses a setting that it does not know, or does not hand it on. */
 export const isPooled = (database: Database): Effect.Effect<boolean, SqlError> =>
-  database.pool.use((connection) => connection.queryValues(`SELECT current_setting('${direct}', true)`, [], false))
+  database.pool.use((connection) =>
+    connection.queryValues(`SELECT pg_catalog.current_setting('${direct}', true)`, [], false)
+  )
     .pipe(
       Effect.map((rows) => rows[0]![0] !== "on"),
       Effect.catchIf(refusesSetting, () => Effect.succeed(true))

@@ -152,10 +152,11 @@ export const make = Effect.fnUntraced(function*(
   const here = yield* local
   const queue = yield* Queue.dropping<Hint>(capacity)
   const notify = (payloads: ReadonlyArray<string>) =>
-    pulse.query("SELECT count(pg_catalog.pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [channel, payloads]).pipe(
-      Effect.timeout(patience),
-      Effect.ignore
-    )
+    pulse.query("SELECT count(pg_catalog.pg_notify($1::text, p)) FROM unnest($2::text[]) AS p", [channel, payloads])
+      .pipe(
+        Effect.timeout(patience),
+        Effect.ignore
+      )
 
   // one statement for what is hinted in the same turn, or while one is under way; lost with the database, never tried again
   yield* Queue.takeAll(queue).pipe(

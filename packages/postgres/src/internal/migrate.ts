@@ -82,7 +82,9 @@ export const migrate = (database: Database): Effect.Effect<void, StoreError> =>
       yield* run("SET LOCAL statement_timeout = 0")
       yield* run("SET LOCAL client_min_messages = warning")
       const key = quoteLiteral(`perdure migration ${database.schema}`)
-      yield* run(`SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))) AS locked`)
+      yield* run(
+        `SELECT 1 FROM (SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${key}, 0))) AS locked`
+      )
       const version = (yield* installed(database, connection)) ?? 0
       yield* refuseNewer(version)
       const schema = yield* connection.queryValues(
