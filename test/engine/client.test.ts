@@ -8,12 +8,15 @@ import * as Client from "perdure/Client"
 import type { Engine } from "perdure/Engine"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
+import type { End } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
+import { advance, attempt, entry, record, suspend } from "../conformance/builders.ts"
+import { join, startOwned, submit } from "../conformance/verbs.ts"
 import { onBothStores } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, recorded, suspends } from "./observing.ts"
 
@@ -45,6 +48,51 @@ onBothStores("looking", (claim) => {
       ])
       assert.isTrue(info.createdAt <= info.completedAt! && info.startedAt! <= info.completedAt!)
       assert.strictEqual((yield* reasonOf(client.use(Client.get("nowhere"))))._tag, "WorkflowNotFound")
+    })
+  )
+
+  claim(
+    "what cannot be read of one is said to be unreadable, and breaks no list",
+    Effect.fnUntraced(function*(given) {
+      const { store } = given
+      const { use } = yield* given.engine(quick)
+      yield* use(Quick.execute({ n: 1 }, { workflowId: "good" }))
+      yield* join(store, "i")
+      const text = "{\"cut"
+      const suspended = suspend({ waits: text })
+      const settled = (status: "SUCCESS" | "ERROR"): End => ({ _tag: "Settle", status, output: text })
+      for (
+        const [id, end] of [["waits", suspended], ["fails", settled("ERROR")], ["ends", settled("SUCCESS")]] as const
+      ) {
+        yield* startOwned(store, id, "i", { payload: text })
+        const kinds = ["step", "transaction", "result", "receive", "get event", "read stream"] as const
+        yield* submit(
+          store,
+          advance(id, 1, {
+            records: kinds.flatMap((kind, n) => [
+              record(2 * n, { kind, value: text }),
+              record(2 * n + 1, { kind, value: text, outcome: "failure" })
+            ]),
+            attempts: [attempt(99, 0, { error: text })],
+            events: [{ key: "odd", value: text, codec: "json", stepId: 0 }],
+            entries: [entry(0, { value: text })]
+          })
+        )
+        yield* submit(store, advance(id, 1, { end }))
+      }
+      const { workflows } = yield* use(Client.list({ order: "asc" }))
+      assert.deepStrictEqual(workflows.map(({ workflowId }) => workflowId), ["good", "waits", "fails", "ends"])
+      const [good, waits, fails, ends] = workflows
+      assert.strictEqual(good!.success, 2)
+      assert.deepStrictEqual([waits!.payload, ends!.success], Array(2).fill({ unreadable: text }))
+      assert.include(waits!.waits[0]!.what, text)
+      assert.strictEqual(fails!.failure?.tag, "Unreadable")
+      for (const { workflowId } of [waits!, fails!, ends!]) {
+        assert.lengthOf(yield* use(Client.steps(workflowId)), 13)
+        assert.lengthOf(yield* use(Client.events(workflowId)), 1)
+        assert.lengthOf((yield* use(Client.stream(workflowId, "s"))).entries, 1)
+        assert.strictEqual((yield* use(Client.explain(workflowId))).workflowId, workflowId)
+      }
     })
   )
 
@@ -438,6 +486,30 @@ onBothStores("changing what waits", (claim) => {
         (operation) => reasonOf(use(operation))
       )
       assert.deepStrictEqual(reasons.map(({ _tag }) => _tag), ["NotWaiting", "WorkflowNotFound", "InvalidArgument"])
+    })
+  )
+
+  claim(
+    "a delayed workflow takes its new priority along into the queue",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const queue = WorkflowQueue.make("q", { concurrency: 1 })
+      const live = Quick.toLayer(({ n }) => Effect.as(log.add(`${n}`), n))
+      const { use } = yield* given.engine([live, queue.layer])
+      yield* use(Client.queues.pause("q"))
+      for (const n of [1, 2]) yield* use(queue.enqueue(Quick, { n }, { workflowId: `w${n}`, delay: "1 hour" }))
+      yield* use(queue.enqueue(Quick, { n: 3 }, { workflowId: "w3", priority: 2 }))
+      yield* use(Client.setPriority("w2", 5))
+      const delayed = yield* use(Client.get("w2"))
+      assert.deepStrictEqual([delayed.status, delayed.priority], ["DELAYED", 5])
+      // In no queue there is no place, delayed or not.
+      yield* use(Quick.start({ n: 4 }, { workflowId: "alone", delay: "1 day" }))
+      assert.strictEqual((yield* reasonOf(use(Client.setPriority("alone", 5))))._tag, "NotWaiting")
+      yield* given.store.adjustClock(day / 12)
+      for (const id of ["w1", "w2"]) yield* use(reaches(id, "ENQUEUED"))
+      yield* use(Client.queues.resume("q"))
+      yield* use(Client.waitAll(["w1", "w2", "w3"]))
+      assert.deepStrictEqual(log.entries, ["2", "3", "1"])
     })
   )
 

@@ -62,12 +62,7 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   success: row.status === "SUCCESS" && row.output !== null ? readable(row.output) : undefined,
   failure: row.status === "ERROR" && row.output !== null ? failureOf(row.output) : undefined,
   reason: row.reason === null ? undefined : readable(row.reason) as Json,
-  waits: row.waits === null ?
-    [] :
-    (readable(row.waits) as Array<{ what: string; until: number | null }>).map((wait) => ({
-      what: wait.what,
-      until: dateOf(wait.until)
-    })),
+  waits: row.waits === null ? [] : waitsOf(row.waits),
   parentId: row.parentId ?? undefined,
   queue: row.queue ?? undefined,
   priority: row.priority === 0 ? undefined : row.priority,
@@ -88,6 +83,16 @@ export const infoOf = (row: WorkflowRow): WorkflowInfo => ({
   recoveryAttempts: row.recoveryAttempts,
   continuations: row.continuations
 })
+
+const waitsOf = (text: string): WorkflowInfo["waits"] => {
+  const waits = readable(text)
+  return Array.isArray(waits)
+    ? waits.map(({ until, what }: { readonly what: string; readonly until: number | null }) => ({
+      what,
+      until: dateOf(until)
+    }))
+    : [{ what: `unreadable: ${text.slice(0, 100)}`, until: undefined }]
+}
 
 export const notFound = (workflowId: string) => new WorkflowError({ reason: new WorkflowNotFound({ workflowId }) })
 
