@@ -38,6 +38,8 @@ onBothStores("many at once", (claim) => {
       assert.strictEqual((info.reason as any).detail, "enough")
       assert.strictEqual(yield* use(Client.count({ status: "CANCELLED" })), 225)
       assert.deepStrictEqual(yield* use(Client.cancelAll({ idPrefix: "w" })), { matched: 451, changed: 225 })
+      assert.deepStrictEqual(yield* use(Client.resumeAll(half, { dryRun: true })), { matched: 225, changed: 0 })
+      assert.strictEqual(yield* use(Client.count({ status: "CANCELLED" })), 450)
       assert.deepStrictEqual(yield* use(Client.resumeAll(half)), { matched: 225, changed: 225 })
       assert.strictEqual((yield* use(Client.get("w0"))).status === "CANCELLED", false)
       assert.deepStrictEqual(yield* use(Client.deleteAll({ idPrefix: "w" }, { dryRun: true })), {

@@ -256,6 +256,21 @@ onBothStores("managing schedules", (claim) => {
       const exists = yield* reasonOf(use(Client.schedules.create("a", { workflow: Long, interval: "1 hour" })))
       assert.deepStrictEqual([exists._tag, exists.name], ["ScheduleExists", "a"])
 
+      const now = yield* given.store.now
+      const next = yield* use(Client.schedules.next("b", 5))
+      assert.isAbove(next[0]!.getTime(), now)
+      assert.deepStrictEqual(
+        next.map((tick) => tick.getTime() - next[0]!.getTime()),
+        [0, 1, 2, 3, 4].map((n) => n * 30 * minute)
+      )
+      const days = yield* use(Client.schedules.next("a", 7))
+      assert.deepStrictEqual(new Set(days.map((tick) => tick.getUTCDay())), new Set([1, 2, 3, 4, 5]))
+      assert.lengthOf(yield* use(Client.schedules.next("a", 1000)), 1000)
+      for (const count of [0, 1001, 1.5, Number.NaN]) {
+        const refused = yield* reasonOf(use(Client.schedules.next("a", count)))
+        assert.deepStrictEqual([refused._tag, refused.argument], ["InvalidArgument", "count"], String(count))
+      }
+
       yield* use(Client.schedules.pause("b"))
       const names = (options: Client.schedules.ListOptions) =>
         Effect.map(use(Client.schedules.list(options)), (all) => all.map((one) => one.name))

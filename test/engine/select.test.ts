@@ -7,13 +7,14 @@ import * as Step from "perdure/Step"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import { onBothStores } from "./harness.ts"
-import { failureOf, Log, recorded, stepsOf, suspends } from "./observing.ts"
+import { failureOf, Log, reaches, recorded, stepsOf, suspends } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
 
 const day = 86_400_000
 
 const A = Message.make("a", { payload: Schema.String })
 const B = Message.make("b", { payload: Schema.Number })
+const Go = Message.make("go")
 const Open = WorkflowEvent.make("open", { value: Schema.Boolean })
 
 const Chooser = Workflow.make("Chooser", { success: Schema.Unknown })
@@ -58,6 +59,39 @@ onBothStores("select", (claim) => {
         { _tag: "open", value: true }
       ])
     }))
+
+  claim(
+    "takes a child among the waits: one that is first gives its result, one that is not is cancelled",
+    (given) =>
+      Effect.gen(function*() {
+        const Child = Workflow.make("Child", { payload: { say: Schema.String }, success: Schema.String })
+        const parent = Chooser.toLayer(() =>
+          Effect.gen(function*() {
+            const pick = (id: string) =>
+              Workflow.select({ a: A.receive(), child: Child.execute({ say: id }, { workflowId: id }) })
+            return [yield* pick("first"), yield* pick("second")]
+          })
+        )
+        const child = Child.toLayer(({ say }) => Effect.as(Go.receive(), say))
+        const first = yield* given.engine([parent, child])
+        yield* first.use(Chooser.start(undefined, { workflowId: "w" }))
+        yield* first.use(suspends("first"))
+        yield* first.use(suspends("w"))
+        yield* first.use(Go.send("first"))
+        // The child of the second choice is there, so the first one has been recorded.
+        yield* first.use(suspends("second"))
+        yield* first.use(suspends("w"))
+        yield* first.close
+        const engine = yield* given.engine([parent, child])
+        yield* engine.use(A.send("w", "message"))
+        assert.deepStrictEqual(yield* engine.use(Chooser.handle("w").result), [
+          { _tag: "child", value: "first" },
+          { _tag: "a", value: "message" }
+        ])
+        yield* engine.use(reaches("second", "CANCELLED"))
+        assert.strictEqual((yield* engine.use(Child.handle("first").info)).status, "SUCCESS")
+      })
+  )
 
   claim("replays its choice, also between the message's record and its own", (given) =>
     Effect.gen(function*() {
