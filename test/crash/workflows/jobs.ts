@@ -4,7 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Step, Transaction, Workflow, WorkflowContext } from "perdure"
-import { did, hold } from "./World.ts"
+import { append } from "../harness/sideEffects.ts"
+import { did, hold, World } from "./World.ts"
 
 /** Runs `steps` steps of `workMs` each, one after another. Its result names the processes whose runs were recorded. */
 export const Job = Workflow.make("Job", {
@@ -66,6 +67,29 @@ const StuckLive = Stuck.toLayer(() =>
   ], { concurrency: "unbounded" })
 )
 
+/** A step that ends when its process has been asked to end three times, of which each is told, and another. */
+export const Patient = Workflow.make("Patient", { success: Schema.String, maxRecoveryAttempts: 0 })
+
+const PatientLive = Patient.toLayer(() =>
+  Effect.gen(function*() {
+    const { log } = yield* World
+    const { workflowId } = yield* WorkflowContext.current
+    const asked = Effect.callback<void>((resume) => {
+      let count = 0
+      const come = () => {
+        append(log, workflowId!, `signal ${++count}`, false)
+        // A moment more, so that whatever the last one does is done.
+        if (count === 3) setTimeout(() => resume(Effect.void), 300)
+      }
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, come)
+      append(log, workflowId!, "begin", false)
+    })
+    yield* Step.run("patient", asked)
+    yield* Step.run("after", did("after"))
+    return "ended"
+  })
+)
+
 /** Tries again, several times a second, and always fails. */
 export const Insisting = Workflow.make("Insisting", { maxRecoveryAttempts: 100 })
 
@@ -96,4 +120,12 @@ const poisonLive = (mended: boolean) =>
   )
 
 export const live = (options: { readonly mended?: boolean }) =>
-  Layer.mergeAll(JobLive, EntryLive, LeavingLive, StuckLive, InsistingLive, poisonLive(options.mended === true))
+  Layer.mergeAll(
+    JobLive,
+    EntryLive,
+    LeavingLive,
+    StuckLive,
+    PatientLive,
+    InsistingLive,
+    poisonLive(options.mended === true)
+  )
