@@ -3,18 +3,22 @@
  * Either it comes back as it was, live, replayed and in another process, or it is refused with a typed error that says
  * what, why and what to do, before any table has a row more.
  *
- * Rows are numbered I01 to I52. Not applicable:
+ * Rows are numbered I01 to I52. What bodies do is in badInputBodies.test.ts, what stands in a row and is tested elsewhere:
  *
- * - I44, I45 (bodies and methods of an HTTP interface): Perdure has no server of its own; what `WorkflowApi` and
- *   `WorkflowHttp` derive for a host's server is in http.test.ts ("refuse a body that does not fit", "refuse a key that
- *   cannot be an id, before anything is started"). The same for the command line in I21 and I43: there is none.
+ * - I09 (a getter, a proxy that throws), I10: packages/perdure/test/text.test.ts; I11 (classes, `Cause`, `Exit`):
+ *   packages/perdure/test/codec.test.ts.
+ * - I17 (causes in circles, `AggregateError`, a message that throws): values.test.ts and packages/perdure/test/failure.test.ts.
  * - I20, second half (a retry predicate that never resolves): a predicate is a function of the error, not an effect.
  * - I27, second half (another database, at registration): a transaction's client is known when it runs, not before.
+ * - I31 (limits that a queue is given at run time): client.test.ts, "limits that make no sense are refused, ...".
+ * - I44, I45 (bodies, methods): http.test.ts for what `WorkflowApi` derives; bodies of the admin API: packages/server/test/
+ *   securing.test.ts and hostile.test.ts.
+ * - I21, I43 at the command line: packages/cli/test/hostile.test.ts, failing.test.ts.
  * - I48 (another protocol or serializer): there is no protocol between client and executor but the tables, and each row
  *   names its codec; a schema that is newer than the code is refused: packages/postgres/test/migrations.test.ts, "a schema
  *   of a newer release is refused and not written to", and packages/sqlite/test/open.test.ts.
- * - I50, I51 (connection strings, pools): packages/postgres/test/sessions.test.ts.
- * - I52 (environment): the clock that counts is the database's (ownership.test.ts); what is left is below.
+ * - I50, I51 (connection strings, pools): packages/postgres/test/connecting.test.ts.
+ * - I52 (environment of a process): test/crash/environment.test.ts.
  */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -32,6 +36,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Debouncer from "perdure/Debouncer"
+import { Engine } from "perdure/Engine"
 import * as EnqueueOptions from "perdure/EnqueueOptions"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
@@ -47,7 +52,7 @@ import * as WorkflowStream from "perdure/WorkflowStream"
 import * as WorkflowTimeout from "perdure/WorkflowTimeout"
 import { carries, carriesNone, made, type Refusal, refusesAll, refusesInBody } from "./badInput.ts"
 import { onBothStores } from "./harness.ts"
-import { failureOf, Log, reaches, reasonOf, suspends } from "./observing.ts"
+import { eventually, failureOf, Log, reaches, reasonOf, recorded, suspends } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
 const long = "x".repeat(10_000)
@@ -265,9 +270,24 @@ onBothStores("bad input: values", (claim) => {
   )
 
   claim("I16 keys that mean something elsewhere are keys", (given) =>
-    carries(given, plain, [[
-      { constructor: 1, toJSON: "x", _tag: "Some", $type: 1, json: 1, meta: {}, "": 0, "a.b": 1, hasOwnProperty: 1 }
-    ]]))
+    Effect.andThen(
+      carries(given, plain, [
+        [{
+          constructor: 1,
+          toJSON: "x",
+          _tag: "Some",
+          $type: 1,
+          json: 1,
+          meta: {},
+          "": 0,
+          "a.b": 1,
+          hasOwnProperty: 1
+        }],
+        // An own key of this name, as JSON has it.
+        [JSON.parse(`{"__proto__":{"polluted":1},"deep":{"__proto__":null}}`)]
+      ]),
+      Effect.sync(() => assert.isUndefined(({} as { readonly polluted?: unknown }).polluted))
+    ))
 
   claim(
     "I17 whatever is thrown ends the workflow, rendered as well as can be",
@@ -438,18 +458,22 @@ onBothStores("bad input: starts", (claim) => {
   )
 
   claim(
-    "I25 durable operations in a step are part of it; in a transaction they are refused",
+    "I25 durable operations in a step are part of it or refused; in a transaction they are refused",
     Effect.fnUntraced(function*(given) {
       const inner = Step.run("inner", Effect.succeed(1))
+      const forced = <A, E>(effect: Effect.Effect<A, E, InWorkflow>): Effect.Effect<A, E> =>
+        effect as Effect.Effect<A, E>
+      const reason = (error: any) => error._tag === "WorkflowError" ? error.reason._tag : `${error._tag} ${error.tag}`
       const body = Effect.all([
         Step.run("outer", inner),
-        Effect.result(Transaction.run("transaction", inner)),
-        Effect.result(
-          Step.run("receives", Effect.orDie(Note.receive() as Effect.Effect<number>) as Effect.Effect<number>)
-        )
-      ]).pipe(Effect.map(([outer]) => outer))
-      const subject = yield* twice(given, Effect.exit(body) as Effect.Effect<Exit.Exit<number>>)
-      assert.notInclude(subject.steps.map((step) => step.slice(2)), "step inner")
+        Step.run("sends", Effect.map(reasonOf(forced(Note.receive())), ({ _tag }) => String(_tag))),
+        Effect.map(Effect.flip(Transaction.run("transaction", inner)), reason),
+        Effect.map(Effect.flip(Transaction.run("told", Effect.as(Told.write(1), 1))), reason)
+      ])
+      const { live, replayed, steps } = yield* twiceWell(given, body)
+      const expected = [1, "OutsideWorkflow", "StepFailed TransactionMisused", "TransactionMisused"]
+      assert.deepStrictEqual<unknown>([live, replayed], [expected, expected])
+      assert.deepStrictEqual(steps, ["0 step outer", "1 step sends", "2 transaction transaction", "3 transaction told"])
     })
   )
 
@@ -476,14 +500,17 @@ onBothStores("bad input: starts", (claim) => {
       )
       yield* leaving.use(Leaving.execute(undefined, { workflowId: "gone" }))
       const before = yield* given.rows
-      const late = Effect.provideContext(Step.run("late", Effect.succeed(1)), left!)
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(leaving.use(late))))
+      const late = yield* Effect.exit(
+        leaving.use(Effect.provideContext(Step.run("late", Effect.succeed(1)), left!))
+      )
+      // What a workflow has left behind is ended like it.
+      assert.isTrue(Exit.hasInterrupts(late), String(late))
       assert.deepStrictEqual(yield* given.rows, before)
     })
   )
 
   claim(
-    "I27, I28 a transaction elsewhere, in another, or ended by hand is refused, and the client is well",
+    "I27, I28 a transaction elsewhere or in another is refused, and the client is well",
     Effect.fnUntraced(function*(given) {
       const elsewhere = yield* given.elsewhere
       const log = new Log()
@@ -540,6 +567,11 @@ onBothStores("bad input: starts", (claim) => {
           ...of("delay", (delay) => queue.enqueue(Echo, { n: 1 }, { delay }), true),
           ...of("ageing", (ageing) => made(() => WorkflowQueue.make("q", { ageing })), false),
           ...of("step timeout", (timeout) => made(() => Step.run("s", Effect.void, { timeout })), false),
+          ...of(
+            "transaction timeout",
+            (timeout) => made(() => Transaction.run("t", Effect.void, { timeout })),
+            false
+          ),
           ...of("retry.interval", (interval) => made(() => Step.run("s", Effect.void, { retry: { interval } })), true),
           ...of("timeout", (timeout) => Client.result("none", { timeout }), false)
         ].filter(([what]) => !what.endsWith("delay null") && what !== "timeout null")
@@ -687,17 +719,28 @@ onBothStores("bad input: queues", (claim) => {
 
 onBothStores("bad input: messages, events, streams", (claim) => {
   claim(
-    "I36 topics and keys: literal, whatever they look like",
+    "I36 topics, event and stream keys: literal, whatever they look like",
     Effect.fnUntraced(function*(given) {
-      const names = ["*", "a%", "_", "'; DROP TABLE x;--", "__null__topic__", "a::b", "\u{1F980}"]
+      const names = ["*", "a%", "_", "'; DROP TABLE x;--", "__null__topic__", "a::b", "\u{1F980}", "__proto__"]
       const topics = names.map((name) => Message.make(name, { payload: Schema.String }))
+      const events = names.map((name) => WorkflowEvent.make(name, { value: Schema.String }))
+      const streams = names.map((name) => WorkflowStream.make(name, { value: Schema.String }))
       const Receiver = Workflow.make("Receiver", { success: Schema.Array(Schema.String) })
-      const { use } = yield* given.engine(
-        Receiver.toLayer(() => Effect.forEach(topics, (topic) => topic.receive()))
-      )
+      const { use } = yield* given.engine(Receiver.toLayer(() =>
+        Effect.gen(function*() {
+          const received = yield* Effect.forEach(topics, (topic) => topic.receive())
+          yield* Effect.forEach(events, (event) => event.set(event.key))
+          yield* Effect.forEach(streams, (stream) => Effect.andThen(stream.write(stream.key), stream.close))
+          return received
+        })
+      ))
       yield* use(Receiver.start(undefined, { workflowId: "w" }))
       yield* use(Effect.forEach([...topics].reverse(), (topic) => topic.send("w", topic.topic)))
       assert.deepStrictEqual(yield* use(Receiver.handle("w").result), names)
+      assert.deepStrictEqual(yield* use(Effect.forEach(events, (event) => event.get("w"))), names)
+      const read = yield* use(Effect.forEach(streams, (stream) => Stream.runCollect(stream.read("w"))))
+      assert.deepStrictEqual(read, names.map((name) => [name]))
+      assert.deepStrictEqual((yield* use(Client.events("w"))).map(({ key }) => key), [...names].sort())
     })
   )
 
@@ -936,30 +979,52 @@ onBothStores("bad input: looking and steering", (claim) => {
   )
 
   claim(
-    "I46 the ends of a workflow are told apart, each at once",
+    "I46 the ends of a workflow are told apart, each at once; what runs is not deleted",
     Effect.fnUntraced(function*(given) {
+      const Lost = Workflow.make("Lost", { maxRecoveryAttempts: 0 })
+      const Moved = Workflow.make("Moved")
+      const moved = (name: string) =>
+        Moved.toLayer(() => Effect.andThen(Step.run(name, Effect.void), Effect.sleep(day)))
+      const former = yield* given.engine(moved("before"), { suspendAfter: "1 day" })
+      yield* former.use(Moved.start(undefined, { workflowId: "blocked" }))
+      yield* former.use(recorded("blocked", 1))
+      yield* former.close
+      const losing = yield* given.engine(Lost.toLayer(() => Effect.never), { lease: "2 hours", suspendAfter: "1 day" })
+      yield* losing.use(Lost.start(undefined, { workflowId: "dead-lettered" }))
+      yield* losing.use(reaches("dead-lettered", "PENDING"))
       const { use } = yield* given.engine([
         Echo.toLayer(({ n }) => n === 0 ? Effect.die("no") : Effect.succeed(n)),
-        SleeperLive
+        SleeperLive,
+        moved("after")
       ])
       yield* Effect.exit(use(Echo.execute({ n: 0 }, { workflowId: "failed" })))
       yield* use(Sleeper.start(undefined, { workflowId: "cancelled" }))
       yield* use(Client.cancel("cancelled"))
       yield* use(Echo.execute({ n: 1 }, { workflowId: "deleted" }))
       yield* use(Client.delete("deleted"))
+      // So long that a lease has lapsed.
+      yield* given.store.adjustClock(3 * 3_600_000)
+      yield* use(reaches("dead-lettered", "DEAD_LETTER"))
+      yield* use(reaches("blocked", "BLOCKED"))
       const tags = yield* use(
         Effect.forEach(
-          ["failed", "cancelled", "deleted"],
+          ["failed", "cancelled", "deleted", "dead-lettered", "blocked"],
           (id) => Effect.map(reasonOf(Client.result(id)), ({ _tag }) => _tag)
         )
       )
-      assert.deepStrictEqual(tags, ["WorkflowFailed", "WorkflowCancelled", "WorkflowNotFound"])
+      assert.deepStrictEqual(tags, [
+        "WorkflowFailed",
+        "WorkflowCancelled",
+        "WorkflowNotFound",
+        "WorkflowDeadLettered",
+        "WorkflowBlocked"
+      ])
+      yield* use(Sleeper.start(undefined, { workflowId: "runs" }))
+      yield* use(suspends("runs"))
       yield* refusesAll(given, use, [
-        [
-          "a workflow that runs is not deleted",
-          () => Effect.andThen(Effect.void, Client.resume("failed")),
-          "NotResumable"
-        ]
+        ["what has failed is not resumed", () => Client.resume("failed"), "NotResumable"],
+        ["what runs is not deleted", () => Client.delete("runs"), "NotDeletable"],
+        ["what is blocked is not deleted", () => Client.delete("blocked"), "NotDeletable"]
       ])
     })
   )
@@ -970,24 +1035,32 @@ onBothStores("bad input: looking and steering", (claim) => {
       const go = yield* Deferred.make<void>()
       const Gated = Workflow.make("Gated", { success: Schema.Number })
       const { use } = yield* given.engine(Gated.toLayer(() => Effect.as(Step.run("gate", Deferred.await(go)), 42)))
+      const { core } = yield* use(Engine)
+      const waiting = () => (core.waiters as unknown as { readonly waiting: ReadonlyMap<string, Set<unknown>> }).waiting
       const handle = yield* use(Gated.start(undefined, { workflowId: "w" }))
       const waiters = yield* Effect.forEach(
         Array.from({ length: 10_000 }),
         () => Effect.forkChild(use(handle.result))
       )
+      yield* eventually("all to wait", Effect.sync(() => waiting().get("w")?.size), (size) => size === 10_000)
       yield* Effect.forEach(waiters.slice(0, 5000), Fiber.interrupt, { discard: true })
+      assert.strictEqual(waiting().get("w")?.size, 5000)
       yield* Deferred.succeed(go, undefined)
       const results = yield* Effect.forEach(waiters.slice(5000), Fiber.join)
       assert.deepStrictEqual(new Set(results), new Set([42]))
+      assert.strictEqual(waiting().size, 0)
     })
   )
 
   claim(
-    "I52 a clock of 1970, and of a thousand years from now",
+    "I52 a clock of 1970, and a thousand years later",
     Effect.fnUntraced(function*(given) {
+      yield* given.store.adjustClock(-Date.now())
       const { use } = yield* given.engine([EchoLive, SleeperLive])
       yield* use(Sleeper.start(undefined, { workflowId: "sleeper" }))
-      yield* use(suspends("sleeper"))
+      const { createdAt } = yield* use(suspends("sleeper"))
+      assert.strictEqual(createdAt.getUTCFullYear(), 1970)
+      assert.strictEqual(yield* use(Echo.execute({ n: 1 })), 1)
       yield* given.store.adjustClock(1000 * 365 * day)
       yield* use(reaches("sleeper", "SUCCESS"))
       assert.strictEqual(yield* use(Echo.execute({ n: 1 })), 1)
