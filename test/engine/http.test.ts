@@ -107,6 +107,12 @@ const post = (url: string, headers: Record<string, string> = {}, body?: unknown)
     return { status: response.status, body: await response.text() }
   })
 
+const posted = (url: string, body: string | Uint8Array<ArrayBuffer>) =>
+  Effect.promise(async () => {
+    const response = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body })
+    return { status: response.status, body: await response.text() }
+  })
+
 const at = new Date("2031-05-06T07:08:09.000Z")
 
 onBothStores("workflows behind HTTP", (claim) => {
@@ -229,15 +235,63 @@ onBothStores("workflows behind HTTP", (claim) => {
       assert.deepStrictEqual(yield* store.list({ order: "asc", limit: 10 }), [])
     }))
 
-  claim("go on with the trace of the request", ({ engine, store }) =>
+  claim("answer no other method, whatever a header makes of it", ({ engine, store }) =>
     Effect.gen(function*() {
       const url = yield* serve(yield* engine(live))
-      const traceId = "0af7651916cd43dd8448eb211c80319c"
-      const traceparent = `00-${traceId}-b7ad6b7169203331-01`
-      const { body } = yield* post(`${url}/Ping`, { traceparent, "idempotency-key": "traced" })
-      assert.deepStrictEqual(JSON.parse(body), { workflowId: "traced" })
-      const { workflows: api } = yield* clientOf(url)
-      assert.strictEqual(yield* api.resultPing({ params: { workflowId: "traced" }, query: {} }), traceId)
-      assert.include((yield* store.get("traced"))!.trace!, traceId)
+      const ask = (method: string, path: string, headers: Record<string, string> = {}) =>
+        Effect.promise(async () => (await fetch(`${url}${path}`, { method, headers })).status)
+      for (const path of ["/Ping", "/plain"]) {
+        for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
+          for (const header of ["x-http-method-override", "x-http-method", "x-method-override"]) {
+            assert.strictEqual(yield* ask(method, path, { [header]: "POST" }), 404, `${method} ${path}`)
+          }
+        }
+      }
+      assert.deepStrictEqual(yield* store.list({ order: "asc", limit: 10 }), [])
     }))
+
+  claim(
+    "read bodies as JSON in UTF-8: fields that the payload does not have are ignored",
+    ({ engine, store }) =>
+      Effect.gen(function*() {
+        const url = yield* serve(yield* engine(live))
+        const order = JSON.stringify({ sku: "a", at })
+        const bad = [
+          Buffer.from(order, "utf16le"),
+          Buffer.from([0x7b, 0xff, 0x7d]),
+          `[${order}]`,
+          `${order}x`,
+          order.replace("\"a\"", "1e999"),
+          order.replace("\"a\"", "\"a\u0000")
+        ]
+        for (const body of bad) assert.strictEqual((yield* posted(`${url}/Order`, body)).status, 400, String(body))
+        assert.deepStrictEqual(yield* store.list({ order: "asc", limit: 10 }), [])
+        const more = order.replace("{", "{\"sku\":\"z\",\"unknown\":1e999,\"__proto__\":{\"sku\":\"b\"},")
+        const { body, status } = yield* posted(`${url}/Order`, more)
+        assert.strictEqual(status, 202)
+        const { workflows: api } = yield* clientOf(url)
+        const result = yield* api.resultOrder({ params: JSON.parse(body), query: {} })
+        assert.deepStrictEqual(result, { sku: "a", year: 2031, user: "nobody" })
+        assert.notInclude((yield* store.get(JSON.parse(body).workflowId))!.payload, "unknown")
+      })
+  )
+
+  const traceId = "0af7651916cd43dd8448eb211c80319c"
+  const spanId = "b7ad6b7169203331"
+  const traced: ReadonlyArray<readonly [string, Record<string, string>]> = [
+    ["traceparent", { traceparent: `00-${traceId}-${spanId}-01` }],
+    ["b3 in one header", { b3: `${traceId}-${spanId}-1` }],
+    ["b3 in several", { "x-b3-traceid": traceId, "x-b3-spanid": spanId, "x-b3-sampled": "1" }]
+  ]
+  for (const [what, headers] of traced) {
+    claim(`go on with the trace of the request: ${what}`, ({ engine, store }) =>
+      Effect.gen(function*() {
+        const url = yield* serve(yield* engine(live))
+        const { body } = yield* post(`${url}/Ping`, { ...headers, "idempotency-key": "traced" })
+        assert.deepStrictEqual(JSON.parse(body), { workflowId: "traced" })
+        const { workflows: api } = yield* clientOf(url)
+        assert.strictEqual(yield* api.resultPing({ params: { workflowId: "traced" }, query: {} }), traceId)
+        assert.include((yield* store.get("traced"))!.trace!, traceId)
+      }))
+  }
 })

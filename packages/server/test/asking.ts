@@ -7,7 +7,13 @@ import { type Plain, token } from "./serving.ts"
 export const bearer = { authorization: `Bearer ${token}` }
 
 /** A request with headers that `fetch` does not let one set. */
-export const raw = (port: number, path: string, headers: Record<string, string>, method = "GET", body = "") =>
+export const raw = (
+  port: number,
+  path: string,
+  headers: Record<string, string>,
+  method = "GET",
+  body: string | Uint8Array = ""
+) =>
   Effect.promise(() =>
     new Promise<Plain>((resolve, reject) => {
       const sent = httpRequest({ host: "127.0.0.1", port, path, method, headers }, (response) => {

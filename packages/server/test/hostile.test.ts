@@ -154,4 +154,36 @@ onBothStores("hostile text", (claim) => {
       const polluted = yield* post("/api/workflows/bulk/count", "{\"filter\":{\"__proto__\":{\"ids\":[\"a\"]}}}")
       assert.deepStrictEqual(polluted.body, { count: 0, more: false })
     }))
+
+  claim("of values, what JSON does not have comes as its schema writes it", (given) =>
+    Effect.gen(function*() {
+      const Odd = Workflow.make("Odd", {
+        payload: {
+          numbers: Schema.Array(Schema.Number),
+          big: Schema.BigInt,
+          at: Schema.Date,
+          bytes: Schema.Uint8Array
+        },
+        success: Schema.Array(Schema.Number)
+      })
+      const engine = yield* given.engine(Odd.toLayer(({ numbers }) => Effect.succeed(numbers)))
+      const numbers = [-0, Number.NaN, Infinity, -Infinity, 1e308, Number.MIN_VALUE]
+      yield* engine.use(Odd.execute(
+        { numbers, big: 2n ** 64n, at: new Date(-1), bytes: new Uint8Array([0, 255]) },
+        { workflowId: "w" }
+      ))
+      const { get } = yield* serve(engine)
+      const { body, text } = yield* get("/api/workflow?id=w")
+      const shown = [0, "NaN", "Infinity", "-Infinity", 1e308, Number.MIN_VALUE]
+      assert.deepStrictEqual(body.success, shown)
+      assert.deepStrictEqual(body.payload, {
+        numbers: shown,
+        big: "18446744073709551616",
+        at: "1969-12-31T23:59:59.999Z",
+        bytes: "AP8="
+      })
+      assert.notInclude(text, "null,null")
+      // In the rows it is what it was.
+      assert.deepStrictEqual(yield* engine.use(Odd.handle("w").result), numbers)
+    }))
 })

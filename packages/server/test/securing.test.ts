@@ -202,6 +202,43 @@ onBothStores("an admin server refuses", (claim) => {
     }))
 
   claim(
+    "bodies that are no JSON in UTF-8, and numbers that are none; fields that it does not know are ignored",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        yield* engine.use(Effect.forEach(["a", "b", "c"], (workflowId) => Long.start(undefined, { workflowId })))
+        const { port, post } = yield* serve(engine)
+        const json = { ...bearer, "content-type": "application/json" }
+        const cancel = (body: string | Uint8Array) => raw(port, "/api/workflows/cancel", json, "POST", body)
+        const a = JSON.stringify({ ids: ["a"] })
+        const bad = [
+          Buffer.from(a, "utf16le"),
+          Buffer.from(`\ufeff${a}`, "utf16le"),
+          Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]),
+          `${a}x`,
+          `${a}${a}`,
+          "{\"ids\":[\"a\"],}",
+          "{'ids':['a']}",
+          "{\"ids\":[1e999]}"
+        ]
+        for (const body of bad) isProblem(yield* cancel(body), 400, "Malformed")
+        const endless = { name: "Card", payload: { card: { number: "1", holder: "Ada" } }, workflowId: "endless" }
+        isProblem(
+          yield* post("/api/workflows/start", JSON.stringify(endless).replace("\"Ada\"", "1e999")),
+          400,
+          "Malformed"
+        )
+        assert.strictEqual(yield* engine.use(Client.count()), 3)
+        assert.strictEqual(yield* engine.use(Client.count({ status: "CANCELLED" })), 0)
+        // Of a key that comes twice the last counts, as JSON.parse has it.
+        assert.strictEqual((yield* cancel("{\"ids\":[\"a\"],\"ids\":[\"b\"],\"unknown\":{\"deep\":1}}")).status, 204)
+        assert.strictEqual((yield* cancel(`\ufeff${JSON.stringify({ ids: ["c"] })}`)).status, 204)
+        yield* engine.use(Effect.forEach(["b", "c"], (id) => Effect.exit(Client.result(id))))
+        assert.strictEqual((yield* engine.use(Client.get("a"))).status, "PENDING")
+      })
+  )
+
+  claim(
     "files outside of the dashboard's folder, and to be framed, sniffed or scripted",
     (given) =>
       Effect.gen(function*() {
