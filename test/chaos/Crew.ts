@@ -44,14 +44,16 @@ const proxyBefore = (url: string) =>
 /** Clocks of processes are as wrong as this, and nothing may depend on them. */
 const clockShifts = [-600_000, 0, 600_000]
 
+const someShift = Effect.map(Random.nextIntBetween(0, clockShifts.length - 1), (index) => clockShifts[index]!)
+
 /** Starts one at the place, again if it ends before it is ready: as a supervisor does while the database is away. */
-const start = Effect.fnUntraced(function*(crew: Crew, place: number) {
+const start = Effect.fnUntraced(function*(crew: Crew, place: number, clockShiftMs: number) {
   const { place: at } = crew.lab
   const proxy = crew.proxies[place]
   const config = {
     // What was killed is seen at once by its successor at the place, and by the others when its lease has lapsed.
     machine: `machine ${place}`,
-    clockShiftMs: clockShifts[yield* Random.nextIntBetween(0, clockShifts.length - 1)],
+    clockShiftMs,
     ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: proxy.through(at.url) } } : {})
   }
   while (true) {
@@ -65,6 +67,7 @@ const start = Effect.fnUntraced(function*(crew: Crew, place: number) {
     if (program.ended !== undefined) continue
     crew.running[place] = program
     crew.ups.push({ pid: program.pid, at: SideEffects.now() })
+    if (clockShiftMs !== 0) add(crew.done, "wrong clock")
     return
   }
 })
@@ -76,7 +79,7 @@ const keep = (crew: Crew, place: number): Effect.Effect<never, never, Scope.Scop
     while (program.ended === undefined) yield* Effect.sleep("5 millis")
     died(crew, program)
     yield* Effect.sleep(yield* Random.nextIntBetween(0, 1000))
-    yield* start(crew, place)
+    yield* start(crew, place, yield* someShift)
   }).pipe(Effect.forever)
 
 /** `proxied`: the database is reached through proxies. */
@@ -100,7 +103,11 @@ export const make = Effect.fnUntraced(function*(lab: Lab, seed: string, proxied:
   const programs = yield* Effect.acquireRelease(Scope.make(), Scope.close)
   const at = (place: number) => <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
     effect.pipe(Scope.provide(programs), Random.withSeed(`${seed}/${place}/crew`))
-  yield* Effect.forEach(places, (place) => at(place)(start(crew, place)), { concurrency: "unbounded", discard: true })
+  // The first ones differ in any case.
+  yield* Effect.forEach(places, (place) => at(place)(start(crew, place, clockShifts[place]!)), {
+    concurrency: "unbounded",
+    discard: true
+  })
   for (const place of places) yield* Effect.forkScoped(at(place)(keep(crew, place)))
   return crew
 })

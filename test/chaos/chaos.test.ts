@@ -9,11 +9,12 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Client } from "perdure"
-import type { Store } from "perdure/Store"
+import { Store } from "perdure/Store"
 import { eventually } from "../crash/harness/eventually.ts"
 import { freeze } from "../crash/harness/freeze.ts"
 import * as Lab from "../crash/harness/Lab.ts"
@@ -100,6 +101,8 @@ const happened = Effect.fnUntraced(function*(crew: Crew.Crew, sideEffects: Reado
     "dead letters": yield* sure(Client.count({ status: ["DEAD_LETTER"] })),
     reconnections: ofProxies("reconnections"),
     "answers withheld": ofProxies("withheld"),
+    "notifications dropped": ofProxies("notificationsDropped"),
+    "messages delayed": ofProxies("delayed"),
     ...Object.fromEntries(crew.done)
   }
 })
@@ -113,7 +116,8 @@ const toProcesses = {
   "dead letters": 0.5,
   kill: 2,
   pause: 2,
-  "loss of a lease": 2
+  "loss of a lease": 2,
+  "wrong clock": 2
 }
 const toConnections = {
   ...toProcesses,
@@ -124,7 +128,12 @@ const toConnections = {
   "cut at a message": 2,
   "kill at a message": 2,
   "half-open connections": 2,
+  "dropped notifications": 2,
+  "notifications dropped": 1,
+  delay: 2,
+  "messages delayed": 10,
   "terminated backends": 1,
+  "foreign lock": 1,
   restart: 1
 }
 
@@ -162,6 +171,24 @@ const calmDown = Effect.fnUntraced(function*(crew: Crew.Crew, works: ReadonlyArr
   for (const place of Crew.places) yield* Crew.tally(crew, place)
 })
 
+/** What a client is told of all workflows: how they stand, and in what they have ended. */
+const told = Effect.gen(function*() {
+  const workflows = yield* listed({})
+  const ends = yield* Effect.forEach(workflows, ({ workflowId }) => Effect.exit(Client.result(workflowId)), {
+    concurrency: "unbounded"
+  })
+  return workflows.map((info, index) => JSON.stringify([info, ends[index]]))
+})
+
+/** Everybody is told the same. `client`: another one, which knows nothing yet. */
+const allAgree = Effect.fnUntraced(function*(client: Lab.Lab["client"]) {
+  const mine = yield* told
+  const theirs = yield* Effect.provide(told, Layer.fresh(client))
+  assert.isAbove(mine.length, 0)
+  assert.deepStrictEqual(theirs.filter((one, index) => one !== mine[index]), [])
+  assert.lengthOf(theirs, mine.length)
+})
+
 /** Begins everything, lets it happen, waits until all has ended, and looks at what there is. */
 const survive = (
   lab: Lab.Lab,
@@ -194,6 +221,8 @@ const survive = (
     )
     assert.deepStrictEqual(ill.map(({ failure, reason, workflowId }) => [workflowId, failure, reason]), [])
     assert.deepStrictEqual(Crew.unwell(crew), [])
+    yield* allAgree(lab.client)
+    assert.deepStrictEqual(yield* (yield* Store).strays(10), [])
     const figures: Array<Readonly<Record<string, number>>> = []
     for (const { acts, theme } of works) if (theme.figures !== undefined) figures.push(yield* theme.figures(seen(acts)))
     console.log(JSON.stringify({ seed, kind: lab.place.kind, "worst, milliseconds": Figures.worstOfEach(figures) }))

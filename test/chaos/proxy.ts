@@ -54,10 +54,12 @@ export interface Counts {
   /** Connections that were broken while an answer was on its way. */
   withheld: number
   notificationsDropped: number
+  /** Messages of the server that came later than they could. */
+  delayed: number
 }
 
 export class Proxy {
-  readonly counts: Counts = { connections: 0, reconnections: 0, withheld: 0, notificationsDropped: 0 }
+  readonly counts: Counts = { connections: 0, reconnections: 0, withheld: 0, notificationsDropped: 0, delayed: 0 }
   /** Of each message of the server. */
   delayMs = 0
   /** Whether notifications get through. */
@@ -164,6 +166,7 @@ export class Proxy {
       for (const message of answered.take(chunk as Buffer)) {
         if (!this.passes(message)) continue
         const { delayMs } = this
+        if (delayMs > 0) this.counts.delayed++
         // One after another, also when the delay changes.
         last = last.then(async () => {
           if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
