@@ -11,7 +11,7 @@
  * - I20, second half (a retry predicate that never resolves): a predicate is a function of the error, not an effect.
  * - I27, second half (another database, at registration): a transaction's client is known when it runs, not before.
  * - I31 (limits that a queue is given at run time): client.test.ts, "limits that make no sense are refused, ...".
- * - I44, I45 (bodies, methods): http.test.ts for what `WorkflowApi` derives; bodies of the admin API: packages/server/test/
+ * - I44, I45 (bodies, methods): http.test.ts for what `WorkflowApi` derives; the admin API: packages/server/test/
  *   securing.test.ts and hostile.test.ts.
  * - I21, I43 at the command line: packages/cli/test/hostile.test.ts, failing.test.ts.
  * - I48 (another protocol or serializer): there is no protocol between client and executor but the tables, and each row

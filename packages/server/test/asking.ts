@@ -22,7 +22,9 @@ export const raw = (
           resolve({
             status: response.statusCode!,
             text,
-            body: response.headers["content-type"]?.includes("json") === true ? JSON.parse(text) : undefined,
+            body: text !== "" && response.headers["content-type"]?.includes("json") === true
+              ? JSON.parse(text)
+              : undefined,
             headers: new Headers(response.headers as Record<string, string>)
           }))
       })

@@ -201,6 +201,33 @@ onBothStores("an admin server refuses", (claim) => {
       isProblem(yield* get("/"), 404, "NoSuchPath")
     }))
 
+  claim("methods that a path does not have, whatever a header makes of them", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      yield* engine.use(Long.start(undefined, { workflowId: "w" }))
+      const { port } = yield* serve(engine)
+      const cancel = JSON.stringify({ ids: ["w"] })
+      const json = { ...bearer, "content-type": "application/json" }
+      // 404 and not 405: a path and a method are looked for as one. What is said names the method.
+      for (const method of ["TRACE", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "POST"]) {
+        // Of the others nobody sends a body, and its length is not said.
+        const body = /^(PUT|PATCH|POST)$/.test(method) ? cancel : ""
+        const answer = yield* raw(port, "/api/workflows", json, method, body)
+        isProblem(answer, 404, "NoSuchPath")
+        assert.include(answer.body.detail, method)
+        assert.notInclude(answer.text, "Bearer")
+      }
+      const head = yield* raw(port, "/api/workflows", bearer, "HEAD")
+      assert.deepStrictEqual([head.status, head.text], [200, ""])
+      assert.strictEqual((yield* raw(port, "/api/workflows", {}, "HEAD")).status, 401)
+      for (const header of ["x-http-method-override", "x-http-method", "x-method-override"]) {
+        isProblem(yield* raw(port, "/api/workflows/cancel", { ...bearer, [header]: "POST" }), 404, "NoSuchPath")
+        assert.strictEqual((yield* raw(port, "/api/workflows", { ...bearer, [header]: "DELETE" })).status, 200)
+      }
+      isProblem(yield* raw(port, "/api/workflows/cancel?_method=POST", bearer), 404, "NoSuchPath")
+      assert.strictEqual((yield* engine.use(Client.get("w"))).status, "PENDING")
+    }))
+
   claim(
     "bodies that are no JSON in UTF-8, and numbers that are none; fields that it does not know are ignored",
     (given) =>
