@@ -200,5 +200,29 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     replace: "    if ((this.over.get(owned.workflowId) ?? -1) >= owned.epoch) return\n",
     by: "",
     test: ["test/engine/ownership.test.ts", "is on the way"]
+  },
+  {
+    name: "offsets of a stream come from a sequence",
+    file: `${postgres}/sql/streams.ts`,
+    replace: "      ELSE l.position + 1 END ORDER BY g.ordinal)",
+    by: "      ELSE 1000 + nextval('${s}.queue_place') END ORDER BY g.ordinal)",
+    test: ["test/conformance/postgres.test.ts", "without a gap, in the order written"]
+  },
+  {
+    name: "an interruption is recorded as a step's failure",
+    file: `${core}/performing.ts`,
+    replace:
+      "      else if (!this.run.leaving) this.host.refused(`operation \"${call.operation.name}\" ended without an outcome`)\n",
+    by: `      else {
+        const error = { _tag: "StepFailed", step: call.operation.name, tag: "Interrupted", message: "", fields: {} }
+        const record = {
+          ...{ stepId: call.stepId, seq: this.run.received + 1, asked: call.askedAt, key: call.key, attempts: 1 },
+          ...{ name: call.operation.name, kind: call.operation.kind, outcome: "failure", childId: null, rollback: false },
+          ...{ value: JSON.stringify([{ _tag: "StepFailed", error }]), startedAt: call.startedAt, at: this.run.clock() }
+        }
+        this.run.deliver(call, record as StepRecord, exit)
+      }
+`,
+    test: ["test/crash/shutdown.test.ts", "on SQLite.*lets running steps end"]
   }
 ]
