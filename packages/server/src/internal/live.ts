@@ -18,7 +18,7 @@ const refreshMs = 5_000
 /** So often something is said, be it nothing: a reader that is gone is noticed by writing to him. */
 const beatMs = 15_000
 /** So long a reader has, when his time is over, to read what he was told last. */
-const graceMs = 1_000
+const graceMs = 5_000
 
 type Subject = "workflows" | "queues" | "schedules" | "executors"
 
@@ -89,7 +89,8 @@ export const changes = (
             told = performance.now()
           }
           yield* Effect.sleep(pauseMs)
-          yield* Effect.timeoutOption(Queue.take(stirred), lookMs - pauseMs)
+          const leftMs = Math.max(endsAt - performance.now(), 0)
+          yield* Effect.timeoutOption(Queue.take(stirred), Math.min(lookMs - pauseMs, leftMs))
         }
         yield* Queue.end(queue)
       }).pipe(Effect.provideContext(engine)), { bufferSize: 1, strategy: "suspend" })
