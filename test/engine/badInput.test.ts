@@ -52,7 +52,7 @@ import * as WorkflowStream from "perdure/WorkflowStream"
 import * as WorkflowTimeout from "perdure/WorkflowTimeout"
 import { carries, carriesNone, made, type Refusal, refusesAll, refusesInBody } from "./badInput.ts"
 import { onBothStores } from "./harness.ts"
-import { eventually, failureOf, Log, reaches, reasonOf, recorded, suspends } from "./observing.ts"
+import { eventually, failureOf, Log, reaches, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
 const long = "x".repeat(10_000)
@@ -506,6 +506,25 @@ onBothStores("bad input: starts", (claim) => {
       // What a workflow has left behind is ended like it.
       assert.isTrue(Exit.hasInterrupts(late), String(late))
       assert.deepStrictEqual(yield* given.rows, before)
+      // One that a workflow which still runs has lent to another one.
+      let lent: Context.Context<never> | undefined
+      const Lender = Workflow.make("Lender")
+      const Borrower = Workflow.make("Borrower", { success: Schema.String })
+      const lending = yield* given.engine([
+        Lender.toLayer(() =>
+          Effect.andThen(Effect.map(Effect.context<never>(), (context) => void (lent = context)), Effect.sleep("1 day"))
+        ),
+        Borrower.toLayer(() =>
+          Effect.map(
+            Effect.exit(Effect.provideContext(Step.run("lent", Effect.succeed("done")), lent!)),
+            (exit) => String(failureOf(exit).tag)
+          )
+        )
+      ], { suspendAfter: "1 hour" })
+      yield* lending.use(Lender.start(undefined, { workflowId: "lender" }))
+      yield* eventually("the context", Effect.sync(() => lent), (context) => context !== undefined)
+      assert.strictEqual(yield* lending.use(Borrower.execute()), "OutsideWorkflow")
+      assert.deepStrictEqual(yield* lending.use(stepsOf("lender")), [])
     })
   )
 

@@ -30,6 +30,9 @@ interface Task {
   readonly time: number
 }
 
+/** The body that each fiber is of: the one that saw it first. */
+const bodies = new WeakMap<Fiber.Fiber<unknown, unknown>, BodyScheduler>()
+
 export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDispatcher {
   readonly executionMode = "async"
   /**
@@ -61,6 +64,11 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
   /** The body's fibers that have not ended. */
   alive(): Iterable<Fiber.Fiber<unknown, unknown>> {
     return this.fibers.keys()
+  }
+
+  /** Whether the fiber is of another body, and has only the context of this one. */
+  isForeign(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return (bodies.get(fiber) ?? this) !== this
   }
 
   /** Whether the fiber has forked others that it awaits, and that have not ended. */
@@ -114,6 +122,7 @@ export class BodyScheduler implements Scheduler.Scheduler, Scheduler.SchedulerDi
   private begin(fiber: Fiber.Fiber<unknown, unknown>): Known {
     const known: Known = { fiber, time: this.time, parent: this.awaiter(), joined: 0, children: 0 }
     this.fibers.set(fiber, known)
+    if (!bodies.has(fiber)) bodies.set(fiber, this)
     if (known.parent !== undefined) known.parent.children++
     // Before anybody who awaits it goes on.
     fiber.addObserver(() => {

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Answer, AttemptRecord, End, Send, StepRecord } from "../Store.ts"
-import { TooManySteps, WorkflowError } from "../WorkflowError.ts"
+import { OutsideWorkflow, TooManySteps, WorkflowError } from "../WorkflowError.ts"
 import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
@@ -47,6 +47,15 @@ const releasePatienceMs = 2000
 
 const tooMany = (operation: Operation, limit: number): WorkflowError =>
   new WorkflowError({ reason: new TooManySteps({ operation: `${operation.kind} "${operation.name}"`, limit }) })
+
+const lent = (what: string): WorkflowError =>
+  new WorkflowError({
+    reason: new OutsideWorkflow({
+      operation: what,
+      detail: "the context is of another workflow than the body",
+      remedy: "Ask in the body that the context belongs to, and send the value."
+    })
+  })
 
 export class Run {
   readonly workflowId: string
@@ -215,6 +224,9 @@ export class Run {
       if (isInTransaction(fiber.context)) {
         return (operation.refused ?? Effect.fail)(nested(`${operation.kind} "${operation.name}"`))
       }
+      if (this.scheduler.isForeign(fiber)) {
+        return (operation.refused ?? Effect.fail)(lent(`${operation.kind} "${operation.name}"`))
+      }
       const unfit = unfitText("name or key", operation.identity)
       if (unfit !== undefined) return (operation.refused ?? Effect.fail)(unfit)
       const named: Branch.Named = at === undefined
@@ -377,6 +389,7 @@ export class Run {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
       if (isInTransaction(fiber.context)) return Effect.die(nested("a sleep"))
+      if (this.scheduler.isForeign(fiber)) return Effect.die(lent("a sleep"))
       return Effect.callback((resume) => {
         const timer: Timer = { due, order: this.timerOrder++, fiber, resume }
         this.timers.add(timer)
