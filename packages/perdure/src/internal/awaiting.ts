@@ -16,9 +16,9 @@ import {
 import type { Core } from "./core.ts"
 import type { Definition } from "./definition.ts"
 import * as Failure from "./failure.ts"
-import { untilItPasses } from "./journal.ts"
+import { lastLook } from "./lastLook.ts"
 import { positiveDurationMs } from "./names.ts"
-import type { Call, Completed, Operation } from "./operation.ts"
+import type { Completed, Operation } from "./operation.ts"
 import { failureOf } from "./readable.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync } from "./starting.ts"
@@ -137,7 +137,7 @@ export const resultOperation = (
         // Nothing to record: the next owner waits on.
         awaited._tag === "Stopped" ? Effect.never : Effect.succeed<Recorded>(awaited))
       return Effect.map(
-        due === undefined ? awaited : Effect.raceFirst(awaited, lastLook(core, workflowId, call, due)),
+        due === undefined ? awaited : Effect.raceFirst(awaited, lastLook(call, due, outcomeNow(core, workflowId))),
         (recorded): Completed => {
           const exit = exitOfAwaited(workflowId, definition, recorded)
           const outcome = Exit.isSuccess(exit) ? "success" as const : "failure" as const
@@ -148,13 +148,9 @@ export const resultOperation = (
   ...(onAbandoned === undefined ? {} : { onAbandoned })
 })
 
-/** Looks once more when the time is over, for as long as the store does not answer. */
-const lastLook = (core: Core, workflowId: string, call: Call, due: number): Effect.Effect<Recorded> =>
-  Effect.callback<void>((resume) => Effect.sync(call.alarm(due, () => resume(Effect.void)))).pipe(
-    Effect.andThen(Effect.retry(core.store.outcomes([workflowId]), untilItPasses)),
-    Effect.catch(() => Effect.never),
-    Effect.map(({ done, unknown }): Recorded => {
-      if (unknown.length > 0) return { _tag: "Unknown" }
-      return done[0] === undefined ? { _tag: "Late" } : { _tag: "Done", outcome: done[0] }
-    })
-  )
+/** What there is when the time is over. */
+const outcomeNow = (core: Core, workflowId: string): Effect.Effect<Recorded, unknown> =>
+  Effect.map(core.store.outcomes([workflowId]), ({ done, unknown }) => {
+    if (unknown.length > 0) return { _tag: "Unknown" }
+    return done[0] === undefined ? { _tag: "Late" } : { _tag: "Done", outcome: done[0] }
+  })

@@ -9,9 +9,9 @@ import type { EventAnswer, EventWrite } from "../Store.ts"
 import { EngineStopped, EventNeverSet, fromStoreError, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import * as Codec from "./codec.ts"
 import type { Core } from "./core.ts"
-import { untilItPasses } from "./journal.ts"
+import { lastLook } from "./lastLook.ts"
 import { checkKey, checkTargetId, durationMs } from "./names.ts"
-import type { Call, Completed, Operation } from "./operation.ts"
+import type { Completed, Operation } from "./operation.ts"
 import { completedBy, decoded, failed, foundText, replayed, succeeded, textFound } from "./outcomes.ts"
 import * as Paging from "./paging.ts"
 import { outside, placed, running } from "./placing.ts"
@@ -147,20 +147,11 @@ const getOperation = (asked: Asked, key: string | undefined, due: number | undef
       const answered = Effect.flatMap(look(asked), (answer) =>
         // The engine has stopped: nothing to record, the next owner waits on.
         answer === undefined ? Effect.never : completedOf(asked, answer))
-      return due === undefined ? answered : Effect.raceFirst(answered, giveUp(asked, call, due))
+      const late = (due: number) =>
+        Effect.flatMap(lastLook(call, due, last(asked)), (answer) => completedOf(asked, answer))
+      return due === undefined ? answered : Effect.raceFirst(answered, late(due))
     })
 })
-
-/** Looks once more when the time is over, for as long as the store does not answer. */
-const giveUp = (asked: Asked, call: Call, due: number): Effect.Effect<Completed> =>
-  Effect.callback<void>((resume) => {
-    const silence = call.alarm(due, () => resume(Effect.void))
-    return Effect.sync(silence)
-  }).pipe(
-    Effect.andThen(Effect.retry(last(asked), untilItPasses)),
-    Effect.catch(() => Effect.never),
-    Effect.flatMap((answer) => completedOf(asked, answer))
-  )
 
 const completedOf = (asked: Asked, answer: EventAnswer): Effect.Effect<Completed> => {
   switch (answer._tag) {

@@ -43,7 +43,7 @@ export class Replaying {
     this.run = run
     this.options = options
     this.history = Replay.makeHistory(options.records)
-    this.active = options.records.length > 0 || options.phase === "compensate" || options.liveAt > options.startedAt
+    this.active = options.records.length > 0 || this.isOfCancelled || options.liveAt > options.startedAt
   }
 
   /** How many outcomes the body has received of it. */
@@ -82,7 +82,12 @@ export class Replaying {
 
   /** The record of a rollback: the body has failed before, and what it has done is being undone. */
   get undone(): StepRecord | undefined {
-    return this.options.phase === "run" ? this.history.bySeq.find(({ kind }) => kind === "rollback") : undefined
+    return this.isOfCancelled ? undefined : this.history.bySeq.find(({ kind }) => kind === "rollback")
+  }
+
+  /** Only what was recorded is replayed, for its rollbacks. */
+  get isOfCancelled(): boolean {
+    return this.options.phase === "compensate"
   }
 
   /** The body goes on, or is over: what was waited for is to be seen anew. */
@@ -115,7 +120,7 @@ export class Replaying {
 
   /** In phase `compensate` the body gets its recorded outcomes and no more. */
   private cutHere(): boolean {
-    return this.options.phase === "compensate" && !this.run.bodyOver && !this.bodyRecordsRemain()
+    return this.isOfCancelled && !this.run.bodyOver && !this.bodyRecordsRemain()
   }
 
   private bodyRecordsRemain(): boolean {

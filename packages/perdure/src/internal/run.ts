@@ -17,6 +17,7 @@ import { OutsideWorkflow, TooManySteps, WorkflowError } from "../WorkflowError.t
 import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
+import { FailedAttempts } from "./failedAttempts.ts"
 import { type Idle, idleOf, Joins, onlyWaits } from "./idling.ts"
 import { unfitText } from "./names.ts"
 import { Call, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
@@ -81,15 +82,11 @@ export class Run {
   readonly calls = new Set<Call>()
   readonly timers = new Timers()
   readonly turns = new Turns(this)
-  /** By the step that they are of: a renamed one has attempts under both names. */
-  private readonly failedAttempts = new Map<number, Array<AttemptRecord>>()
-  /** Steps that were tried before and have no record, by each key that an attempt has. */
-  private readonly tried = new Map<string, number>()
+  private readonly failedAttempts: FailedAttempts
   private readonly alarms = new Alarms()
   private readonly joins = new Joins()
   private readonly starts = new Starts(this)
   private readonly stepIds: StepIds
-  private readonly phase: RunOptions["phase"]
   private readonly maxSteps: number
   private readonly replay: Replaying
   private readonly writes: Writes
@@ -105,20 +102,15 @@ export class Run {
     this.workflowId = options.workflowId
     this.epoch = options.epoch
     this.startedAt = options.startedAt
-    this.phase = options.phase
     this.maxSteps = options.maxSteps
     this.now = options.startedAt
     this.scheduler = new BodyScheduler(options.startedAt)
     this.lastSeq = options.records.reduce((max, record) => Math.max(max, record.seq), 0)
+    this.failedAttempts = new FailedAttempts(options.attempts, options.records)
     this.stepIds = new StepIds(options.firstStepId, [...options.records, ...options.attempts])
     this.replay = new Replaying(this, options)
     this.writes = new Writes(this, options.host, this.lastSeq)
     this.performing = new Performing(this, this.writes, options.host)
-    const recorded = new Set(options.records.map((record) => record.stepId))
-    for (const attempt of options.attempts) {
-      this.failed(attempt)
-      if (!recorded.has(attempt.stepId)) this.tried.set(attempt.key, attempt.stepId)
-    }
   }
 
   /** How many outcomes the body has received: the highest completion number. */
@@ -141,13 +133,7 @@ export class Run {
   }
 
   attemptsOf(stepId: number): ReadonlyArray<AttemptRecord> {
-    return this.failedAttempts.get(stepId) ?? []
-  }
-
-  private failed(attempt: AttemptRecord): void {
-    const list = this.failedAttempts.get(attempt.stepId)
-    if (list === undefined) this.failedAttempts.set(attempt.stepId, [attempt])
-    else list.push(attempt)
+    return this.failedAttempts.of(stepId)
   }
 
   // ---------------------------------------------------------------------------
@@ -220,15 +206,10 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
-      // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
-      if (isInTransaction(fiber.context)) {
-        return (operation.refused ?? Effect.fail)(nested(`${operation.kind} "${operation.name}"`))
-      }
-      if (this.scheduler.isForeign(fiber)) {
-        return (operation.refused ?? Effect.fail)(lent(`${operation.kind} "${operation.name}"`))
-      }
-      const unfit = unfitText("name or key", operation.identity)
-      if (unfit !== undefined) return (operation.refused ?? Effect.fail)(unfit)
+      const refused = operation.refused ?? Effect.fail
+      const wrong = this.misplaced(fiber, `${operation.kind} "${operation.name}"`) ??
+        unfitText("name or key", operation.identity)
+      if (wrong !== undefined) return refused(wrong)
       const named: Branch.Named = at === undefined
         ? Branch.take(branch, fiber, operation.identity, operation.renamed)
         : { _tag: "Key", key: at, formerKey: undefined }
@@ -258,10 +239,10 @@ export class Run {
       const record = decision._tag === "Recorded" ? decision.record : undefined
       const compensation = branch.path.startsWith(compensationPath)
       if (record === undefined && !compensation && this.stepIds.count >= this.maxSteps) {
-        return (operation.refused ?? Effect.fail)(tooMany(operation, this.maxSteps))
+        return refused(tooMany(operation, this.maxSteps))
       }
       this.askedKeys.add(named.key)
-      const stepId = this.stepIds.next(record?.stepId ?? this.triedAs(named))
+      const stepId = this.stepIds.next(record?.stepId ?? this.failedAttempts.take(named.key, named.formerKey))
       return Effect.callback((resume) => {
         const call = new Call(this, operation, named, fiber, compensation, resume)
         call.stepId = stepId
@@ -279,11 +260,11 @@ export class Run {
     })
   }
 
-  /** The step that was tried under this key, or under its former one, and is not recorded. Only one can go on with it. */
-  private triedAs({ formerKey, key }: Branch.Named & { readonly _tag: "Key" }): number | undefined {
-    const stepId = this.tried.get(key) ?? (formerKey === undefined ? undefined : this.tried.get(formerKey))
-    for (const [name, id] of this.tried) if (id === stepId) this.tried.delete(name)
-    return stepId
+  /** Why this fiber, which has the context of the body, may not ask for it. */
+  private misplaced(fiber: Fiber.Fiber<unknown, unknown>, what: string): WorkflowError | undefined {
+    // Asked, it would wait for the records before it, and on SQLite those for the transaction that is open.
+    if (isInTransaction(fiber.context)) return nested(what)
+    return this.scheduler.isForeign(fiber) ? lent(what) : undefined
   }
 
   /** The key of a structured operation (a race, a forEach), whose branches are named below it. */
@@ -359,7 +340,7 @@ export class Run {
   /** See {@link Call.recordAttempt}. */
   recordAttempt(call: Call, attempt: FailedAttempt): Effect.Effect<void> {
     const record = { ...attempt, stepId: call.stepId, key: call.key, name: call.operation.name }
-    this.failed(record)
+    this.failedAttempts.add(record)
     return this.writes.written({ attempts: [record] })
   }
 
@@ -388,8 +369,8 @@ export class Run {
     return Effect.withFiber((fiber) => {
       const branch = fiber.getRef(CurrentBranch)
       if (branch === undefined || !this.open(branch)) return this.refuse()
-      if (isInTransaction(fiber.context)) return Effect.die(nested("a sleep"))
-      if (this.scheduler.isForeign(fiber)) return Effect.die(lent("a sleep"))
+      const wrong = this.misplaced(fiber, "a sleep")
+      if (wrong !== undefined) return Effect.die(wrong)
       return Effect.callback((resume) => {
         const timer: Timer = { due, order: this.timerOrder++, fiber, resume }
         this.timers.add(timer)
@@ -572,7 +553,7 @@ export class Run {
         return Effect.never
       }
       // Cancelled meanwhile: that was the last of its records, and what is to be undone is of this life.
-      if (this.phase === "compensate") return Effect.never
+      if (this.replay.isOfCancelled) return Effect.never
       const fibers = [...this.performed, this.root!]
       this.endBody()
       const renew = () =>
