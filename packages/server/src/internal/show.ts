@@ -40,19 +40,23 @@ const asFailure = (value: unknown): FailureDetail => {
   }
 }
 
-const attributesOf = (
-  patterns: Patterns,
-  attributes: Client.WorkflowInfo["attributes"]
-): Shown<Client.WorkflowInfo["attributes"]> => {
-  // One by one: a mark is a value of an attribute, and not of all of them.
-  const shown = Object.entries(attributes).map(([key, value]) =>
-    [key, redact(patterns, ["attributes", key], value)] as const
-  )
+/** Field by field, where a mark may stand for one of them and not for all. */
+const fieldsOf = <A, B>(
+  fields: Readonly<Record<string, A>>,
+  show: (key: string, value: A) => Shown<B>
+): Shown<Readonly<Record<string, B>>> => {
+  const shown = Object.entries(fields).map(([key, value]) => [key, show(key, value)] as const)
   return {
     paths: shown.flatMap(([, { paths }]) => paths),
     value: Object.fromEntries(shown.map(([key, { value }]) => [key, value]))
   }
 }
+
+const attributesOf = (
+  patterns: Patterns,
+  attributes: Client.WorkflowInfo["attributes"]
+): Shown<Client.WorkflowInfo["attributes"]> =>
+  fieldsOf(attributes, (key, value) => redact(patterns, ["attributes", key], value))
 
 // -----------------------------------------------------------------------------
 // workflows
@@ -161,14 +165,12 @@ const reasoned: ReadonlySet<Client.Why["_tag"]> = new Set(["Blocked", "RollingBa
 const reasonedOf = (patterns: Patterns, why: Client.Why): Shown<Client.Why> => {
   if (!reasoned.has(why._tag)) return { value: why, paths: [] }
   const { _tag, ...fields } = why
-  const shown = Object.entries(fields).map(([key, value]: readonly [string, unknown]) =>
-    [key, typeof value === "string" ? redact(patterns, ["reason", key], value) : { value, paths: [] }] as const
+  const { paths, value } = fieldsOf<unknown, unknown>(
+    fields,
+    (key, value) => typeof value === "string" ? redact(patterns, ["reason", key], value) : { value, paths: [] }
   )
-  return {
-    // `as`: texts of it may be marks, which are texts.
-    value: { _tag, ...Object.fromEntries(shown.map(([key, { value }]) => [key, value])) } as Client.Why,
-    paths: shown.flatMap(([, { paths }]) => paths)
-  }
+  // `as`: texts of it may be marks, which are texts.
+  return { paths, value: { _tag, ...value } as Client.Why }
 }
 
 const whyOf = (why: Client.Why): Api.Why =>
