@@ -10,7 +10,7 @@ export interface Table {
 }
 
 /** A statement, in the words that PostgreSQL and SQLite share. `row` is what is copied, for the names of its columns. */
-export const copies = (table: Table, row: object, id: string, count: number): string => {
+const copies = (table: Table, row: object, id: string, count: number): string => {
   const columns = Object.keys(row).map((name) => `"${name}"`)
   const values = Object.keys(row).map((name) => {
     if (name === table.id) return `"${name}" || '-' || i`

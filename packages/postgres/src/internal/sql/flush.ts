@@ -1,6 +1,13 @@
 import { checkAwaits, checkInboxes } from "./awaits.ts"
-import { answerHeld, checkInserted, findUnregistered, gateChildren, gateStarts } from "./deduplicate.ts"
-import { movedBefore, moveExpected } from "./deduplicate.ts"
+import {
+  answerHeld,
+  checkInserted,
+  findUnregistered,
+  gateChildren,
+  gateStarts,
+  movedBefore,
+  moveExpected
+} from "./deduplicate.ts"
 import { dropOperations } from "./drop.ts"
 import { enqueue } from "./enqueue.ts"
 import { setEvents } from "./events.ts"
