@@ -72,20 +72,15 @@ const refused = (options: PostgresStore.Options) =>
 const at = (authority: string, query = "") =>
   Redacted.make(`postgres://${authority}/${encodeURIComponent(database)}${query}`)
 const who = () => `o%20d%3Ad:${encoded}`
+const user = { username: "o d:d", password: Redacted.make(password) }
 
 describe("a server is reached", () => {
   it.live("by a URL whose user, password and database are percent-encoded; by each of them apart", () =>
     Effect.gen(function*() {
       yield* opens({ url: at(`${who()}@127.0.0.1:${port}`) })
-      yield* opens({
-        host: "127.0.0.1",
-        port: Number(port),
-        database,
-        username: "o d:d",
-        password: Redacted.make(password)
-      })
+      yield* opens({ host: "127.0.0.1", port: Number(port), database, ...user })
       // What is given beside the URL wins.
-      yield* opens({ url: at(`somebody:else@127.0.0.1:${port}`), username: "o d:d", password: Redacted.make(password) })
+      yield* opens({ url: at(`somebody:else@127.0.0.1:${port}`), ...user })
       const query = new URLSearchParams({ host: "127.0.0.1", port, user: "o d:d", password, dbname: database })
       yield* opens({ url: Redacted.make(`postgresql:///?${query}`) })
       const wrong = yield* refused({ url: at(`o%20d%3Ad:wrong@127.0.0.1:${port}`) })
@@ -95,7 +90,6 @@ describe("a server is reached", () => {
 
   it.live("through a unix socket, said as a host, in a URL, or in its query", () =>
     Effect.gen(function*() {
-      const user = { username: "o d:d", password: Redacted.make(password) }
       yield* opens({ host: sockets, port: Number(port), database, ...user })
       yield* opens({ url: at(`${who()}@${encodeURIComponent(sockets)}:${port}`) })
       yield* opens({ url: at("", `?host=${encodeURIComponent(sockets)}&port=${port}`), ...user })
@@ -106,13 +100,7 @@ describe("a server is reached", () => {
   it.live.skipIf(!hasIpv6)("by an IPv6 address", () =>
     Effect.gen(function*() {
       yield* opens({ url: at(`${who()}@[::1]:${port}`) })
-      yield* opens({
-        host: "::1",
-        port: Number(port),
-        database,
-        username: "o d:d",
-        password: Redacted.make(password)
-      })
+      yield* opens({ host: "::1", port: Number(port), database, ...user })
     }))
 
   it.live("without TLS, where the server has none and the mode allows it; else it is refused, in words", () =>

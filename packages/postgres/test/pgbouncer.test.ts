@@ -9,17 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Engine from "perdure/Engine"
-import * as Message from "perdure/Message"
-import * as Step from "perdure/Step"
 import { Store } from "perdure/Store"
-import * as Transaction from "perdure/Transaction"
-import * as Workflow from "perdure/Workflow"
-import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { pgbouncer, startPooler } from "../../../test/postgres/pooler.ts"
 import * as PostgresStore from "../src/PostgresStore.ts"
+import { add, addingLive, queue, sum } from "./adding.ts"
 import { freshSchema, url, useDatabase } from "./given.ts"
 
 useDatabase()
@@ -31,22 +26,6 @@ const pooled = Effect.acquireRelease(
   Effect.promise(() => startPooler(pgbouncer!, url(), connections)),
   (pooler) => Effect.promise(pooler.close)
 )
-
-const Amount = Message.make("amount", { payload: Schema.Int })
-const Adding = Workflow.make("Adding", { payload: { n: Schema.Int }, success: Schema.Int })
-const queue = WorkflowQueue.make("few at a time", { concurrency: 3 })
-
-/** With everything in it that a session could be needed for: a transaction, a message, a suspension, a queue. */
-const addingLive = Adding.toLayer(Effect.fnUntraced(function*({ n }) {
-  const one = yield* Step.run("one", Effect.succeed(1))
-  const amount = yield* Amount.receive()
-  yield* Effect.sleep("100 millis")
-  const saved = yield* Transaction.run(
-    "save",
-    Effect.flatMap(SqlClient, (sql) => Effect.as(sql`INSERT INTO saved (n) VALUES (${n})`, n))
-  )
-  return one + amount + saved
-}))
 
 const warnings: Array<string> = []
 const collecting = Logger.layer([Logger.make(({ logLevel, message }) => {
@@ -74,13 +53,12 @@ describe.skipIf(pgbouncer === undefined)("behind PgBouncer", () => {
         yield* sql`DROP TABLE IF EXISTS saved`
         yield* sql`CREATE TABLE saved (n integer)`
         const numbers = Array.from({ length: 40 }, (_, n) => n)
-        const results = yield* Effect.forEach(numbers, (n) =>
-          Effect.gen(function*() {
-            const handle = n % 2 === 0 ? yield* Adding.start({ n }) : yield* queue.enqueue(Adding, { n })
-            yield* Amount.send(handle.workflowId, 10)
-            return yield* handle.result
-          }).pipe(Effect.provideContext(n % 3 === 0 ? second! : first!)), { concurrency: "unbounded" })
-        assert.deepStrictEqual(results, numbers.map((n) => n + 11))
+        const results = yield* Effect.forEach(
+          numbers,
+          (n) => Effect.provideContext(add(n), n % 3 === 0 ? second! : first!),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(results, numbers.map(sum))
         const rows = yield* sql<{ n: number }>`SELECT n FROM saved ORDER BY n`
         assert.deepStrictEqual(rows.map(({ n }) => n), numbers)
         const warned = warnings.filter((warning) => warning.includes("pooler"))

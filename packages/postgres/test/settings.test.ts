@@ -10,48 +10,18 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import { randomBytes } from "node:crypto"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
-import * as Message from "perdure/Message"
-import * as Step from "perdure/Step"
 import type { StoreError } from "perdure/Store"
-import * as Transaction from "perdure/Transaction"
-import * as Workflow from "perdure/Workflow"
 import type { WorkflowError } from "perdure/WorkflowError"
-import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { eventually } from "../../../test/engine/observing.ts"
 import { freshDatabase, onServer } from "../../../test/postgres/database.ts"
 import * as PostgresStore from "../src/PostgresStore.ts"
+import { add, addingLive, queue, sum } from "./adding.ts"
 
-const Amount = Message.make("amount", { payload: Schema.Int })
-const Adding = Workflow.make("Adding", { payload: { n: Schema.Int }, success: Schema.Int })
-const queue = WorkflowQueue.make("few at a time", { concurrency: 3 })
-
-/** A step, a message, a suspension, a transaction, a queue. */
-const addingLive = Adding.toLayer(Effect.fnUntraced(function*({ n }) {
-  const one = yield* Step.run("one", Effect.succeed(1))
-  const amount = yield* Amount.receive()
-  yield* Effect.sleep("50 millis")
-  const saved = yield* Transaction.run(
-    "save",
-    Effect.flatMap(SqlClient, (sql) => Effect.as(sql`INSERT INTO public.saved (n) VALUES (${n})`, n))
-  )
-  return one + amount + saved
-}))
-
-const run = (n: number) =>
-  Effect.gen(function*() {
-    const options = { workflowId: `w${n}` }
-    const handle = n % 2 === 0 ? yield* Adding.start({ n }, options) : yield* queue.enqueue(Adding, { n }, options)
-    yield* Amount.send(handle.workflowId, 10)
-    return yield* handle.result
-  })
-
-const sum = (n: number) => n + 11
 const numbers = (from: number) => Array.from({ length: 6 }, (_, i) => from + i)
 
 type Opened = Context.Context<Engine.Engine | SqlClient>
@@ -85,7 +55,7 @@ const place = Effect.gen(function*() {
 const works = (opened: Opened, from: number) =>
   Effect.gen(function*() {
     assert.deepStrictEqual(
-      yield* Effect.forEach(numbers(from), run, { concurrency: "unbounded" }),
+      yield* Effect.forEach(numbers(from), (n) => add(n, { workflowId: `w${n}` }), { concurrency: "unbounded" }),
       numbers(from).map(sum)
     )
     const sql = yield* SqlClient

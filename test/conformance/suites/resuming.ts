@@ -12,9 +12,14 @@ import {
   historyOf,
   isDue,
   join,
-  lapse
+  lapse,
+  loseOnce,
+  recorded,
+  startDone,
+  startOwned,
+  submit,
+  sweep
 } from "../verbs.ts"
-import { loseOnce, recorded, startDone, startOwned, submit, sweep } from "../verbs.ts"
 
 export const resuming: Suite = (claim) => {
   claim(
