@@ -82,7 +82,7 @@ export interface Options {
   readonly maxConnections?: number | undefined
   /** The store's own pool, at most. More let more flushes commit together. Default: 6. */
   readonly storeConnections?: number | undefined
-  /** Default: 5 seconds. */
+  /** Default: the `connect_timeout` of the URL, else 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /** What `pg_stat_activity` shows. Default: `perdure`. */
   readonly applicationName?: string | undefined
@@ -123,7 +123,7 @@ const connectOf = (options: Options) =>
       username: options.username,
       password: options.password,
       ssl: options.ssl,
-      connectTimeout: options.connectTimeout ?? "5 seconds",
+      connectTimeout: options.connectTimeout,
       keepAlive: "30 seconds",
       applicationName: options.applicationName ?? "perdure"
     } as const,
