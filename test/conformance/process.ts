@@ -19,7 +19,7 @@ const program = Effect.gen(function*() {
   const ids = Array.from({ length: Number(count) }, (_, index) => `${me}-${index}`)
   for (const workflowId of ids) yield* submit(store, start({ workflowId }))
   const ran: Array<string> = []
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 240_000
   while (Date.now() < deadline) {
     const { claimed } = yield* claim(store, me, { limit: 5 })
     for (const step of [0, 1, 2]) {

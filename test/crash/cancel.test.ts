@@ -40,6 +40,8 @@ const goneOn = Effect.fnUntraced(function*(program: Program, workflowId: string)
   assert.match(outcomes[0], /^success/)
 })
 
+const hourMs = 3_600_000
+
 Lab.onBothStores("cancel and timeout", (kind) => {
   const ways: { readonly [how: string]: (program: Program, id: string) => Effect.Effect<unknown, unknown, any> } = {
     "a cancel by its own process": (program, workflowId) => program.ask({ do: "cancel", workflowId }),
@@ -50,16 +52,18 @@ Lab.onBothStores("cancel and timeout", (kind) => {
     it.live(`${how} interrupts its running step, and no body can go on after it`, () =>
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
-        const program = yield* lab.run("executor")
+        // It outlives the leap of the clock.
+        const program = yield* lab.run("executor", { engine: { lease: "1 day" } })
         yield* program.hear("ready")
         yield* Effect.gen(function*() {
           for (const name of names) {
-            yield* started(program, name, name, how === "its deadline" ? "5 seconds" : undefined)
+            yield* started(program, name, name, how === "its deadline" ? "1 hour" : undefined)
           }
           for (const name of names) {
             yield* until(lab, name, "hold", [program])
             yield* end(program, name)
           }
+          if (how === "its deadline") yield* (yield* Store).adjustClock(hourMs)
           for (const name of names) {
             assert.strictEqual(yield* cancelledBy(name), how === "its deadline" ? "timeout" : "user", name)
             yield* until(lab, name, "interrupted", [program])
@@ -102,14 +106,23 @@ Lab.onBothStores("cancel and timeout", (kind) => {
       Effect.gen(function*() {
         const lab = yield* Lab.make(kind)
         // Longer than the deadline: the workflow is out of time before its process is known to be dead.
-        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "8 seconds" } })
+        const victim = yield* lab.run("executor", { machine: "another", engine: { lease: "1 hour" } })
         yield* victim.hear("ready")
         yield* Effect.gen(function*() {
-          yield* started(victim, "Parent", "parent", "5 seconds")
+          yield* started(victim, "Parent", "parent", "50 minutes")
           for (const child of ["attached", "detached"]) yield* until(lab, child, "hold", [victim])
           yield* victim.kill
-          const other = yield* lab.run("executor")
+          const other = yield* lab.run("executor", { engine: { lease: "1 day" } })
           yield* other.hear("ready")
+          const store = yield* Store
+          yield* store.adjustClock(hourMs * 5 / 6)
+          yield* eventually(
+            "the parent to be cancelled",
+            Effect.map(Parent.handle("parent").status, (status) => status === "CANCELLED"),
+            { state: () => other.state }
+          )
+          // Now it is known.
+          yield* store.adjustClock(hourMs / 6)
           assert.strictEqual(yield* cancelledBy("parent"), "timeout")
           yield* cancelledBy("attached")
           assert.deepStrictEqual(rolledBack(lab), bothUndone)

@@ -16,7 +16,7 @@ import type { Program } from "./harness/Program.ts"
 
 /** In all, and from when on somebody waits who is refused after 10 seconds. */
 const heldMs = process.env["PERDURE_LONG"] === "1" ? 30_000 : 10_000
-const awaitedMs = 5_000
+const awaitedMs = 1_000
 
 /** Of a process, in blocks of 512 bytes: what it writes beyond that in any file is refused by the system. */
 const limitedTo = (blocks: number) => ["sh", "-c", `ulimit -S -f ${blocks} && exec "$0" "$@"`]

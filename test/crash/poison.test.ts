@@ -7,7 +7,7 @@ import * as Lab from "./harness/Lab.ts"
 import { Job, Poison } from "./workflows/jobs.ts"
 
 // Nobody waits for the end of a lease: who comes next is on the same machine.
-const engine = { lease: "10 seconds", heartbeat: "200 millis", poll: "100 millis" }
+const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis" }
 const neighbours = Array.from({ length: 10 }, (_, index) => `neighbour-${index}`)
 
 Lab.onBothStores("a workflow that kills its process", (kind) => {

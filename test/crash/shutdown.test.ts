@@ -7,7 +7,7 @@ import * as Lab from "./harness/Lab.ts"
 import { Leaving, Patient, Stuck } from "./workflows/jobs.ts"
 
 // So long that nobody lives to see it lapse: what is taken over was given back.
-const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis", shutdown: "5 seconds" }
+const engine = { lease: "10 minutes", heartbeat: "200 millis", poll: "100 millis", shutdown: "10 seconds" }
 
 Lab.onBothStores("a process that is asked to end", (kind) => {
   it.live("lets running steps end up to its limit, gives the rest back at once, and exits clean", () =>

@@ -19,25 +19,26 @@ const roomy = { ...engine, maxRunning: 1000 }
 const toBeFrozen = { lease: "5 seconds" }
 const toTakeOver = { lease: "1 hour" }
 /** Nobody waits for the end of such a lease. */
-const long = { engine: { ...engine, lease: "1 hour", maxRunning: 30 } }
-/** Lease, heartbeat, two polls and two seconds. */
-const promisedMs = 1500 + 300 + 2 * 100 + 2000
-/**
- * When work goes on is what is promised here, so a time is asserted: one that a slow machine keeps too, and that only a wait
- * for something else than the lease exceeds. What it was is printed.
- */
-const mostMs = 10 * promisedMs
+const long = { lease: "1 hour" }
 
-/** So many processes, all of them at work on the jobs. */
+/**
+ * So many processes, each of them at work on its share of the jobs. What they write waits until `open`: however slow the
+ * machine is, nothing has been done when the test goes on.
+ */
 const atWork = Effect.fnUntraced(function*(
   lab: Lab.Lab,
   processes: number,
   workMs: number,
-  configOf: (index: number) => object
+  configOf: (index: number) => { readonly machine?: string; readonly lease?: string }
 ) {
   const programs = yield* Effect.forEach(
     Array.from({ length: processes }, (_, index) => configOf(index)),
-    (config) => lab.run("executor", { engine: { ...engine, maxRunning: Math.ceil(60 / processes) }, ...config })
+    ({ machine, ...options }) =>
+      lab.run("executor", {
+        shut: true,
+        ...(machine === undefined ? {} : { machine }),
+        engine: { ...engine, maxRunning: Math.ceil(Jobs.count / processes), ...options }
+      })
   )
   for (const program of programs) yield* program.hear("ready")
   const workflowIds = yield* Jobs.startAll(workMs)
@@ -48,6 +49,9 @@ const atWork = Effect.fnUntraced(function*(
   )
   return { programs, workflowIds }
 })
+
+const open = (programs: ReadonlyArray<Program>) =>
+  Effect.forEach(programs, (program) => program.ask({ do: "open" }), { discard: true })
 
 const effectsOf = (lab: Lab.Lab, pid: number): number => lab.sideEffects().filter((effect) => effect.pid === pid).length
 
@@ -76,7 +80,8 @@ Lab.onBothStores("several processes", (kind) => {
             lab,
             processes,
             300,
-            (index) => ({ machine: `machine ${index}` })
+            // It is the lease of the killed one that is waited for: nobody lives to see the end of the others'.
+            (index) => ({ machine: `machine ${index}`, ...(index === 0 ? {} : long) })
           )
           const before = yield* losses([victim!])
           yield* victim!.kill
@@ -84,11 +89,11 @@ Lab.onBothStores("several processes", (kind) => {
           const killedAt = yield* store.now
           const lost = yield* ownedBy(victim!)
           assert.isAbove(lost.length, 0, "nothing was under way in the killed process")
+          yield* open(others)
           yield* Jobs.allDone
           const ends = yield* Effect.forEach(lost, (id) => Effect.map(Client.get(id), (info) => info.completedAt!))
           const tookMs = Math.max(...ends.map((end) => end.getTime())) - killedAt
           console.log(`${kind}: ${lost.length} workflows of a killed process done ${tookMs} ms after the kill`)
-          assert.isBelow(tookMs, mostMs, "recovery took too long")
           yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2 + before + (yield* losses(others)))
         }).pipe(Effect.provide(lab.client))
       }))
@@ -98,9 +103,10 @@ Lab.onBothStores("several processes", (kind) => {
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
-        const { programs: [victim], workflowIds } = yield* atWork(lab, 2, 300, () => long)
+        const { programs: [victim, ...others], workflowIds } = yield* atWork(lab, 2, 300, () => long)
         yield* victim!.kill
         assert.isAbove((yield* ownedBy(victim!)).length, 0, "nothing was under way in the killed process")
+        yield* open(others)
         yield* Jobs.allDone
         yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 2)
       }).pipe(Effect.provide(lab.client))
@@ -114,6 +120,7 @@ Lab.onBothStores("several processes", (kind) => {
         yield* freeze(frozen!)
         const owned = yield* ownedBy(frozen!)
         assert.isAbove(owned.length, 0)
+        yield* open([other!])
         // Long enough for several sweeps of the other.
         yield* eventually(
           "the other to end what is its own",
@@ -130,15 +137,10 @@ Lab.onBothStores("several processes", (kind) => {
     Effect.gen(function*() {
       const lab = yield* Lab.make(kind)
       yield* Effect.gen(function*() {
-        const programs = yield* Effect.all([
-          lab.run("executor", { engine: { ...roomy, ...toBeFrozen } }),
-          lab.run("executor", { engine: { ...roomy, ...toTakeOver } })
-        ])
-        const [frozen, other] = programs
-        for (const program of programs) yield* program.hear("ready")
-        const workflowIds = yield* Jobs.startIn(programs, 300)
         // Its writes wait on their way, so that they reach the database when another owns the workflows.
-        yield* frozen.ask({ do: "shut" })
+        const frozen = yield* lab.run("executor", { shut: true, engine: { ...roomy, ...toBeFrozen } })
+        yield* frozen.hear("ready")
+        const workflowIds = yield* Jobs.startAll(300)
         yield* eventually(
           "a write to be under way",
           Effect.map(frozen.ask({ do: "waiting" }), ({ writes }) => writes > 0)
@@ -147,7 +149,7 @@ Lab.onBothStores("several processes", (kind) => {
         const lost = yield* ownedBy(frozen)
         assert.isAbove(lost.length, 0)
         // And the other, that takes them over, does not end them before.
-        yield* other.ask({ do: "shut" })
+        const other = yield* lab.run("executor", { shut: true, engine: { ...roomy, ...toTakeOver } })
         yield* eventually(
           "the other to take over",
           Effect.map(ownedBy(other), (owned) => lost.every((workflowId) => owned.includes(workflowId))),
@@ -167,7 +169,7 @@ Lab.onBothStores("several processes", (kind) => {
         yield* other.ask({ do: "open" })
         yield* Jobs.allDone
         // Once, and once more for each lease that was lost: mostly the one.
-        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 1 + (yield* losses(programs)))
+        yield* Jobs.assertJobs(workflowIds, lab.sideEffects(), 1 + (yield* losses([frozen, other])))
         // What it began before it was frozen is all that it ever did for them.
         assert.deepStrictEqual(triedBy(lab, frozen).filter((effect) => effect.at > stoppedAt), [])
         // It is of use again, under a new lease.

@@ -81,6 +81,7 @@ export const launch = async (): Promise<Browser> => {
   const program: Program = path === undefined ? await fromPackage() : { path, env: {} }
   return chromium.launch({
     executablePath: program.path,
+    timeout: 110_000,
     env: { ...process.env, ...program.env },
     // It shows pages of these tests only, and runs as whoever runs them, root too.
     args: [

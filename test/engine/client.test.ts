@@ -399,7 +399,7 @@ onBothStores("finding", (claim) => {
       yield* use(Slow.start(undefined, { workflowId: "w" }))
       for (const n of [1, 2]) yield* use(Note.send("w", n))
       yield* use(Other.send("w"))
-      yield* use(suspends("w"))
+      yield* use(eventually("the first note to be received", Client.messages("w"), ({ length }) => length === 2))
       const messages = yield* use(Client.messages("w"))
       assert.deepStrictEqual(messages.map((one) => [one.topic, one.payload, one.receivedBy]), [
         ["note", 2, undefined],

@@ -78,10 +78,10 @@ onBothStores("debouncers", (claim) => {
       const { use } = yield* given.engine(live, unpolled)
       const id = yield* use(call("doc", 0, limited))
       for (let revision = 1; revision < 4; revision++) {
-        yield* given.store.adjustClock(39_000)
+        yield* given.store.adjustClock(35_000)
         assert.strictEqual(yield* use(call("doc", revision, limited)), id)
       }
-      yield* given.store.adjustClock(3_000)
+      yield* given.store.adjustClock(16_000)
       assert.strictEqual(yield* use(Reindex.handle(id).result), 3)
     })
   )

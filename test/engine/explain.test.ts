@@ -126,6 +126,9 @@ onBothStores("explain", (claim) => {
       const rated = WorkflowQueue.make("rated", { rateLimit: { limit: 1, period: "1 day" } })
       const keyed = WorkflowQueue.make("keyed", { partitioned: true })
       const { use } = yield* given.engine(long, { executorId: "e" })
+      yield* use(
+        eventually("what it serves to be told", Client.executors, (all) => all.some((one) => one.served.length > 0))
+      )
       for (const id of ["a", "b", "c"]) yield* use(one.enqueue(Long, undefined, { workflowId: id }))
       for (const id of ["ra", "rb"]) yield* use(rated.enqueue(Long, undefined, { workflowId: id }))
       for (const id of ["ka", "kb"]) {

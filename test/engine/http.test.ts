@@ -125,7 +125,7 @@ onBothStores("workflows behind HTTP", (claim) => {
         { sku: "a", year: 2031, user: "nobody" }
       )
       const none = yield* api.startOrder({ payload: { sku: "none", at }, headers: {} })
-      const error = yield* Effect.flip(api.resultOrder({ params: none, query: { waitMs: 5000 } }))
+      const error = yield* Effect.flip(api.resultOrder({ params: none, query: { waitMs: 30_000 } }))
       assert.instanceOf(error, OutOfStock)
       const broken = yield* api.startOrder({ payload: { sku: "broken", at }, headers: {} })
       const failed = yield* Effect.flip(api.resultOrder({ params: broken, query: {} }))

@@ -17,7 +17,7 @@ import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { Gate, Task } from "./gate.ts"
 import { onBothStores, type Process, storeOf } from "./harness.ts"
-import { eventually, Log, reaches, suspends } from "./observing.ts"
+import { eventually, Log, reaches, reasonOf, suspends } from "./observing.ts"
 
 /** Longer than any test waits. */
 const seldom = { poll: "1 hour", heartbeat: "1 hour" } as const
@@ -153,6 +153,17 @@ onBothStores("between processes that poll once an hour", (claim) => {
       const { use } = yield* (yield* given.besides).clientOf(unpolled)
       yield* use(Subject.handle("w").cancel)
       yield* log.has("interrupted")
+    })
+  )
+
+  claim(
+    "a deadline interrupts the step when it comes",
+    Effect.fnUntraced(function*(given) {
+      const live = Subject.toLayer(() => Step.run("hold", Effect.never))
+      const { use } = yield* given.engine(live, inMemory)
+      const { result } = yield* use(Subject.start(undefined, { workflowId: "w", timeout: "300 millis" }))
+      const reason = yield* use(reasonOf(result))
+      assert.deepStrictEqual([reason._tag, reason.by], ["WorkflowCancelled", "timeout"])
     })
   )
 

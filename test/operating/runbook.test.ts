@@ -35,7 +35,7 @@ interface Shop extends Entry {
 }
 
 /** Where one that is lost for no other reason than a slow machine would be another situation. */
-const unhurried = "6 seconds"
+const unhurried = "10 seconds"
 
 const tried: Array<string> = []
 

@@ -156,7 +156,7 @@ onBothStores("SetWorkflowTimeout", (claim) => {
         QuickOperation.toLayer(() => Effect.succeed("fast")),
         SlowOperation.toLayer(() => Effect.as(Effect.sleep("10 seconds"), "slow"))
       ])
-      const quick = yield* use(QuickOperation.execute().pipe(Effect.provide(WorkflowTimeout.layer("5 seconds"))))
+      const quick = yield* use(QuickOperation.execute().pipe(Effect.provide(WorkflowTimeout.layer("5 minutes"))))
       assert.strictEqual(quick, "fast")
       const slow = yield* use(
         SlowOperation.start(undefined, { workflowId: "slow" }).pipe(

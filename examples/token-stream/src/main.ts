@@ -1,8 +1,8 @@
 /**
  * A model's answer, token by token, read live by another process.
  *
- * `main.ts write FILE` writes it; `main.ts read FILE` reads it, from wherever it runs, and may be ended and started again
- * from an offset.
+ * `main.ts write FILE [MS]` writes it, with a pause before each token; `main.ts read FILE` reads it, from wherever it runs,
+ * and may be ended and started again from an offset.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { SqliteStore } from "@perdure/sqlite"
@@ -13,10 +13,12 @@ const Tokens = WorkflowStream.make("tokens", { value: Schema.String })
 
 const Answer = Workflow.make("Answer", { payload: { question: Schema.String }, success: Schema.String })
 
+const [role, filename = "chat.db", pauseMs = "40"] = process.argv.slice(2)
+
 /** Stands for a model: words, with pauses. */
 const model = (question: string) =>
   Stream.fromIterable(`You ask: ${question} I do not know yet but I will think`.split(" ")).pipe(
-    Stream.tap(() => Effect.sleep("40 millis"))
+    Stream.tap(() => Effect.sleep(Number(pauseMs)))
   )
 
 const AnswerLive = Answer.toLayer(({ question }) =>
@@ -34,7 +36,7 @@ const AnswerLive = Answer.toLayer(({ question }) =>
 const write = Answer.execute({ question: "what is durable?" }, { workflowId: "chat-1" }).pipe(
   Effect.flatMap((answer) => Console.log(`written: ${answer}`)),
   Effect.provide(AnswerLive),
-  Effect.provide(Engine.layer({ lease: "2 seconds" }))
+  Effect.provide(Engine.layer())
 )
 
 const read = Tokens.readEntries("chat-1").pipe(
@@ -47,8 +49,6 @@ const read = Tokens.readEntries("chat-1").pipe(
   Effect.andThen(Console.log("the stream has ended")),
   Effect.provide(Engine.layerClient())
 )
-
-const [role, filename = "chat.db"] = process.argv.slice(2)
 
 const program: Effect.Effect<void, unknown> = (role === "read" ? read : write).pipe(
   Effect.provide(SqliteStore.layer({ filename }))

@@ -25,7 +25,8 @@ it("a writer that is killed goes on, and a reader that comes later sees its toke
     const reader = start("token-stream", "read", file)
     // It has opened the store: one that is still loading its code would see the first tokens when the last are written.
     await waitFor("the reader to be there", () => existsSync(file), { state: reader.said })
-    const writer = start("token-stream", "write", file)
+    // So slowly that it is killed long before its end.
+    const writer = start("token-stream", "write", file, "2000")
     await waitFor("the third token to be read", () => {
       expect(writer.said()).toBe("")
       return reader.said().includes("2 what")

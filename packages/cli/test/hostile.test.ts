@@ -159,7 +159,6 @@ onBothStores(live, (given) => {
       const commands = findings.flatMap(({ remedy }: any) => /perdure queue resume .*$/s.exec(remedy) ?? [])
       const resumed = shell(["perdure() { shift 2; printf '%s\\n' \"$@\"; }", ...commands].join("\n"))
       expect(resumed.split("\n").slice(0, -1).toSorted()).toEqual(names.toSorted())
-    },
-    120_000
+    }
   )
 })

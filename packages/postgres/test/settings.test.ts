@@ -52,17 +52,14 @@ const place = Effect.gen(function*() {
 })
 
 /** Everything that is asked for is done, once. */
-const works = (opened: Opened, from: number) =>
+const works = (opened: Opened, { admin }: Effect.Success<typeof place>, from: number) =>
   Effect.gen(function*() {
     assert.deepStrictEqual(
       yield* Effect.forEach(numbers(from), (n) => add(n, { workflowId: `w${n}` }), { concurrency: "unbounded" }),
       numbers(from).map(sum)
     )
-    const sql = yield* SqlClient
-    const rows = yield* sql<{ n: number }>`SELECT n FROM public.saved WHERE n BETWEEN ${from} AND ${
-      from + 9
-    } ORDER BY n`
-    assert.deepStrictEqual(rows.map(({ n }) => n), numbers(from))
+    const rows = yield* admin(`SELECT n FROM public.saved WHERE n BETWEEN ${from} AND ${from + 9} ORDER BY n`)
+    assert.deepStrictEqual(rows, numbers(from).map((n) => ({ n })))
   }).pipe(Effect.provideContext(opened))
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
@@ -70,7 +67,8 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 describe("a server", () => {
   it.live("whose search_path is somebody's else changes nothing", () =>
     Effect.gen(function*() {
-      const { admin, database, url } = yield* place
+      const there = yield* place
+      const { admin, database, url } = there
       yield* admin(`CREATE SCHEMA evil`)
       yield* admin(`GRANT USAGE ON SCHEMA evil TO PUBLIC`)
       for (const table of ["meta", "workflow", "ownership", "step", "queue", "item", "message", "executor"]) {
@@ -92,20 +90,21 @@ describe("a server", () => {
       }
       for (const [n, path] of ["''", "evil", "evil, pg_catalog"].entries()) {
         yield* admin(`ALTER DATABASE ${database} SET search_path = ${path}`)
-        yield* Effect.scoped(Effect.flatMap(open({ url }), (opened) => works(opened, n * 10)))
+        yield* Effect.scoped(Effect.flatMap(open({ url }), (opened) => works(opened, there, n * 10)))
       }
       // Where a pooler is between, the path cannot be said beforehand.
-      yield* works(yield* open({ url, pooler: true }), 100)
+      yield* works(yield* open({ url, pooler: true }), there, 100)
     }).pipe(quietly))
 
   it.live("that ends statements after a second says so, and what was ended is done when it can be", () =>
     Effect.gen(function*() {
-      const { address, admin, role, url } = yield* place
+      const there = yield* place
+      const { address, admin, role, url } = there
       yield* Effect.scoped(open({ url }))
       yield* admin(`ALTER ROLE ${role} SET statement_timeout = '1s'`)
       // A machine that does ten things at once may be slower than that.
       const opened = yield* Effect.eventually(open({ url }))
-      yield* works(opened, 0)
+      yield* works(opened, there, 0)
       const stranger = yield* PgConnection.make({ url: Redacted.make(address) })
       yield* stranger.query("BEGIN")
       yield* stranger.query("LOCK TABLE perdure.workflow IN ACCESS EXCLUSIVE MODE")
@@ -113,7 +112,7 @@ describe("a server", () => {
       const told = yield* Effect.flip(Effect.provideContext(Client.get("w0"), opened))
       assert.deepInclude(told.reason, { _tag: "StoreFailed", retryable: true })
       assert.include(told.message, "statement timeout")
-      const results = yield* Effect.forkChild(works(opened, 100))
+      const results = yield* Effect.forkChild(works(opened, there, 100))
       yield* Effect.flip(Effect.provideContext(Client.get("w0"), opened))
       yield* stranger.query("ROLLBACK")
       yield* Fiber.join(results)
@@ -121,7 +120,9 @@ describe("a server", () => {
 
   it.live("that has no connection left says so, and what was asked for is done when it has", () =>
     Effect.gen(function*() {
-      const { admin, role, url } = yield* place
+      const there = yield* place
+      const { address, admin, role, url } = there
+      const session = yield* PgConnection.make({ url: Redacted.make(address) })
       yield* admin(`ALTER ROLE ${role} CONNECTION LIMIT 0`)
       const refused = yield* Effect.flip(Effect.scoped(open({ url })))
       assert.strictEqual(refused.isRetryable, true, refused.message)
@@ -129,19 +130,19 @@ describe("a server", () => {
       // Enough to begin with, and others come.
       yield* admin(`ALTER ROLE ${role} CONNECTION LIMIT -1`)
       const opened = yield* open({ url })
-      yield* works(opened, 0)
+      yield* works(opened, there, 0)
       yield* admin(`ALTER ROLE ${role} CONNECTION LIMIT 1`)
       yield* admin(
         `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = '${role}'`
       )
-      const results = yield* Effect.forkChild(works(opened, 100))
+      const results = yield* Effect.forkChild(works(opened, there, 100))
       yield* eventually(
         "the server to refuse connections",
         Effect.exit(onServer(Redacted.value(url), "SELECT 1")),
         (exit) => exit._tag === "Failure"
       )
-      yield* admin(`ALTER ROLE ${role} CONNECTION LIMIT -1`)
+      yield* session.query(`ALTER ROLE ${role} CONNECTION LIMIT -1`)
       yield* Fiber.join(results)
-      yield* works(opened, 200)
+      yield* works(opened, there, 200)
     }).pipe(quietly))
 })

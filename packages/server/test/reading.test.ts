@@ -57,6 +57,8 @@ onBothStores("an admin server shows", (claim) => {
       for (const n of [1, 2, 3]) {
         yield* use(Order.execute({ n, at }, { workflowId: `order/${n}`, attributes: { tier: "gold", n } }))
       }
+      // In another millisecond: within one, lists go by the id.
+      yield* given.store.adjustClock(1)
       yield* Effect.exit(use(Broken.execute(undefined, { workflowId: "broken" })))
       const first = yield* api.workflows.list({ query: { limit: 3 } })
       assert.deepStrictEqual(first.workflows.map((row) => row.workflowId), ["broken", "order/3", "order/2"])

@@ -16,6 +16,9 @@ import { advance, record, start } from "./operations.ts"
 import { run } from "./processes.ts"
 import { ticks } from "./timers.ts"
 
+/** Where nobody is to give up, however slow the disk is. */
+const patient = { lockTimeout: "10 minutes" } as const
+
 const build = Effect.fnUntraced(function*(options: SqliteStore.Options) {
   const context = yield* Layer.build(Layer.fresh(SqliteStore.layer(options)))
   return { store: Context.get(context, Store), sql: Context.get(context, SqlClient) }
@@ -25,7 +28,7 @@ describe("the one writer", () => {
   it.live("lets the event loop run while another process holds the lock, and writes when it lets go", () =>
     Effect.gen(function*() {
       const filename = yield* temporaryFile
-      const { sql, store } = yield* build({ filename })
+      const { sql, store } = yield* build({ filename, ...patient })
       yield* sql`CREATE TABLE note (text TEXT NOT NULL)`
       const other = yield* run("hold", filename)
       assert.strictEqual(yield* other.line, "held")

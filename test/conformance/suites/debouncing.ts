@@ -9,7 +9,10 @@ import { cancel, rounds, submit, write } from "../verbs.ts"
 const started = { _tag: "Started" } as const
 const moved = (workflowId: string) => ({ _tag: "Debounced", workflowId }) as const
 
-const debounced = (workflowId: string, payload: string, delayMs = 1_000, limitMs = 2_500) =>
+/** So long that what the machine is busy with meanwhile does not count. */
+const [delayOf, limitOf] = [20_000, 50_000]
+
+const debounced = (workflowId: string, payload: string, delayMs = delayOf, limitMs = limitOf) =>
   queued(
     workflowId,
     { deduplicationId: "d", debounce: { limitMs, expected: null } },
@@ -22,21 +25,19 @@ export const debouncing: Suite = (claim) => {
     ({ store }) =>
       Effect.gen(function*() {
         yield* withQueue(store)
-        // So long that what the machine is busy with meanwhile does not count.
-        const call = (workflowId: string, payload: string) => debounced(workflowId, payload, 20_000, 50_000)
-        assert.deepStrictEqual(yield* submit(store, call("a", "1")), started)
+        assert.deepStrictEqual(yield* submit(store, debounced("a", "1")), started)
         const { createdAt } = (yield* store.get("a"))!
-        yield* store.adjustClock(18_000)
-        assert.deepStrictEqual(yield* submit(store, call("b", "2")), moved("a"))
+        yield* store.adjustClock(15_000)
+        assert.deepStrictEqual(yield* submit(store, debounced("b", "2")), moved("a"))
         assert.isNull(yield* store.get("b"))
         const row = (yield* store.get("a"))!
         assert.deepStrictEqual([row.status, row.payload, row.deduplicationId], ["DELAYED", "2", "d"])
-        assert.isAtLeast(row.wakeAt!, createdAt + 38_000)
-        yield* store.adjustClock(18_000)
+        assert.isAtLeast(row.wakeAt!, createdAt + 35_000)
+        yield* store.adjustClock(15_000)
         assert.deepStrictEqual(yield* takeIds(store, "i"), [])
-        assert.deepStrictEqual(yield* submit(store, call("c", "3")), moved("a"))
+        assert.deepStrictEqual(yield* submit(store, debounced("c", "3")), moved("a"))
         assert.strictEqual((yield* store.get("a"))!.wakeAt, createdAt + 50_000)
-        yield* store.adjustClock(14_001)
+        yield* store.adjustClock(20_001)
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["a"])
         assert.strictEqual((yield* store.get("a"))!.payload, "3")
       })
@@ -45,7 +46,7 @@ export const debouncing: Suite = (claim) => {
   claim("the limit of the first one counts, whatever limits others have", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store)
-      yield* enqueue(store, [debounced("a", "1", 20_000, 50_000)])
+      yield* enqueue(store, [debounced("a", "1")])
       const { createdAt } = (yield* store.get("a"))!
       assert.deepStrictEqual(yield* submit(store, debounced("b", "2", 40_000, 10)), moved("a"))
       assert.isAtLeast((yield* store.get("a"))!.wakeAt!, createdAt + 40_000)
@@ -68,10 +69,10 @@ export const debouncing: Suite = (claim) => {
       Effect.gen(function*() {
         yield* withQueue(store, { concurrency: 1 })
         yield* enqueue(store, [debounced("a", "1")])
-        yield* store.adjustClock(1_001)
+        yield* store.adjustClock(delayOf + 1)
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["a"])
         assert.deepStrictEqual(yield* submit(store, debounced("b", "2")), started)
-        yield* store.adjustClock(1_001)
+        yield* store.adjustClock(delayOf + 1)
         // it waits for a place, and is not delayed any more
         assert.deepStrictEqual(yield* takeIds(store, "i"), [])
         assert.strictEqual((yield* store.get("b"))!.status, "ENQUEUED")
@@ -103,7 +104,7 @@ export const debouncing: Suite = (claim) => {
       Effect.gen(function*() {
         yield* withQueue(store)
         const duplicate = { _tag: "Duplicate", workflowId: "a", name: "Order" } as const
-        yield* enqueue(store, [queued("a", { deduplicationId: "d" }, { delayMs: 1_000 })])
+        yield* enqueue(store, [queued("a", { deduplicationId: "d" }, { delayMs: delayOf })])
         assert.deepStrictEqual(yield* submit(store, debounced("b", "2")), duplicate)
         yield* cancel(store, ["a"])
         yield* enqueue(store, [{ ...debounced("c", "1"), name: "Other" }])
@@ -129,7 +130,7 @@ export const debouncing: Suite = (claim) => {
         assert.deepStrictEqual(yield* write(store, [first, second]), [started, moved("a")])
         assert.deepStrictEqual(yield* write(store, [third, second, first]), [moved("a"), moved("a"), started])
         assert.strictEqual((yield* store.get("a"))!.payload, "3")
-        yield* store.adjustClock(3_000)
+        yield* store.adjustClock(limitOf + 1)
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["a"])
         assert.deepStrictEqual(yield* write(store, [first, second, third]), [started, moved("a"), moved("a")])
         assert.deepStrictEqual([yield* store.get("b"), yield* store.get("c")], [null, null])
@@ -181,8 +182,8 @@ export const debouncing: Suite = (claim) => {
               childOf(parent, 0, {
                 name: "Order",
                 payload,
-                delayMs: 1_000,
-                queue: place({ deduplicationId: "d", debounce: { limitMs: 5_000, expected } })
+                delayMs: delayOf,
+                queue: place({ deduplicationId: "d", debounce: { limitMs: limitOf, expected } })
               })
             ]
           })

@@ -190,12 +190,12 @@ export const partitions: Suite = (claim) => {
       Effect.gen(function*() {
         yield* withQueue(store, { partitioned: perKey() })
         yield* enqueue(store, [
-          queued("late", { partitionKey: "x", deduplicationId: "d" }, { delayMs: 1_000 }),
+          queued("late", { partitionKey: "x", deduplicationId: "d" }, { delayMs: 30_000 }),
           at("first", "x")
         ])
         assert.strictEqual((yield* submit(store, at("again", "y", { deduplicationId: "d" })))._tag, "Duplicate")
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["first"])
-        yield* store.adjustClock(1_001)
+        yield* store.adjustClock(30_001)
         assert.deepStrictEqual(yield* takeIds(store, "i"), [])
         yield* finish(store, "i", ["first"])
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["late"])
@@ -300,12 +300,12 @@ export const partitions: Suite = (claim) => {
     ({ store }) =>
       Effect.gen(function*() {
         yield* withQueue(store)
-        yield* enqueue(store, [queued("a"), queued("b"), queued("c"), queued("late", {}, { delayMs: 1_000 })])
+        yield* enqueue(store, [queued("a"), queued("b"), queued("c"), queued("late", {}, { delayMs: 30_000 })])
         assert.deepStrictEqual(yield* takeIds(store, "i", { limit: 1 }), ["a"])
         yield* store.setQueue("q", { limits: limits({ partitioned: perKey() }) })
         yield* enqueue(store, [at("x", "x"), queued("d")])
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["x"])
-        yield* store.adjustClock(1_001)
+        yield* store.adjustClock(30_001)
         for (const [ended, next] of [["a", "b"], ["b", "c"], ["c", "d"], ["d", "late"]] as const) {
           yield* finish(store, "i", [ended])
           assert.deepStrictEqual(yield* takeIds(store, "i"), [next])

@@ -5,9 +5,13 @@ import * as Layer from "effect/Layer"
 import { Store } from "perdure/Store"
 
 export class Gate {
-  readonly latch = Latch.makeUnsafe(true)
+  readonly latch
   /** Writes that wait before it. */
   waiting = 0
+
+  constructor(open = true) {
+    this.latch = Latch.makeUnsafe(open)
+  }
 }
 
 export const layer = (gate: Gate): Layer.Layer<Store, never, Store> =>

@@ -5,7 +5,6 @@ import { Client, type Engine } from "perdure"
 import { Store } from "perdure/Store"
 import { Job } from "../workflows/jobs.ts"
 import { eventually } from "./eventually.ts"
-import type { Program } from "./Program.ts"
 import type { SideEffect } from "./sideEffects.ts"
 
 export const count = 60
@@ -20,16 +19,6 @@ export const startAll = (workMs: number): Effect.Effect<ReadonlyArray<string>, u
     (workflowId) => Effect.as(Job.start({ steps, workMs }, { workflowId }), workflowId),
     { concurrency: 20 }
   )
-
-/** Starts them in these processes, in turn. */
-export const startIn = (programs: ReadonlyArray<Program>, workMs: number): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.gen(function*() {
-    for (const [index, workflowId] of ids.entries()) {
-      programs[index % programs.length]!.tell({ do: "start", name: "Job", workflowId, payload: { steps, workMs } })
-    }
-    for (const [index] of ids.entries()) yield* programs[index % programs.length]!.hear("start")
-    return ids
-  })
 
 const statuses = Effect.map(
   Client.list({ name: "Job", limit: 1000 }),

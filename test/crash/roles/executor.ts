@@ -17,6 +17,8 @@ export interface Config {
   readonly log: string
   readonly engine?: Engine.Options
   readonly mended?: boolean
+  /** Whether its writes wait on their way from the beginning, until it is told to `open`. */
+  readonly shut?: boolean
   /** Whether side effects wait for the disk. Default: true. */
   readonly sync?: boolean
 }
@@ -24,7 +26,7 @@ export interface Config {
 const definitions: { readonly [name: string]: any } = { ...Jobs, ...Stubborn, ...Stubborn.stubborn }
 
 export const play: Role = (config: Config) => {
-  const gate = new Gate()
+  const gate = new Gate(config.shut !== true)
   const store = Layer.provideMerge(gated(gate), storeLayer(config.place))
   const engine = Engine.layer({
     executorId: String(process.pid),
@@ -65,7 +67,6 @@ const serve = Effect.fnUntraced(function*(gate: Gate) {
     })
   const commands = {
     counters: () => counters,
-    shut: () => Effect.sync(() => void gate.latch.closeUnsafe()),
     open: () => Effect.sync(() => void gate.latch.openUnsafe()),
     waiting: () => Effect.sync(() => ({ writes: gate.waiting })),
     start: ({ name, payload, timeout, workflowId }: Asked) =>

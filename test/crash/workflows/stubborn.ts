@@ -28,7 +28,7 @@ const UninterruptibleLive = Uninterruptible.toLayer(() =>
 export const Sleeping = Workflow.make("Sleeping")
 const SleepingLive = Sleeping.toLayer(() =>
   Workflow.all([
-    Effect.uninterruptible(Effect.sleep("10 minutes").pipe(Effect.exit, Effect.andThen(again), Effect.orDie)),
+    Effect.uninterruptible(Effect.sleep("1 day").pipe(Effect.exit, Effect.andThen(again), Effect.orDie)),
     Effect.orDie(held)
   ], { concurrency: "unbounded" }).pipe(Effect.asVoid)
 )

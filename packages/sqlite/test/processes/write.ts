@@ -18,7 +18,9 @@ const program = Effect.gen(function*() {
 
 console.log("ready")
 process.stdin.once("data", () => {
-  Effect.runPromise(program.pipe(Effect.provide(SqliteStore.layer({ filename: filename! })))).then(
+  // However slow the disk is, nobody is to be refused.
+  const store = SqliteStore.layer({ filename: filename!, lockTimeout: "10 minutes" })
+  Effect.runPromise(program.pipe(Effect.provide(store))).then(
     (started) => console.log(started),
     (error) => console.log(String(error))
   ).finally(() => process.stdin.destroy())
