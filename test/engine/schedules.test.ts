@@ -7,11 +7,12 @@ import * as Auth from "perdure/Auth"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
 import type { StepFailed } from "perdure/StepFailed"
+import { StoreError, StoreUnavailable } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowSchedule from "perdure/WorkflowSchedule"
-import { type Given, onBothStores } from "./harness.ts"
+import { type Given, onBothStores, storeOf } from "./harness.ts"
 import { eventually, Log, reaches, reasonOf, suspends } from "./observing.ts"
 
 const minute = 60_000
@@ -57,6 +58,16 @@ const passed = (name: string, tick: number) =>
     Client.schedules.get(name),
     ({ nextFire }) => nextFire !== undefined && nextFire.getTime() > tick
   )
+
+/** Makes something happen just before the next change of a schedule is written. */
+const beforeChange = (given: Given, first: Effect.Effect<unknown>) => {
+  const store = storeOf(given)
+  const { writeSchedule } = store
+  store.writeSchedule = (...change) => {
+    store.writeSchedule = writeSchedule
+    return Effect.andThen(first, writeSchedule(...change))
+  }
+}
 
 onBothStores("ticks", (claim) => {
   claim(
@@ -161,6 +172,47 @@ onBothStores("ticks", (claim) => {
       yield* use(reaches(`skip/${iso(first + 3 * hour)}`, "PENDING"))
     })
   )
+
+  claim(
+    "a tick whose latest workflow cannot be cancelled yet starts nothing beside it",
+    Effect.fnUntraced(function*(given) {
+      const store = storeOf(given)
+      const { cancel } = store
+      const unavailable = new StoreError({ reason: new StoreUnavailable({ message: "The store is away" }) })
+      let asked = 0
+      store.cancel = (...which) => asked++ === 0 ? Effect.fail(unavailable) : cancel(...which)
+      const schedule = WorkflowSchedule.make("s", { workflow: Long, cron: "0 * * * *", overlap: "cancel" })
+      const { use } = yield* given.engine([long, schedule.layer])
+      const first = yield* nextHour(given)
+      for (const tick of [first, first + hour]) {
+        yield* moveTo(given, tick + 5)
+        yield* use(reaches(`s/${iso(tick)}`, "PENDING"))
+      }
+      assert.strictEqual((yield* use(Client.get(`s/${iso(first)}`))).status, "CANCELLED")
+      assert.isAbove(asked, 1)
+    })
+  )
+
+  const changes = [
+    ["", { attributes: { changed: true } }],
+    ["; by a rule that has the same tick, too", { cron: "0 0-23 * * *" }]
+  ] as const
+  for (const [how, change] of changes) {
+    claim(
+      `a schedule that is changed while it fires goes on from there, and its workflow too${how}`,
+      Effect.fnUntraced(function*(given) {
+        const { use } = yield* given.engine(long)
+        yield* use(Client.schedules.create("s", { workflow: Long, cron: "0 * * * *", overlap: "cancel" }))
+        const tick = yield* nextHour(given)
+        const fired = use(reaches(`s/${iso(tick)}`, "PENDING"))
+        beforeChange(given, Effect.andThen(Effect.orDie(moveTo(given, tick + 5)), fired))
+        const { nextFire } = yield* use(Client.schedules.update("s", change))
+        if (how === "") assert.strictEqual(nextFire?.getTime(), tick + hour)
+        yield* use(passed("s", tick))
+        assert.strictEqual((yield* use(Client.get(`s/${iso(tick)}`))).status, "PENDING")
+      })
+    )
+  }
 
   claim(
     "a tick waits in its queue, on behalf of its user, with its timeout and attributes",

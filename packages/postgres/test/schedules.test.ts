@@ -75,7 +75,7 @@ describe("a fire", () => {
           fire(store, at),
           at % 2 === 0
             ? other.pauseSchedule("nightly", { paused: true })
-            : other.writeSchedule("update", { ...definition, start: `{"n":${at}}` }, 1_000_000)
+            : other.writeSchedule("update", { ...definition, rule: `{"every":${at + 1}}` }, 1_000_000)
         ], { concurrency: 2 })
         assert.strictEqual((yield* ids(store)).includes(`nightly-${at}`), fired, `tick ${at}`)
         const now = (yield* store.schedules({}))[0]!

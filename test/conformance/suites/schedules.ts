@@ -71,8 +71,10 @@ export const schedules: Suite = (claim) => {
         assert.strictEqual(yield* store.writeSchedule("create", definition("s"), 5_000), "written")
         assert.strictEqual((yield* one(store, "s")).origin, "runtime")
         assert.strictEqual(yield* store.writeSchedule("create", definition("s"), 5_000), "exists")
-        assert.strictEqual(yield* store.writeSchedule("update", definition("s", { start: "{}" }), null), "written")
-        assert.deepInclude(yield* one(store, "s"), { start: "{}", nextFireAt: null, origin: "runtime" })
+        assert.strictEqual(yield* store.writeSchedule("update", definition("s", { start: "{}" }), 9_000), "written")
+        assert.deepInclude(yield* one(store, "s"), { start: "{}", nextFireAt: 5_000, origin: "runtime" })
+        yield* store.writeSchedule("update", definition("s", { rule: "{\"every\":7}" }), null)
+        assert.deepInclude(yield* one(store, "s"), { rule: "{\"every\":7}", nextFireAt: null, origin: "runtime" })
         assert.strictEqual(yield* store.writeSchedule("declare", definition("s"), 7), "written")
         assert.strictEqual((yield* one(store, "s")).origin, "code")
       })
@@ -256,6 +258,21 @@ export const schedules: Suite = (claim) => {
       }
       assert.strictEqual(yield* given.store.count({ scheduleName: "s", order: "asc", limit: 1_000 }), 50)
     }))
+
+  claim(
+    "a change at the same time as a fire leaves the schedule where the fire has moved it",
+    (given) =>
+      Effect.gen(function*() {
+        const other = yield* given.another
+        yield* given.store.writeSchedule("create", definition("s"), 0)
+        for (const round of rounds(50)) {
+          const fire = { name: "s", expected: round, next: round + 1, starts: [] }
+          const change = definition("s", { start: `{"n":${round}}` })
+          yield* race(round, given.store.fire(fire), other.store.writeSchedule("update", change, round))
+          assert.deepInclude(yield* one(given.store, "s"), { ...change, nextFireAt: round + 1 })
+        }
+      })
+  )
 
   claim("a due schedule tells whether its latest workflow still runs", ({ store }) =>
     Effect.gen(function*() {

@@ -2,7 +2,15 @@
 import * as Effect from "effect/Effect"
 import type { Json } from "../Json.ts"
 import type { FailureDetail } from "../StepFailed.ts"
-import type { AttributeValue, BoundedRows, CancelAnswer, ListFilter, ResumeAnswer, WorkflowRow } from "../Store.ts"
+import type {
+  AttributeValue,
+  BoundedRows,
+  CancelAnswer,
+  ListFilter,
+  ResumeAnswer,
+  StoreError,
+  WorkflowRow
+} from "../Store.ts"
 import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from "../WorkflowError.ts"
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
@@ -137,18 +145,22 @@ export const steps = (
     Effect.mapError(core.store.steps(workflowId, page), fromStoreError)
   ).pipe(Effect.map((rows) => rows.map(stepOf)))
 
+export interface CancelOptions {
+  readonly children?: boolean | undefined
+  readonly detail?: string | undefined
+}
+
 /** Cancels, and tells everybody who should know. One answer per id. */
-export const cancelEach = (
+export const cancelStored = (
   core: Core,
   workflowIds: ReadonlyArray<string>,
-  options: { readonly children?: boolean | undefined; readonly detail?: string | undefined }
-): Effect.Effect<ReadonlyArray<CancelAnswer>, WorkflowError> =>
+  options: CancelOptions
+): Effect.Effect<ReadonlyArray<CancelAnswer>, StoreError> =>
   core.store.cancel(workflowIds, {
     reason: JSON.stringify({ _tag: "Cancelled", by: "user", detail: options.detail ?? "" }),
     childReason: JSON.stringify({ _tag: "Cancelled", by: "parent", detail: "" }),
     children: options.children !== false
   }).pipe(
-    Effect.mapError(fromStoreError),
     Effect.tap((answers) => {
       const done = answers.flatMap((answer) =>
         answer.result === "cancelled" && answer.phase === "done"
@@ -160,11 +172,18 @@ export const cancelEach = (
     })
   )
 
+export const cancelEach = (
+  core: Core,
+  workflowIds: ReadonlyArray<string>,
+  options: CancelOptions
+): Effect.Effect<ReadonlyArray<CancelAnswer>, WorkflowError> =>
+  Effect.mapError(cancelStored(core, workflowIds, options), fromStoreError)
+
 /** Like {@link cancelEach}; fails when one of them does not exist, and has cancelled the others. */
 export const cancel = (
   core: Core,
   workflowIds: ReadonlyArray<string>,
-  options: { readonly children?: boolean | undefined; readonly detail?: string | undefined }
+  options: CancelOptions
 ): Effect.Effect<ReadonlyArray<CancelAnswer>, WorkflowError> =>
   Effect.flatMap(cancelEach(core, workflowIds, options), (answers) => {
     const unknown = answers.find((answer) => answer.result === "unknown")

@@ -79,8 +79,10 @@ export class Scheduler {
       if (starts.length > 0 && !(yield* this.hasQueue(stored))) {
         return yield* this.isStuck(row, `its queue "${stored.queue?.queue}" is not there any more`)
       }
-      // First: whoever comes after a crash here finds the tick due, and this one cancelled.
-      if (planned.cancel) yield* this.cancelLatest(row)
+      // First: whoever comes after a crash here finds the tick due, and this one cancelled. A tick that is due again, by
+      // a change of the rule, starts nothing: its workflow is the one that runs.
+      const again = starts.some(({ workflowId }) => workflowId === row.lastWorkflowId)
+      if (planned.cancel && !again) yield* this.cancelLatest(row)
       const { next } = planned
       if (!(yield* this.core.store.fire({ name: row.name, expected: nextFireAt, next, starts }))) return false
       this.stuck.delete(row.name)
@@ -101,11 +103,11 @@ export class Scheduler {
     })
   }
 
-  private cancelLatest(row: DueSchedule): Effect.Effect<void> {
-    const { lastWorkflowId } = row
+  /** One that is not there any more need not be. While the store cannot, nothing starts beside it: it is due still. */
+  private cancelLatest({ lastWorkflowId, name }: DueSchedule): Effect.Effect<void, StoreError> {
     if (lastWorkflowId === null) return Effect.void
-    const detail = `the schedule "${row.name}" starts its next workflow`
-    return Effect.ignore(Managing.cancel(this.core, [lastWorkflowId], { detail }))
+    const detail = `the schedule "${name}" starts its next workflow`
+    return Effect.asVoid(Managing.cancelStored(this.core, [lastWorkflowId], { detail }))
   }
 
   /** It stays due: when what is wrong is mended, its policy for missed ticks decides. The others go on. */

@@ -191,8 +191,7 @@ export const update = (
     const before = yield* readRowOf(row)
     const schedule = yield* attemptSync(() => checkSchedule(name, merged(row, before, changes)))
     const definition = yield* definitionOf(core, schedule)
-    const kept = definition.rule === row.rule
-    const next = kept ? row.nextFireAt : yield* firstTick(core, schedule.ticks)
+    const next = yield* firstTick(core, schedule.ticks)
     // A queue or payload that was not given is kept as it was stored, whatever the present code says of it.
     const written = yield* store(core.store.writeSchedule("update", keeping(definition, before.stored, changes), next))
     if (written === "unknown") return yield* Effect.fail(notFound(name))

@@ -44,10 +44,11 @@ export type ScheduleWrite =
 
 export interface ScheduleStore {
   /**
-   * - `declare`: what code says. Made when missing; else changed, unless it is like this already; `nextFireAt` is
-   *   taken only where the rule changes or the schedule is new. A pause stays.
+   * - `declare`: what code says. Made when missing; else changed, unless it is like this already. A pause stays.
    * - `create`: refused when the name is taken.
-   * - `update`: refused when there is none; `nextFireAt` is taken.
+   * - `update`: refused when there is none.
+   *
+   * `nextFireAt` is taken only where the rule changes or the schedule is new: somebody may have fired since it was read.
    */
   readonly writeSchedule: (
     mode: "declare" | "create" | "update",

@@ -82,8 +82,8 @@ export const write = (
     rule,
     start,
     mode === "declare" ? "code" : row.origin,
-    // The same is said at every deploy: that must not put off a tick.
-    mode !== "update" && row.rule === rule ? row.next_fire_at : nextFireAt,
+    // The same is said at every deploy, and who says something else has not seen the latest fire.
+    row.rule === rule ? row.next_fire_at : nextFireAt,
     now,
     name
   )

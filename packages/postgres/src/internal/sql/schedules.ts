@@ -49,7 +49,8 @@ export const createStatement = (s: string): string =>
 
 /** No row: there is none. */
 export const updateStatement = (s: string): string => `
-  UPDATE ${s}.schedule c SET workflow_name = $2::text, rule = $3::text, start = $4::text, next_fire_at = $5::bigint,
+  UPDATE ${s}.schedule c SET workflow_name = $2::text, rule = $3::text, start = $4::text,
+    next_fire_at = CASE WHEN c.rule = $3::text THEN c.next_fire_at ELSE $5::bigint END,
     updated_at = n.now
   FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE c.name = $1::text
   RETURNING 1`
