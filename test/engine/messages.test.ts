@@ -12,6 +12,7 @@ import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
 import * as Workflow from "perdure/Workflow"
+import * as WorkflowContext from "perdure/WorkflowContext"
 import { onBothStores, storeOf } from "./harness.ts"
 import { eventually, Log, reasonOf, recorded, stepsOf, suspends } from "./observing.ts"
 import { twiceWell } from "./twice.ts"
@@ -427,6 +428,53 @@ onBothStores("messages", (claim) => {
         yield* engine.use(Sender.execute(undefined, { workflowId: "s" }))
         const sent = yield* given.store.messages("w", { topic: null, limit: 10 })
         assert.deepStrictEqual(sent.map(({ payload }) => payload), ["\"same\"", "\"attempt 0\"", "\"attempt 1\""])
+      })
+  )
+
+  claim("from a step that another process runs again is there once", (given) =>
+    Effect.gen(function*() {
+      const log = new Log()
+      const sender = (then: Effect.Effect<void>) =>
+        Sender.toLayer(() =>
+          Step.run(
+            "send",
+            Effect.gen(function*() {
+              const { workflowId } = yield* WorkflowContext.current
+              yield* Note.send("w", `by ${workflowId}`)
+              yield* log.add(`sent by ${workflowId}`)
+              yield* then
+            })
+          )
+        )
+      const first = yield* given.engine([idle, sender(Effect.never)])
+      yield* first.use(Idle.start(undefined, { workflowId: "w" }))
+      yield* first.use(Sender.start(undefined, { workflowId: "started" }))
+      yield* (yield* given.client).use(Sender.start(undefined, { workflowId: "claimed" }))
+      for (const id of ["started", "claimed"]) yield* log.has(`sent by ${id}`)
+      yield* first.close
+      const second = yield* given.engine([idle, sender(Effect.void)])
+      for (const id of ["started", "claimed"]) yield* second.use(Sender.handle(id).result)
+      assert.deepStrictEqual(log.entries.toSorted(), [
+        "sent by claimed",
+        "sent by claimed",
+        "sent by started",
+        "sent by started"
+      ])
+      const sent = yield* given.store.messages("w", { topic: null, limit: 10 })
+      assert.deepStrictEqual(sent.map(({ payload }) => payload).toSorted(), ["\"by claimed\"", "\"by started\""])
+    }))
+
+  claim(
+    "from a step of a workflow that has the id of a deleted one is a message of its own",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine([idle, Sender.toLayer(() => Step.run("send", Note.send("w", "tick")))])
+        yield* engine.use(Idle.start(undefined, { workflowId: "w" }))
+        for (const count of [1, 2]) {
+          yield* engine.use(Sender.execute(undefined, { workflowId: "s" }))
+          assert.lengthOf(yield* given.store.messages("w", { topic: null, limit: 10 }), count)
+          yield* engine.use(Client.delete("s"))
+        }
       })
   )
 

@@ -80,8 +80,8 @@ export interface Message<Topic extends string, A> {
    *
    * **Durability.** In a body the message and its record are one write: it is sent exactly once. In a step it is sent
    * before the step is recorded, so a step that runs again sends again: what is the same as before, under an id made of
-   * workflow, step and occurrence, is there once. Outside a workflow, give an `idempotencyKey` to make it safe to call
-   * again. In `Transaction.within` it is sent when the transaction commits, and not otherwise.
+   * workflow, its start, step and occurrence, is there once. Outside a workflow, give an `idempotencyKey` to make it safe
+   * to call again. In `Transaction.within` it is sent when the transaction commits, and not otherwise.
    */
   readonly send: (
     workflowId: string,

@@ -73,6 +73,7 @@ export interface Waiting {
 /** The run that an operation was asked of. */
 export interface CallOwner {
   readonly epoch: number
+  readonly startedAt: number
   readonly attemptsOf: (stepId: number) => ReadonlyArray<AttemptRecord>
   readonly changed: () => void
   readonly recordAttempt: (call: Call, attempt: FailedAttempt) => Effect.Effect<void>
@@ -130,6 +131,10 @@ export class Call {
   /** Of the ownership under which it runs. */
   get epoch(): number {
     return this.run.epoch
+  }
+  /** When this life of the workflow began. Apart from its id, that tells it from an earlier workflow that had the id. */
+  get lifeAt(): number {
+    return this.run.startedAt
   }
   /** Failed attempts of it that are recorded. */
   get attempts(): ReadonlyArray<AttemptRecord> {

@@ -128,7 +128,10 @@ const write = (slot: Slot, sends: ReadonlyArray<Send>): Effect.Effect<Completed>
 // in a step, and outside
 // -----------------------------------------------------------------------------
 
-/** An attempt that is made again sends the same under the same id, and then it is there once. */
+/**
+ * An attempt that is made again sends the same under the same id, and then it is there once. A workflow that has the id of
+ * one that was deleted began at another time: what it sends is another message, where the former's is kept.
+ */
 const sendInStep = (
   topic: string,
   messages: ReadonlyArray<Outgoing>,
@@ -137,7 +140,7 @@ const sendInStep = (
 ): Effect.Effect<void, WorkflowError> =>
   Effect.gen(function*() {
     const occurrence = scope.sends++
-    const base = yield* shortened(`${senderId}/${scope.call.stepId}/${occurrence}`)
+    const base = yield* shortened(`${senderId}/${scope.call.lifeAt}/${scope.call.stepId}/${occurrence}`)
     const under = (id: string) =>
       sendFenced(
         scope.call,
