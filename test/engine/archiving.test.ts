@@ -1,19 +1,22 @@
-/** Whole histories as parts, of which none is more than a page, however long the history is. */
+/** Whole histories: as parts of which none is more than a page, however long the history is, and as they arrive. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
+import * as Step from "perdure/Step"
 import type { History } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import { nextLimit } from "../../packages/perdure/src/internal/archiving.ts"
 import { onBothStores } from "./harness.ts"
-import { eventually, suspends } from "./observing.ts"
+import { eventually, Log, suspends } from "./observing.ts"
 
 const go = Message.make("go")
 const Again = Workflow.make("Again", { payload: { life: Schema.Int } })
 const live = Again.toLayer(({ life }) => Effect.andThen(go.receive(), Again.continueAsNew({ life: life + 1 })))
+
+const Booking = Workflow.make("Booking")
 
 const many = 2_500
 const numbers = Array.from({ length: many }, (_, n) => n)
@@ -122,6 +125,39 @@ onBothStores("a history as a stream", (claim) => {
         assert.include(String(failed), "began anew")
         const missing = yield* Effect.flip(use(Stream.runDrain(Client.streamHistory("nobody"))))
         assert.include(String(missing), "no workflow")
+      })
+  )
+})
+
+onBothStores("an imported history", (claim) => {
+  claim(
+    "of a workflow at its rollbacks is that of one that is done: it can be deleted, and retention takes it",
+    (given) =>
+      Effect.gen(function*() {
+        const log = new Log()
+        const { use } = yield* given.engine(Booking.toLayer(() =>
+          Effect.andThen(
+            Step.run("book", Effect.void, { rollback: () => Effect.andThen(log.add("rolls back"), Effect.never) }),
+            Effect.sleep("10000 days")
+          )
+        ))
+        yield* use(Booking.start(undefined, { workflowId: "w" }))
+        yield* use(suspends("w"))
+        yield* use(Client.cancel("w"))
+        yield* log.has("rolls back")
+        const history = yield* use(Client.exportHistory("w"))
+        assert.deepInclude(history.workflow, { status: "CANCELLED", phase: "compensate", completedAt: null })
+        for (const workflowId of ["deleted", "retained"]) {
+          yield* use(Client.importHistory({ ...history, workflow: { ...history.workflow, workflowId } }))
+        }
+        yield* use(Client.delete("deleted"))
+        assert.strictEqual(yield* use(Client.retain({ olderThan: "12 hours" })), 0)
+        yield* given.store.adjustClock(86_400_000)
+        assert.strictEqual(yield* use(Client.retain({ olderThan: "12 hours" })), 1)
+        assert.deepStrictEqual(
+          (yield* use(Client.list({ order: "asc" }))).workflows.map(({ workflowId }) => workflowId),
+          ["w"]
+        )
       })
   )
 })

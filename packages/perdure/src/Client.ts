@@ -501,7 +501,8 @@ export const streamHistory = (workflowId: string): Stream.Stream<HistoryPart, Wo
  *
  * Nothing is overwritten: where the id is taken it fails with `WorkflowConflict`. A workflow that was not done arrives
  * `BLOCKED`, since the store that it comes from may still run it: nothing of it runs here before it is resumed. It is in no
- * queue and has no deadline here. Its children are not brought along.
+ * queue and has no deadline here. Its children are not brought along. One that was cancelled is done here, also if it was
+ * still at its rollbacks: they are left to the other store.
  *
  * **Durability.** All of it is there in one commit.
  */

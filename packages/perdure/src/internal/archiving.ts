@@ -123,9 +123,10 @@ const paged = <Place, Row>(
 
 /**
  * The row as it arrives. What was not done is blocked: the store that it comes from may still run it, and what it does must
- * not be done twice because somebody wanted to look at it. Places in queues, deadlines and owners stay behind. Pure.
+ * not be done twice because somebody wanted to look at it. Rollbacks that were still to run are left to that store: here
+ * nobody owns the workflow, so it is done. Places in queues, deadlines and owners stay behind. Pure.
  */
-export const arriving = (row: WorkflowRow, epoch: number): WorkflowRow => {
+export const arriving = (row: WorkflowRow, epoch: number, now: number): WorkflowRow => {
   const ended = row.status === "SUCCESS" || row.status === "ERROR"
   const stopped = row.status === "CANCELLED" || row.status === "DEAD_LETTER"
   const common = { ...row, epoch: Math.max(epoch, row.epoch), wakeAt: null, waits: null, phase: "done" } as const
@@ -140,7 +141,7 @@ export const arriving = (row: WorkflowRow, epoch: number): WorkflowRow => {
     deadlineAt: null,
     executorId: null
   }
-  return stopped ? unplaced : {
+  return stopped ? { ...unplaced, completedAt: row.completedAt ?? now } : {
     ...unplaced,
     phase: "run",
     status: "BLOCKED",
@@ -159,7 +160,8 @@ export const arriving = (row: WorkflowRow, epoch: number): WorkflowRow => {
 export const importHistory = (core: Core, history: History): Effect.Effect<void, WorkflowError> =>
   Effect.gen(function*() {
     const checked = yield* attemptSync(() => checkHistory(history))
-    const workflow = arriving(checked.workflow, core.clock.firstEpoch())
+    const now = yield* Effect.mapError(core.store.now, fromStoreError)
+    const workflow = arriving(checked.workflow, core.clock.firstEpoch(), now)
     const put = yield* Effect.mapError(core.store.putHistory({ ...checked, workflow }), fromStoreError)
     if (!put) return yield* Effect.fail(taken(workflow))
   })
