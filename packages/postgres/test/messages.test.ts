@@ -232,6 +232,33 @@ describe("messages on PostgreSQL", () => {
       yield* connection.query("ROLLBACK")
     }))
 
+  it.live("a renewal reads what it forgets of them, on tables that were analyzed when they were empty, too", () =>
+    Effect.gen(function*() {
+      const { schema, sql, store } = yield* given
+      const connection = yield* session
+      yield* join(store, "i")
+      yield* startOwned(store, "w", "i")
+      yield* sql.unsafe(`ALTER TABLE ${schema}.message SET (autovacuum_enabled = false)`)
+      yield* sql.unsafe(`ANALYZE ${schema}.message`)
+      // unread, consumed long ago, consumed just now
+      yield* sql.unsafe(
+        `INSERT INTO ${schema}.message (workflow_id, seq, message_id, topic, payload, codec, sent_at, consumed_by)
+         SELECT 'w', n, n, 't', '1', 'json', CASE WHEN n <= 20000 THEN n ELSE ${schema}.now_ms() END,
+           CASE WHEN n > 10000 THEN n END FROM generate_series(1, 30000) n`
+      )
+      yield* connection.query("BEGIN")
+      yield* connection.queryValues(`SELECT ${schema}.renew_1(100, 'w', 1, '{}', 'json', 0)`, [])
+      const [counts] = yield* connection.queryValues(
+        `SELECT n_tup_del, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+         WHERE schemaname = $1::text AND relname = 'message'`,
+        [schema]
+      )
+      const [deleted, read] = counts!.map(Number)
+      assert.strictEqual(deleted, 1_000)
+      assert.isAtMost(read!, 2_000)
+      yield* connection.query("ROLLBACK")
+    }))
+
   it.live("a stranger who holds a destination makes its messages wait or Busy, and no others", () =>
     Effect.gen(function*() {
       const { schema, store } = yield* given

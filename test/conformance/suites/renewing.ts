@@ -186,4 +186,53 @@ export const renewing: Suite = (claim) => {
         assert.deepStrictEqual(yield* ids, ["kept", "old"])
       })
   )
+
+  claim(
+    "of those more are forgotten than come, behind however many that nobody receives",
+    ({ store }) =>
+      Effect.gen(function*() {
+        const many = 1_500
+        const sent = (topic: string) =>
+          submit(store, deliver(...Array.from({ length: many }, (_, n) => send("w", `${topic} ${n}`, { topic }))))
+        const owned = (n: number) => Effect.andThen(join(store, `j${n}`), claimUntil(store, `j${n}`, "w"))
+        /** Receives all of a topic, whose messages begin behind this one. */
+        const receives = (epoch: number, from: number, after: number) =>
+          recorded(
+            store,
+            advance("w", epoch, {
+              records: Array.from({ length: many }, (_, n) => record(from + n, { seq: n + 1 })),
+              consumes: Array.from({ length: many }, (_, n) => ({ seq: after + n + 1, stepId: from + n }))
+            })
+          )
+        const consumed = Effect.gen(function*() {
+          const rows = []
+          for (let after = 0;;) {
+            const page = yield* store.messages("w", { topic: null, limit: 1_000, consumed: true, after })
+            if (page.length === 0) return rows.filter(({ consumedBy }) => consumedBy !== null).length
+            rows.push(...page)
+            after = page.at(-1)!.seq
+          }
+        })
+        yield* join(store, "i")
+        yield* startOwned(store, "w", "i")
+        for (const topic of ["unread", "first"]) yield* sent(topic)
+        yield* receives(1, 0, many)
+        assert.strictEqual(yield* store.renew(life({ firstStepId: many })), "renewed")
+        assert.strictEqual(yield* consumed, many)
+        yield* store.adjustClock(25 * 3_600_000)
+        // A life that did nothing forgets some; one that received so many forgets as many more.
+        const idle = yield* owned(1)
+        assert.strictEqual(yield* store.renew(life({ epoch: idle.row.epoch, firstStepId: many })), "renewed")
+        assert.strictEqual(yield* consumed, many - 1_000)
+        yield* sent("second")
+        const busy = yield* owned(2)
+        yield* receives(busy.row.epoch, many, 2 * many)
+        yield* store.adjustClock(25 * 3_600_000)
+        yield* sweep(store)
+        const again = yield* owned(3)
+        assert.strictEqual(yield* store.renew(life({ epoch: again.row.epoch, firstStepId: 2 * many })), "renewed")
+        assert.strictEqual(yield* consumed, 0)
+        assert.lengthOf(yield* store.messages("w", { topic: "unread", limit: 9_999 }), many)
+      })
+  )
 }

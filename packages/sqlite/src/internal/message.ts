@@ -121,19 +121,22 @@ export const messages = (
 
 /** How long a consumed message stands for its idempotency key, in a workflow that begins anew. */
 const rememberedMs = 86_400_000
-/** Messages that one renewal looks at. */
-const looked = 1_000
+/** Messages that one renewal forgets, besides one for each record of the life that ends. */
+const spare = 1_000
 
-/** Old ones that were consumed, of the first. */
-export const forget = (database: Database, workflowId: string, now: number): void => {
+/**
+ * The oldest that were consumed. A life consumes no more messages than it has records, so more are forgotten than come, and
+ * it costs no more than what the life itself did.
+ */
+export const forget = (database: Database, workflowId: string, records: number, now: number): void => {
   database.run(
     `DELETE FROM perdure_message WHERE workflow_id = ? AND seq IN (
-       SELECT seq FROM (
-         SELECT seq, sent_at, consumed_by FROM perdure_message WHERE workflow_id = ? ORDER BY seq LIMIT ${looked}
-       ) WHERE consumed_by IS NOT NULL AND sent_at < ?
+       SELECT seq FROM perdure_message INDEXED BY perdure_message_consumed
+       WHERE workflow_id = ? AND consumed_by IS NOT NULL AND sent_at < ? ORDER BY sent_at LIMIT ?
      )`,
     workflowId,
     workflowId,
-    now - rememberedMs
+    now - rememberedMs,
+    records + spare
   )
 }

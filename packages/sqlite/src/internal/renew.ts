@@ -26,8 +26,8 @@ export const renew = (database: Database, life: Renew, now: number): "renewed" |
     firstStepId,
     workflowId
   )
-  Step.forget(database, workflowId)
+  const records = Step.forget(database, workflowId)
   Event.forget(database, workflowId)
-  Message.forget(database, workflowId, now)
+  Message.forget(database, workflowId, records, now)
   return "renewed"
 }

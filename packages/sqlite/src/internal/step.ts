@@ -86,8 +86,8 @@ export const isRolledBack = (database: Database, workflowId: string): boolean =>
   database.get("SELECT 1 FROM perdure_step WHERE workflow_id = ? AND kind = 'rollback' LIMIT 1", workflowId)
     !== undefined
 
-/** Its next life has none of them. */
-export const forget = (database: Database, workflowId: string): void => {
-  database.run("DELETE FROM perdure_step WHERE workflow_id = ?", workflowId)
+/** Its next life has none of them. Returns how many records there were. */
+export const forget = (database: Database, workflowId: string): number => {
   database.run("DELETE FROM perdure_attempt WHERE workflow_id = ?", workflowId)
+  return database.run("DELETE FROM perdure_step WHERE workflow_id = ?", workflowId)
 }

@@ -203,6 +203,8 @@ export const tables = (s: string): ReadonlyArray<string> => [
   ) WITH (fillfactor = 90)`,
   `CREATE UNIQUE INDEX message_id ON ${s}.message (workflow_id, message_id)`,
   `CREATE INDEX message_unread ON ${s}.message (workflow_id, topic, seq) WHERE consumed_by IS NULL`,
+  // to be forgotten by a workflow that begins anew, which has unread ones that are older
+  `CREATE INDEX message_consumed ON ${s}.message (workflow_id, sent_at) WHERE consumed_by IS NOT NULL`,
 
   // the row with the greatest n is the value; those before it are what earlier steps have set, for a fork
   `CREATE TABLE ${s}.event (

@@ -14,6 +14,8 @@ CREATE TABLE perdure_message (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX perdure_message_id ON perdure_message (workflow_id, message_id);
 CREATE INDEX perdure_message_unread ON perdure_message (workflow_id, topic, seq) WHERE consumed_by IS NULL;
+-- To be forgotten by a workflow that begins anew, which has unread ones that are older.
+CREATE INDEX perdure_message_consumed ON perdure_message (workflow_id, sent_at) WHERE consumed_by IS NOT NULL;
 
 -- The value that each step has set last. The greatest ordinal of a key is the event's value.
 CREATE TABLE perdure_event (
