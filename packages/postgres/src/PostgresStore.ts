@@ -178,10 +178,8 @@ export const make = Effect.fnUntraced(function*(
 
   const now = Effect.map(database.query(`SELECT ${s}.now_ms()`), (rows) => Number(rows[0]![0]))
   const write = yield* Analyze.after(database, analyzed === true, Write.make(database))
-  const scope = yield* Effect.scope
-  const posted = Effect.suspend(() => Effect.asVoid(Effect.forkIn(Effect.ignore(drain), scope)))
-  const hints = yield* pooler ? Hints.local : Hints.make(pulse, config, posted)
-  const drain = Outbox.make(database, write, hints.hint)
+  const hints = yield* pooler ? Hints.local : Hints.make(pulse, config, Effect.suspend(() => drain))
+  const drain = Outbox.make(database, write, hints.hint, yield* Effect.scope)
   const sweep = Recovery.make(database)
   const isOurs = Ours.make({ s, storeId: storeId as string, client })
   const service = {
@@ -212,7 +210,7 @@ export const make = Effect.fnUntraced(function*(
     ...Messages.make(database),
     ...Events.make(database),
     transaction: Transaction.make({ s, client, isOurs }),
-    within: Within.make({ s, isOurs, drain, scope }),
+    within: Within.make({ s, isOurs, drain }),
     ...hints
   } satisfies StoreService
   return Context.make(Store, service).pipe(

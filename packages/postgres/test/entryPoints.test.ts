@@ -158,8 +158,10 @@ describe("send_message", () => {
       yield* sweep(store)
       assert.deepStrictEqual(yield* store.messages("w", { topic: null, limit: 10 }), [])
       yield* other.query("COMMIT")
-      yield* sweep(store)
-      const [first, second] = yield* store.messages("w", { topic: "approval", limit: 10 })
+      const [first, second] = yield* Effect.repeat(
+        Effect.andThen(sweep(store), store.messages("w", { topic: "approval", limit: 10 })),
+        { until: ({ length }) => length === 2 }
+      )
       assert.deepStrictEqual([first!.messageId, first!.payload, first!.codec, first!.senderId, second!.payload], [
         "m",
         "{\"by\":\"ada\"}",

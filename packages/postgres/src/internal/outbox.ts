@@ -2,14 +2,21 @@
  * Delivers what applications have sent within their own transactions, once those have committed: after the commit, on a
  * hint from whoever sent with SQL alone, and at the latest with the sweep.
  *
+ * Always beside whoever asks for it, and what fails is only told: neither a commit nor a recovery waits for messages, which
+ * may come without end, or be unreadable, or stand behind a connection on which nothing is said.
+ *
  * Delivering twice is delivering once (the message's id), so a crash between a delivery and its deletion, or two that
  * drain at the same time, do no harm. The messages of one destination go in one operation, oldest first, so their order
  * is that of the outbox.
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Answer, Deliver, Hint, Send, StoreError, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { emptyStatement, outboxStatement } from "./sql/outbox.ts"
+
+/** So long a round may take. A database that says nothing would be waited for, and nothing delivered by this process again. */
+const patience = "10 seconds"
 
 interface Letter {
   readonly n: string
@@ -19,8 +26,9 @@ interface Letter {
 export const make = (
   database: Database,
   write: StoreService["write"],
-  hint: StoreService["hint"]
-): Effect.Effect<void, StoreError> => {
+  hint: StoreService["hint"],
+  scope: Scope.Scope
+): Effect.Effect<void> => {
   const readSql = outboxStatement(database.s)
   const emptySql = emptyStatement(database.s)
   let draining = false
@@ -67,16 +75,18 @@ export const make = (
     return true
   })
 
-  const drain: Effect.Effect<void, StoreError> = Effect.gen(function*() {
+  const drain = Effect.gen(function*() {
     do {
       again = false
       const busy = new Set<string>()
-      while (yield* round(busy)) again = false
+      while (yield* Effect.timeout(round(busy), patience)) again = false
     } while (again)
-  })
+  }).pipe(
+    Effect.ignore({ log: "Warn", message: "Messages of transactions could not be delivered, and will be tried again" })
+  )
 
   // one at a time in a process; who comes meanwhile makes it look once more
-  return Effect.suspend(() => {
+  const alone = Effect.suspend(() => {
     if (draining) {
       again = true
       return Effect.void
@@ -84,6 +94,7 @@ export const make = (
     draining = true
     return Effect.ensuring(drain, Effect.sync(() => draining = false))
   })
+  return Effect.asVoid(Effect.forkIn(alone, scope))
 }
 
 const letterOf = ([n, to, messageId, topic, payload, codec, senderId]: ReadonlyArray<unknown>): Letter => ({

@@ -8,7 +8,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import {
   type Answer,
@@ -29,11 +28,10 @@ const tries = 5
 export const make = (options: {
   readonly s: string
   readonly isOurs: (client: SqlClient) => Effect.Effect<boolean, StoreError>
-  readonly drain: Effect.Effect<void, StoreError>
-  readonly scope: Scope.Scope
+  /** Delivers what was sent, beside whoever asks for it. */
+  readonly drain: Effect.Effect<void>
 }): StoreService["within"] => {
   const statement = flushStatement(options.s)
-  const drainBeside = Effect.asVoid(Effect.forkIn(Effect.ignore(options.drain), options.scope))
 
   const startMany = Effect.fnUntraced(function*(client: SqlClient, starts: ReadonlyArray<Start>) {
     for (let again = 0; again < tries; again++) {
@@ -65,7 +63,7 @@ export const make = (options: {
       if (sends.length > 0) {
         const rows = yield* client.unsafe(statement, encodeTexts([{ _tag: "Deliver", sends }])).values
         for (const [, part, , why] of rows) refusals[Number(part)] = why as SendRefusal
-        yield* client.afterCommit(drainBeside)
+        yield* client.afterCommit(options.drain)
       }
       return { starts: started, sends: refusals }
     })
