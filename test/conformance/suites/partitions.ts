@@ -280,6 +280,26 @@ export const partitions: Suite = (claim) => {
       assert.deepStrictEqual(yield* takeIds(store, "i"), ["z1"])
     }))
 
+  claim(
+    "what began without its key counts by it once its queue has partitions again, however many keys there are",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store, { partitioned: perKey() })
+        yield* enqueue(
+          store,
+          rounds(2_100).map((n) => queued(`aside ${n}`, { partitionKey: `key ${n}` }, { name: "Unserved" }))
+        )
+        assert.deepStrictEqual(yield* takeIds(store, "i"), [])
+        yield* store.setQueue("q", { limits: limits() })
+        yield* enqueue(store, [at("x0", "a"), at("x1", "a")])
+        assert.deepStrictEqual(yield* takeIds(store, "i", { limit: 1 }), ["x0"])
+        yield* store.setQueue("q", { limits: null })
+        assert.deepStrictEqual(yield* takeIds(store, "i"), [])
+        yield* finish(store, "i", ["x0"])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x1"])
+      })
+  )
+
   claim("what waits keeps its place when its queue has no partitions any more", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store, { partitioned: perKey() })

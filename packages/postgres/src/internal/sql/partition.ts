@@ -98,8 +98,12 @@ BEGIN
   )
   SELECT v_keys || array_agg(DISTINCT d.partition_key), count(*) INTO v_keys, v_count FROM d;
   v_more := v_more OR v_count >= ${batch};
-  IF '' = ANY (v_keys) THEN
-    -- it has just become partitioned: what runs counts by its key; also what somebody is ending, who may yet give up
+  -- it began when the queue was not partitioned, and counts by its key from here on, before anything starts; also what
+  -- somebody is ending, who may yet give up. No mark tells of it: it would stand behind those of all keys
+  IF EXISTS (
+    SELECT FROM ${s}.queue_item i
+    WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL OFFSET 0
+  ) THEN
     WITH u AS (
       UPDATE ${s}.queue_item i SET partition_key = coalesce(
         (SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id), ''

@@ -232,10 +232,6 @@ BEGIN${readCommitted}
   END IF;
   INSERT INTO ${s}.partition_mark (queue, partition_key)
   SELECT p.queue, p.partition_key FROM ${s}.partition p WHERE p.queue = p_name;
-  IF v_old.limits ->> 'partitioned' IS NULL AND v_new ->> 'partitioned' IS NOT NULL THEN
-    -- what runs gets its key again by the first claim that counts: claims may still be under way that do not
-    INSERT INTO ${s}.partition_mark (queue, partition_key) VALUES (p_name, '');
-  END IF;
   RETURN v_old.limits -> 'ageingMs' IS DISTINCT FROM v_new -> 'ageingMs';
 END`
   })
