@@ -2,8 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { join, startOwned } from "../../../test/conformance/verbs.ts"
-import { freshSchema, open, session, useDatabase } from "./given.ts"
+import { deliver, send } from "../../../test/conformance/builders.ts"
+import { join, startOwned, submit } from "../../../test/conformance/verbs.ts"
+import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
 
 useDatabase()
 
@@ -38,4 +39,38 @@ it.live("gives back all that it has, however much that is", () =>
     )
     yield* store.leave("i")
     assert.lengthOf(yield* store.owned("i"), 0)
+  }))
+
+it.live("gives back what gets its first message meanwhile, and what gets another one with it", () =>
+  Effect.gen(function*() {
+    const { schema, sql, store } = yield* open(freshSchema())
+    for (const incarnation of ["i", "j"]) yield* join(store, incarnation)
+    yield* startOwned(store, "0", "j")
+    for (const id of ["a", "b"]) yield* startOwned(store, id, "i")
+    yield* submit(store, deliver(send("0", "first"), send("a", "first")))
+    const [stranger, sender] = [yield* session, yield* session]
+    const held = (count: number) =>
+      Effect.repeat(
+        stranger.queryValues(
+          "SELECT count(*)::float8 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+          []
+        ),
+        { until: ([row]) => row![0] === count }
+      )
+    yield* stranger.query("BEGIN")
+    yield* stranger.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = '0' FOR UPDATE`)
+    // It has given `b` a mailbox when it waits for that of `0`, and wants that of `a` next.
+    const sending = yield* Effect.forkChild(
+      flushIn(sender, schema, [deliver(...["0", "a", "b"].map((id) => send(id, "m")))])
+    )
+    yield* held(1)
+    const leaving = yield* Effect.forkChild(store.leave("i"))
+    yield* held(2)
+    yield* stranger.query("ROLLBACK")
+    yield* Fiber.join(sending)
+    yield* Fiber.join(leaving)
+    assert.deepStrictEqual(
+      yield* sql.unsafe(`SELECT workflow_id, executor, attempts FROM ${schema}.ownership WHERE workflow_id > '0'`),
+      ["a", "b"].map((id) => ({ workflow_id: id, executor: null, attempts: 0 }))
+    )
   }))

@@ -190,7 +190,8 @@ END`
 /**
  * Gives back what an executor that leaves still owns: due at once, or waiting in its queue; no attempt counted.
  *
- * Locks: its ownership rows, skipping locked ones; then their mailbox rows, by id.
+ * Locks: its ownership rows, skipping locked ones; then, as a flush that may hold these FOR KEY SHARE (`mailboxes.ts`), the
+ * mailboxes that are not there yet, by id, and only then those that are, by id.
  */
 export const release = (s: string): string =>
   createFunction({
@@ -216,6 +217,11 @@ BEGIN${readCommitted}
     IF v_queued IS NOT NULL THEN
       PERFORM ${s}.move_items_1(v_queued, 'waiting');
     END IF;
+    -- whoever gives one of them its first mailbox meanwhile may want the others' next: waited for while none is locked
+    INSERT INTO ${s}.mailbox (workflow_id, name, version)
+    SELECT o.workflow_id, o.name, o.version
+    FROM ${s}.ownership o WHERE o.workflow_id = ANY (v_ids) AND o.queue = '' ORDER BY o.workflow_id
+    ON CONFLICT (workflow_id) DO NOTHING;
     WITH o AS (
       UPDATE ${s}.ownership o SET epoch = o.epoch + 1, executor = NULL
       WHERE o.workflow_id = ANY (v_ids)
