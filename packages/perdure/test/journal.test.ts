@@ -1,12 +1,12 @@
 /** The journal against a database that says nothing. Hunts for a write that waits for its answer for ever. */
-import { assert, it } from "@effect/vitest"
+import { assert, it, vi } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
-import { advance, record } from "../../../test/conformance/builders.ts"
+import { advance, event, record, succeed } from "../../../test/conformance/builders.ts"
 import { Journal } from "../src/internal/journal.ts"
-import type { Answer, Operation, StoreService } from "../src/Store.ts"
+import type { Advance, Answer, Operation, StoreService } from "../src/Store.ts"
 
 it.live("a write that is neither answered nor refused is given up and submitted again, the very same", () =>
   Effect.gen(function*() {
@@ -51,6 +51,39 @@ it.live("what somebody holds for long is told of, once for all that wait, and wr
     assert.match(said[0]!, /cannot write "[vw]"( and 1 more)?, and goes on trying/)
     free = true
     yield* journal.drained
+  }))
+
+it.live("what others may wait for is tried much more often while somebody holds it than what nobody does", () =>
+  Effect.gen(function*() {
+    const tries = new Map<string, number>()
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.sync(() =>
+          batch.map((operation): Answer => {
+            const { workflowId } = operation as Advance
+            tries.set(workflowId, (tries.get(workflowId) ?? 0) + 1)
+            return { _tag: "Busy" }
+          })
+        )
+    } as unknown as StoreService
+    yield* Effect.acquireRelease(
+      Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })),
+      () => Effect.sync(() => vi.useRealTimers())
+    )
+    const options = { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 60_000 }
+    const journal = new Journal(store, options, (effect) => void Effect.runFork(effect))
+    journal.submit(advance("records", 1, { records: [record(0)] }), () => {})
+    journal.submit(advance("ends", 1, { end: succeed }), () => {})
+    journal.submit(advance("tells", 1, { events: [event("e", "1")] }), () => {})
+    for (let ms = 0; ms < 2_000; ms++) {
+      vi.advanceTimersByTime(1)
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+    }
+    journal.close()
+    assert.isAtMost(tries.get("records")!, 20)
+    assert.isAtLeast(tries.get("ends")!, 60)
+    assert.isAtLeast(tries.get("tells")!, 60)
   }))
 
 it.live("what waits, what is under way and what comes later is answered when it closes, once", () =>

@@ -38,7 +38,8 @@ interface Line {
   waiting: Array<Entry>
   /** `held`: refused as busy, and to be tried again later. */
   state: "idle" | "ready" | "writing" | "held"
-  refusals: number
+  /** Since when it has been; infinity: it has not. */
+  refusedAt: number
 }
 
 /** What one write carries: of each of these lines an entry. */
@@ -82,7 +83,7 @@ export class Journal {
       : operation.workflowId
     let line = this.lines.get(key)
     if (line === undefined) {
-      line = { key, waiting: [], state: "idle", refusals: 0 }
+      line = { key, waiting: [], state: "idle", refusedAt: Infinity }
       this.lines.set(key, line)
     }
     const children = operation._tag === "Advance" ? operation.children : []
@@ -223,7 +224,7 @@ export class Journal {
         this.later(line, entries[i])
         continue
       }
-      line.refusals = 0
+      line.refusedAt = Infinity
       for (const answered of entries[i].answered) this.tell(answered, answers[i])
       if (line.waiting.length > 0) this.enqueue(line)
       else this.lines.delete(line.key)
@@ -262,15 +263,16 @@ export class Journal {
     this.tellDrained()
   }
 
-  /** Somebody else holds a row: try again soon, and let the others pass. */
+  /** Somebody else holds a row: try again soon, later if that has lasted, and let the others pass. */
   private later(line: Line, entry: Entry): void {
     line.waiting.unshift(entry)
     line.state = "held"
-    const delay = Math.min(200, 5 * 2 ** Math.min(line.refusals++, 6))
+    const now = performance.now()
+    line.refusedAt = Math.min(line.refusedAt, now)
     setTimeout(() => {
       if (!this.closed) this.enqueue(line)
-    }, delay)
-    if (isStuck(line) && performance.now() >= this.complainAt) this.complain(line)
+    }, Math.min(Math.max(5, now - line.refusedAt), mayBeAwaited(entry.operation) ? 20 : 200))
+    if (isStuck(line) && now >= this.complainAt) this.complain(line)
   }
 
   /** Who waits for a row wants to know why. Said when it has lasted, and every minute, for all that wait. */
@@ -284,8 +286,15 @@ export class Journal {
   }
 }
 
-/** Refused for about five seconds. */
-const isStuck = ({ refusals }: Line): boolean => refusals >= 30
+const isStuck = ({ refusedAt }: Line): boolean => performance.now() - refusedAt >= 5_000
+
+/**
+ * An end, an event or an entry is refused while anybody is about to wait for this workflow, a commit at a time. Where very
+ * many do it is rarely free, so it is tried often: they all wait for just this.
+ */
+const mayBeAwaited = (operation: Operation): boolean =>
+  operation._tag === "Advance"
+  && (operation.end?._tag === "Settle" || operation.events.length > 0 || operation.entries.length > 0)
 
 /** How many of the waiting operations make one: advances that only add, up to one that ends or may be refused. */
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
