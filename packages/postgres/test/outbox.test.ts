@@ -1,9 +1,10 @@
 /** The class of bug hunted here: messages that wait in the outbox for ever, or that hold up others who wait for nothing of it. */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as TestClock from "effect/testing/TestClock"
-import type { Operation, StoreService } from "perdure/Store"
+import { type Operation, StoreError, type StoreService, StoreUnavailable } from "perdure/Store"
 import { send } from "../../../test/conformance/builders.ts"
 import { join, startOwned } from "../../../test/conformance/verbs.ts"
 import type { Database, Values } from "../src/internal/database.ts"
@@ -74,4 +75,22 @@ it.effect("a database that does not answer is given up, and what waits goes out 
     yield* drain
     yield* TestClock.adjust("1 second")
     assert.lengthOf(delivered, 1)
+  }))
+
+it.effect("that it cannot be delivered is told once, until it can", () =>
+  Effect.gen(function*() {
+    const told: Array<unknown> = []
+    let isThere = false
+    const down = new StoreError({ reason: new StoreUnavailable({ message: "no connection" }) })
+    const query = () => isThere ? Effect.succeed([]) : Effect.fail(down)
+    const database = { s: "s", query } as unknown as Database
+    const drain = Outbox.make(database, () => Effect.succeed([]), () => Effect.void, yield* Effect.scope).pipe(
+      Effect.andThen(Effect.yieldNow),
+      Effect.provide(Logger.layer([Logger.make(({ message }) => void told.push(message))]))
+    )
+    for (const [there, count] of [[false, 1], [false, 1], [true, 1], [false, 2]] as const) {
+      isThere = there
+      yield* drain
+      assert.lengthOf(told, count)
+    }
   }))

@@ -32,6 +32,8 @@ export const make = (
   const readSql = outboxStatement(database.s)
   const emptySql = emptyStatement(database.s)
   let draining = false
+  /** That it does is told once, until it does not. */
+  let fails = false
   let again = false
 
   const deliver = (letters: ReadonlyArray<ReadonlyArray<Letter>>): Effect.Effect<ReadonlyArray<Answer>, StoreError> =>
@@ -81,9 +83,14 @@ export const make = (
       const busy = new Set<string>()
       while (yield* Effect.timeout(round(busy), patience)) again = false
     } while (again)
-  }).pipe(
-    Effect.ignore({ log: "Warn", message: "Messages of transactions could not be delivered, and will be tried again" })
-  )
+  }).pipe(Effect.matchEffect({
+    onFailure: (error) => {
+      if (fails) return Effect.void
+      fails = true
+      return Effect.logWarning("Messages of transactions could not be delivered, and will be tried again", error)
+    },
+    onSuccess: () => Effect.sync(() => fails = false)
+  }))
 
   // one at a time in a process; who comes meanwhile makes it look once more
   const alone = Effect.suspend(() => {
