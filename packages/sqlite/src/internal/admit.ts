@@ -66,7 +66,7 @@ interface Candidate {
   readonly seq: number
 }
 
-const inOrder = (a: Candidate, b: Candidate): number => a.rank - b.rank || a.seq - b.seq
+export const inOrder = (a: Candidate, b: Candidate): number => a.rank - b.rank || a.seq - b.seq
 
 /** The first of those that wait outside of partitions, of the served pairs: at most `limit`. */
 export const first = (
@@ -87,39 +87,64 @@ export const first = (
     )
   ).sort(inOrder).slice(0, limit).map((_) => _.workflow_id)
 
+/** What waits first under a key. */
+export interface Head extends Candidate, Served {
+  readonly partition_key: string
+}
+
 /**
- * The first of the heads of partitions that may start here. Only the head of a partition ever may, and it is looked for
- * under its own name: what waits behind another executor's head is not seen.
+ * The first of the heads of partitions that may start here: at most `limit`. Only the head of a partition ever may, and it
+ * is looked for under its own name: what waits behind another executor's head is not seen. One read of what the executor
+ * has in memory tells which partitions have as much of it as they may, so that those are passed over once, and not asked
+ * for one by one.
  */
-export const firstHead = (
+export const heads = (
   database: Database,
   queue: Queue.Queue,
   served: ReadonlyArray<Served>,
-  incarnation: string
-): string | undefined => {
-  const pairs = pairsIn(database, ready, queue.name, served)
-  // Partitions of which this executor has as many in memory as it may, so never more of them than it has workflows.
-  for (let skipped = 0;; skipped++) {
-    const heads = pairs.flatMap(({ name, version }) =>
-      database.all<Candidate & { readonly partition_key: string }>(
-        `SELECT partition_key, rank, seq FROM perdure_partition
-         WHERE queue = ? AND name = ? AND version = ? AND state = 'ready' ORDER BY rank, seq LIMIT ?`,
-        queue.name,
-        name,
-        version,
-        skipped + 1
-      )
-    ).sort(inOrder)
-    const head = heads[skipped]
-    if (head === undefined) return undefined
-    if (partitionMemoryRoom(database, queue, head.partition_key, incarnation) > 0) {
-      return database.get<{ workflow_id: string }>(
-        "SELECT workflow_id FROM perdure_queue_item WHERE seq = ?",
-        head.seq
-      )!.workflow_id
-    }
-  }
+  incarnation: string,
+  limit: number
+): ReadonlyArray<Head> => {
+  const own = queue.limits.partitioned?.executorConcurrency ?? null
+  return pairsIn(database, ready, queue.name, served).flatMap(({ name, version }) =>
+    database.all<Head>(
+      `SELECT partition_key, name, version, rank, seq FROM perdure_partition
+       WHERE queue = ? AND name = ? AND version = ? AND state = 'ready' ${own === null ? "" : `AND ${hasRoom}`}
+       ORDER BY rank, seq LIMIT ?`,
+      queue.name,
+      name,
+      version,
+      ...(own === null ? [] : [incarnation, queue.name, own]),
+      limit
+    )
+  ).sort(inOrder).slice(0, limit)
 }
+
+const hasRoom = `partition_key NOT IN (
+         SELECT partition_key FROM perdure_queue_item
+         WHERE executor = ? AND queue = ? AND partition_key IS NOT NULL
+         GROUP BY partition_key HAVING count(*) >= ?)`
+
+/** What is behind a head that was just admitted, if it may start here too. It never comes before that one. */
+export const behind = (
+  database: Database,
+  queue: Queue.Queue,
+  served: ReadonlyArray<Served>,
+  incarnation: string,
+  { partition_key }: Head
+): ReadonlyArray<Head> => {
+  if (partitionMemoryRoom(database, queue, partition_key, incarnation) <= 0) return []
+  return database.all<Head>(
+    `SELECT partition_key, name, version, rank, seq FROM perdure_partition
+     WHERE queue = ? AND partition_key = ? AND state = 'ready'`,
+    queue.name,
+    partition_key
+  ).filter((head) => served.some(({ name, version }) => name === head.name && version === head.version))
+}
+
+/** Which workflow waits there. */
+export const workflowOf = (database: Database, { seq }: Head): string =>
+  database.get<{ workflow_id: string }>("SELECT workflow_id FROM perdure_queue_item WHERE seq = ?", seq)!.workflow_id
 
 const plain = "perdure_queue_item WHERE state = 'waiting' AND partition_key IS NULL AND queue ="
 const ready = "perdure_partition WHERE state = 'ready' AND queue ="
@@ -169,7 +194,7 @@ export const hasAny = (
 ): boolean =>
   room(database, queue, incarnation, 1, now) > 0 && (
     first(database, queue.name, served, 1).length > 0
-    || firstHead(database, queue, served, incarnation) !== undefined
+    || heads(database, queue, served, incarnation, 1).length > 0
     || Partition.isFreed(database, queue.name, now)
   )
 

@@ -100,10 +100,12 @@ const admit = (
   }
   const claimed = Admit.first(database, queue.name, served, room).map(start)
   Partition.lookAtFreed(database, queue.name, now)
+  let heads = Admit.heads(database, queue, served, incarnation, room - claimed.length)
   while (claimed.length < room) {
-    const workflowId = Admit.firstHead(database, queue, served, incarnation)
-    if (workflowId === undefined) break
-    claimed.push(start(workflowId))
+    const [head, ...others] = heads
+    if (head === undefined) break
+    claimed.push(start(Admit.workflowOf(database, head)))
+    heads = [...others, ...Admit.behind(database, queue, served, incarnation, head)].sort(Admit.inOrder)
   }
   return claimed
 }
