@@ -1,13 +1,16 @@
 /**
- * What is read: nothing here may grow with what is not asked for. Hunted: a look that begins anew for each that it finds.
+ * What is read: nothing here may grow with what is not asked for. Hunted: a look that begins anew for each that it finds, a
+ * walk over all that has ever ended.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { SqliteStore } from "@perdure/sqlite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Client from "perdure/Client"
+import * as Engine from "perdure/Engine"
 import { type QueueLimits, Store } from "perdure/Store"
-import { asking, rowsOf } from "./asked.ts"
+import { asking, plansOf, rowsOf } from "./asked.ts"
 import { start } from "./operations.ts"
 
 const memory = Layer.fresh(SqliteStore.layer({ filename: ":memory:" }))
@@ -100,3 +103,95 @@ describe("a claim of a partitioned queue", () => {
     })
   )
 })
+
+/** More than are gathered for a page, all waiting in `q`, and one that ended long before. */
+const crowd = Effect.fnUntraced(function*(state: "waiting" | "delayed") {
+  const sql = yield* SqlClient
+  const count = 20_001
+  const [status, dueAt] = state === "waiting" ? ["ENQUEUED", "NULL"] : ["DELAYED", "9e15"]
+  const rows = `WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${count})`
+  const columns = "token, name, version, payload, codec, detached, roles, max_recovery_attempts"
+  const values = "'t', 'Order', '1', '{}', 'json', 0, '[]', 3"
+  yield* sql.unsafe(`INSERT INTO perdure_workflow (workflow_id, status, created_at, queue, ${columns})
+    ${rows} SELECT 'c' || n, '${status}', 10 + n, 'q', ${values} FROM n`)
+  yield* sql.unsafe(`INSERT INTO perdure_ownership (workflow_id, name, version, epoch, phase, rest, queue)
+    ${rows} SELECT 'c' || n, 'Order', '1', 0, 'run', 'release', 'q' FROM n`)
+  yield* sql.unsafe(`INSERT INTO perdure_queue_item
+      (seq, workflow_id, queue, name, version, state, priority, rank, enqueued_at, due_at)
+    ${rows} SELECT 10 + n, 'c' || n, 'q', 'Order', '1', '${state}', 0, 0, 10 + n, CAST(${dueAt} AS INTEGER) FROM n`)
+  yield* sql.unsafe(`INSERT INTO perdure_workflow (workflow_id, status, created_at, completed_at, ${columns})
+    VALUES ('ended', 'SUCCESS', 1, 2, ${values})`)
+  return count
+})
+
+/** All that were ever started, one after the other. */
+const walksAll = /^SCAN (?:w|perdure_workflow)(?! USING (?:COVERING )?INDEX perdure_workflow_failed)/
+
+const assertNone = (plans: ReadonlyArray<string>, pattern: RegExp) =>
+  assert.deepStrictEqual(plans.filter((line) => pattern.test(line)), [])
+
+describe("with more in queues than a page gathers", () => {
+  for (const state of ["waiting", "delayed"] as const) {
+    test(
+      `a count of a status reads none that has ended (${state})`,
+      Effect.gen(function*() {
+        const store = yield* Store
+        yield* store.write([start("runs"), start("due", { owner: null })])
+        const count = yield* crowd(state)
+        const expected = {
+          ENQUEUED: state === "waiting" ? count + 1 : 1,
+          DELAYED: state === "delayed" ? count : 0,
+          PENDING: 1,
+          BLOCKED: 0,
+          DEAD_LETTER: 0
+        } as const
+        const all = Object.keys(expected) as ReadonlyArray<keyof typeof expected>
+        for (const status of [...all.map((one) => [one]), all]) {
+          const filter = { status, order: "desc", limit: 100_000 } as const
+          const [found, asked] = yield* asking(store.count(filter))
+          assert.strictEqual(found, status.reduce((sum, one) => sum + expected[one], 0), status.join())
+          assertNone(yield* plansOf(asked), walksAll)
+          // Nor where something else narrows it that no index finds.
+          const [of, askedOf] = yield* asking(store.count({ ...filter, queues: ["q"], versions: ["1"] }))
+          assert.strictEqual(of, status.includes(state === "waiting" ? "ENQUEUED" : "DELAYED") ? count : 0)
+          assertNone(yield* plansOf(askedOf), /perdure_workflow_queue/)
+        }
+      })
+    )
+  }
+
+  test(
+    "a page of what does not wait there is gathered, not searched for",
+    Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.write([start("d", { owner: null, delayMs: 1_000_000 })])
+      yield* crowd("waiting")
+      const [found, asked] = yield* asking(store.list({ status: ["DELAYED"], order: "desc", limit: 10 }))
+      assert.deepStrictEqual(found.map(({ workflowId }) => workflowId), ["d"])
+      assertNone(yield* plansOf(asked), walksAll)
+      const counted = yield* store.countWithin({ status: ["DELAYED"], order: "desc", limit: 10 }, 1)
+      assert.deepStrictEqual(counted, { count: 1, complete: true })
+    })
+  )
+})
+
+test(
+  "what a rate limit holds back is told without what the queue has ever started",
+  Effect.gen(function*() {
+    const store = yield* Store
+    yield* store.join({ incarnation: "A", executorId: "local", version: "1" }, 60_000)
+    yield* store.serve("A", served, null)
+    const rateLimit = { limit: 2, periodMs: 86_400_000 }
+    yield* store.registerQueue("q", limits({ rateLimit }))
+    yield* store.write([queued("a"), queued("b"), queued("c")])
+    const explained = Effect.provide(asking(Client.explain("c")), Engine.layerClient())
+    const holds = ({ why }: Client.Explanation) => why._tag === "Queued" ? why.holds : why._tag
+    assert.lengthOf((yield* claim(1)).claimed, 1)
+    assert.deepStrictEqual(holds((yield* explained)[0]), ["others before it"])
+    assert.lengthOf((yield* claim(1)).claimed, 1)
+    const [explanation, asked] = yield* explained
+    assert.deepStrictEqual(holds(explanation), ["rateLimit"])
+    assert.isNotEmpty(asked)
+    assertNone(yield* plansOf(asked), /perdure_workflow_queue/)
+  })
+)

@@ -23,6 +23,7 @@ export const rates: Suite = (claim) => {
     ({ store }) =>
       Effect.gen(function*() {
         yield* withQueue(store, { rateLimit: rate(3) })
+        assert.isNull(yield* store.rateFreeAt("q"))
         yield* enqueue(store, rounds(10).map((index) => queued(`${index}`)))
         assert.deepStrictEqual(yield* takeIds(store, "i", { limit: 2 }), ["0", "1"])
         const { startedAt } = (yield* store.get("0"))!
@@ -31,7 +32,9 @@ export const rates: Suite = (claim) => {
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["2"])
         const { claimed, nextDueAt } = yield* claimQueued(store, "i")
         assert.deepStrictEqual([claimed, nextDueAt], [[], startedAt! + periodMs])
+        assert.strictEqual(yield* store.rateFreeAt("q"), nextDueAt)
         yield* store.adjustClock(nextDueAt! - (yield* store.now))
+        assert.isNull(yield* store.rateFreeAt("q"))
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["3", "4"])
         yield* store.adjustClock(periodMs)
         assert.deepStrictEqual(yield* takeIds(store, "i"), ["5", "6", "7"])

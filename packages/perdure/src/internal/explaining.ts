@@ -101,8 +101,8 @@ export interface Facts {
     readonly key: string
     readonly status: WorkflowStatus | null
   }>
-  /** Starts of its queue in the period of its rate limit. */
-  readonly recentStarts: number
+  /** When the rate limit of its queue lets the next one start; null: now, or there is none. */
+  readonly rateFreeAt: number | null
   /** Workflows of its partition key that have started and not ended. */
   readonly partitionRunning: number
 }
@@ -195,12 +195,12 @@ const waitingOf = (facts: Facts): Why => {
 }
 
 const holdsOf = (facts: Facts, queue: QueueRow, servedBy: number, hasPartition: boolean): ReadonlyArray<Hold> => {
-  const { concurrency, executorConcurrency, partitioned, rateLimit } = queue.limits
+  const { concurrency, executorConcurrency, partitioned } = queue.limits
   const holds: Array<Hold> = []
   if (queue.paused) holds.push("paused")
   if (concurrency !== null && queue.running >= concurrency) holds.push("concurrency")
   if (executorConcurrency !== null && queue.running >= executorConcurrency * servedBy) holds.push("executorConcurrency")
-  if (rateLimit !== null && facts.recentStarts >= rateLimit.limit) holds.push("rateLimit")
+  if (facts.rateFreeAt !== null) holds.push("rateLimit")
   if (hasPartition && partitioned !== null && facts.partitionRunning >= partitioned.concurrency) {
     holds.push("partition concurrency")
   }

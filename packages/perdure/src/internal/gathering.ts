@@ -32,20 +32,11 @@ const gather = (core: Core, workflowId: string): Effect.Effect<Facts | undefined
       queue,
       before: queue === undefined ? null : yield* store.position(workflowId, positionLimit),
       awaited: row.waits === null ? [] : yield* store.awaited(workflowId),
-      recentStarts: queue === undefined ? 0 : yield* recentStarts(core, queue, now),
+      // As the store counts it: what was started is found among all that ever was in the queue, by no index.
+      rateFreeAt: queue === undefined || queue.limits.rateLimit === null ? null : yield* store.rateFreeAt(queue.name),
       partitionRunning: queue === undefined ? 0 : yield* partitionRunning(core, queue, row)
     }
   })
-
-const recentStarts = (core: Core, queue: QueueRow, now: number): Effect.Effect<number, StoreError> => {
-  const { rateLimit } = queue.limits
-  return rateLimit === null ? Effect.succeed(0) : core.store.count({
-    queues: [queue.name],
-    startedFrom: now - rateLimit.periodMs,
-    order: "desc",
-    limit: rateLimit.limit
-  })
-}
 
 const partitionRunning = (core: Core, queue: QueueRow, row: WorkflowRow): Effect.Effect<number, StoreError> => {
   const { partitioned } = queue.limits

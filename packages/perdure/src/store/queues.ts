@@ -91,6 +91,9 @@ export interface QueueStore {
   /** All of them by name, or the ones named that exist. */
   readonly queues: (names: ReadonlyArray<string> | null) => Effect.Effect<ReadonlyArray<QueueRow>, StoreError>
 
+  /** When the rate limit of a queue lets the next one start. Null: now, or it has none. */
+  readonly rateFreeAt: (name: string) => Effect.Effect<number | null, StoreError>
+
   /** Forgets an empty queue. `occupied`: something is in it, nothing was done. */
   readonly deleteQueue: (name: string) => Effect.Effect<"deleted" | "occupied" | "unknown", StoreError>
 

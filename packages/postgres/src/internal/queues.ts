@@ -38,6 +38,10 @@ const queuesStatement = (s: string): string => {
 export const make = (database: Database): QueueStore => {
   const s = database.s
   const queuesSql = queuesStatement(s)
+  // A limit of null lets one start now.
+  const rateSql = `SELECT r.next_ FROM ${s}.queue q CROSS JOIN LATERAL ${s}.rate_left_1(q.name, '',
+    (q.limits -> 'rateLimit' ->> 'limit')::bigint, (q.limits -> 'rateLimit' ->> 'periodMs')::bigint, 1, ${s}.now_ms()
+  ) r WHERE q.name = $1::text`
   const changeSql = `SELECT ${s}.change_queue_1($1::integer, $2::text, $3::text, $4::jsonb, $5::boolean)`
 
   /** True: what waits has to be ordered anew. Null: there is no such queue. */
@@ -103,6 +107,12 @@ export const make = (database: Database): QueueStore => {
             running: Number(running),
             oldestAt: oldest === null ? null : Number(oldest)
           }))
+      ),
+
+    rateFreeAt: (name) =>
+      Effect.map(
+        database.query(rateSql, [name]),
+        ([row]) => row === undefined || row[0] === null ? null : Number(row[0])
       ),
 
     deleteQueue: (name) =>

@@ -11,16 +11,58 @@ export interface Where {
 /** What one that did not end well can be. */
 const failed: ReadonlySet<string> = new Set(["ERROR", "CANCELLED", "DEAD_LETTER"])
 
-/** What one that is not done can be. These have an ownership row. */
-const active: ReadonlySet<string> = new Set(["ENQUEUED", "DELAYED", "PENDING", "BLOCKED"])
+const ended = "'ERROR', 'CANCELLED', 'DEAD_LETTER'"
 
-/** What waits in queues may be very many; everything else that is not done is not. */
-export const mayCrowd = ({ status = [] }: ListFilter): boolean =>
-  status.includes("ENQUEUED") || status.includes("DELAYED")
+/** What is not done and in no queue, also since that is gone. */
+const unqueued = "perdure_ownership h WHERE h.queue = ''"
+
+/**
+ * The narrow rows among which all of a status are, and none twice: what waits in queues may be very many, and is not read
+ * for the sake of what does not.
+ */
+const holders: Readonly<Record<string, ReadonlyArray<string>>> = {
+  ENQUEUED: ["perdure_queue_item h WHERE h.state = 'waiting'", unqueued],
+  DELAYED: ["perdure_queue_item h WHERE h.state = 'delayed'"],
+  PENDING: ["perdure_queue_item h WHERE h.state = 'running'", unqueued],
+  BLOCKED: ["perdure_ownership h WHERE h.rest = 'block'"],
+  ...Object.fromEntries([...failed].map((status) => [status, [`perdure_workflow h WHERE h.status IN (${ended})`]]))
+}
+
+/** The ids of all that can be of these statuses, some twice. */
+const idsOf = (statuses: ReadonlyArray<string>): string =>
+  [...new Set(statuses.flatMap((status) => holders[status] ?? []))]
+    .map((holder) => `SELECT h.workflow_id FROM ${holder}`)
+    .join(" UNION ALL ")
 
 /** Whether those of these statuses are few, or in an index: all but `SUCCESS`. */
-const isHeld = (statuses: ReadonlyArray<string>): boolean =>
-  statuses.every((status) => failed.has(status) || active.has(status))
+const isHeld = (statuses: ReadonlyArray<string>): boolean => statuses.every((status) => status in holders)
+
+/** The ids of what may be too many to be gathered for a page: what waits in queues. Null: none can. */
+export const crowdOf = ({ status = [] }: ListFilter): string | null =>
+  isHeld(status) && (status.includes("ENQUEUED") || status.includes("DELAYED")) ? idsOf(status) : null
+
+/** What finds few by an index of its own, however many are of a status. */
+const finds = ["ids", "idPrefix", "parentId", "forkedFrom", "attributes"] satisfies ReadonlyArray<keyof ListFilter>
+
+/**
+ * What to read, in no order, for those of a filter's statuses, each once: from the narrow rows on, since what has ended
+ * before may be any number of times as much. Null: those rows do not have them all, or something else finds them sooner.
+ */
+export const heldBy = (filter: ListFilter): ReadonlyArray<string> | null => {
+  if (filter.status === undefined || filter.status.length === 0 || !isHeld(filter.status)) return null
+  if (finds.some((key) => filter[key] !== undefined)) return null
+  return [...new Set(filter.status)].flatMap((status) =>
+    holders[status]!.map((holder) =>
+      failed.has(status)
+        // Else SQLite would rather read all of a queue or a name that was given.
+        ? `(SELECT w.* FROM perdure_workflow w INDEXED BY perdure_workflow_failed
+           WHERE w.status = '${status}' AND w.status IN (${ended})) w`
+        // CROSS: SQLite leaves the order of the two as it is written.
+        : `(SELECT w.* FROM (SELECT h.workflow_id FROM ${holder}) h CROSS JOIN perdure_workflow w USING (workflow_id)
+           WHERE w.status = '${status}') w`
+    )
+  )
+}
 
 /** What no index finds in the order of creation. */
 const narrows: ReadonlySet<string> = new Set(
@@ -81,17 +123,9 @@ export const whereOf = (filter: Partial<ListFilter>, crowded: boolean): Where =>
   oneOf("status", filter.status)
   if (filter.status !== undefined && filter.status.length > 0 && filter.status.every((status) => failed.has(status))) {
     // In the words of the index, or it would not be used.
-    where("w.status IN ('ERROR', 'CANCELLED', 'DEAD_LETTER')")
-  }
-  if (!crowded && filter.status?.some((status) => active.has(status)) === true && isHeld(filter.status)) {
-    const others = filter.status.filter((status) => failed.has(status))
-    const blocked = filter.status.every((status) => status === "BLOCKED" || failed.has(status))
-    const ended = "SELECT f.workflow_id FROM perdure_workflow f WHERE f.status IN ('ERROR', 'CANCELLED', 'DEAD_LETTER')"
-    where(
-      `w.workflow_id IN (SELECT o.workflow_id FROM perdure_ownership o${blocked ? " WHERE o.rest = 'block'" : ""}${
-        others.length === 0 ? "" : ` UNION ALL ${ended}`
-      })`
-    )
+    where(`w.status IN (${ended})`)
+  } else if (!crowded && filter.status !== undefined && filter.status.length > 0 && isHeld(filter.status)) {
+    where(`w.workflow_id IN (${idsOf(filter.status)})`)
   }
   oneOf("name", filter.names)
   if (filter.idPrefix !== undefined && filter.idPrefix !== "") {

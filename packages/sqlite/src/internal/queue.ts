@@ -2,6 +2,7 @@
 import { queueCountLimit, type QueueLimits, type QueueRow } from "perdure/Store"
 import type { Database } from "./database.ts"
 import * as Partition from "./partition.ts"
+import * as Rate from "./rate.ts"
 
 export interface Queue {
   readonly name: string
@@ -161,6 +162,12 @@ export const count = (
     state,
     limit
   )!.n
+
+/** When its own rate limit lets the next one start; null: now, or it has none. */
+export const rateFreeAt = (database: Database, name: string, now: number): number | null => {
+  const rateLimit = find(database, name)?.limits.rateLimit ?? null
+  return rateLimit === null ? null : Rate.freeAt(database, name, null, rateLimit, now)
+}
 
 export const remove = (database: Database, name: string): "deleted" | "occupied" | "unknown" => {
   if (find(database, name) === undefined) return "unknown"

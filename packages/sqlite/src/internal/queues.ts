@@ -20,6 +20,8 @@ export const queues = (connections: Connections): QueueStore => ({
   setQueue: (name, change) =>
     connections.write("change a queue", (database) => Queue.set(database, name, change, Clock.now(database))),
   queues: (names) => connections.read("list queues", (database) => Queue.list(database, names)),
+  rateFreeAt: (name) =>
+    connections.read("read a rate", (database) => Queue.rateFreeAt(database, name, Clock.now(database))),
   deleteQueue: (name) => connections.write("delete a queue", (database) => Queue.remove(database, name)),
   setPriority: (workflowId, priority) =>
     connections.write(

@@ -2,7 +2,7 @@
 import type { BoundedRows, ListFilter, Outcome, WorkflowRow } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Bind, Database } from "./database.ts"
-import { mayCrowd, partsOf, whereOf } from "./filter.ts"
+import { crowdOf, heldBy, partsOf, whereOf } from "./filter.ts"
 import type { WorkflowColumns } from "./rows.ts"
 import { selectSummary, selectWorkflow, toWorkflow } from "./rows.ts"
 
@@ -14,8 +14,10 @@ export const get = (database: Database, workflowId: string): WorkflowRow | null 
 /** More rows than this are not gathered and sorted for a page. */
 const many = 20_000
 
-const isCrowded = (database: Database, filter: ListFilter): boolean =>
-  mayCrowd(filter) && database.get("SELECT 1 FROM perdure_ownership LIMIT 1 OFFSET ?", many) !== undefined
+const isCrowded = (database: Database, filter: ListFilter): boolean => {
+  const crowd = crowdOf(filter)
+  return crowd !== null && database.get(`SELECT 1 FROM (${crowd}) LIMIT 1 OFFSET ?`, many) !== undefined
+}
 
 /** A total order, (created_at, workflow_id), so that pages neither repeat nor skip. */
 export const list = (database: Database, filter: ListFilter): ReadonlyArray<WorkflowRow> => {
@@ -88,10 +90,13 @@ export const countWithin = (
 }
 
 export const count = (database: Database, filter: ListFilter): number => {
-  const { params, text } = whereOf(filter, isCrowded(database, filter))
+  const { status: _, ...others } = filter
+  const held = heldBy(filter)
+  const { params, text } = held === null ? whereOf(filter, isCrowded(database, filter)) : whereOf(others, true)
+  const from = held ?? ["perdure_workflow w"]
   return database.get<{ n: number }>(
-    `SELECT count(*) AS n FROM (SELECT 1 FROM perdure_workflow w ${text} LIMIT ?)`,
-    ...params,
+    `SELECT count(*) AS n FROM (${from.map((rows) => `SELECT 1 FROM ${rows} ${text}`).join(" UNION ALL ")} LIMIT ?)`,
+    ...from.flatMap(() => params),
     filter.limit
   )!.n
 }
