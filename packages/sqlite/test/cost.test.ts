@@ -1,6 +1,6 @@
 /**
- * What is read: nothing here may grow with what is not asked for. Hunted: a look that begins anew for each that it finds, a
- * walk over all that has ever ended.
+ * What is read, and under which lock: nothing here may grow with what is not asked for. Hunted: a look that begins anew for
+ * each that it finds, a walk over all that has ever ended, a search that keeps everybody from writing.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { SqliteStore } from "@perdure/sqlite"
@@ -195,3 +195,38 @@ test(
     assertNone(yield* plansOf(asked), /perdure_workflow_queue/)
   })
 )
+
+/** A parent that lives, of which all children are done, the oldest of all; then others that are done. */
+const endless = Effect.fnUntraced(function*(children: number, others: number) {
+  const store = yield* Store
+  const sql = yield* SqlClient
+  yield* store.write([start("p")])
+  yield* sql.unsafe(`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ${children + others})
+    INSERT INTO perdure_workflow (workflow_id, status, parent_id, created_at, completed_at, token, name, version, payload,
+      codec, detached, roles, max_recovery_attempts)
+    SELECT 'w' || n, 'SUCCESS', iif(n <= ${children}, 'p', NULL), n, n, 't', 'Order', '1', '{}', 'json', 0, '[]', 3 FROM n`)
+})
+
+describe("retention", () => {
+  test(
+    "passes over what stays once, and locks only what goes",
+    Effect.gen(function*() {
+      const store = yield* Store
+      yield* endless(3_000, 1_200)
+      const retain = store.retain({ name: null, olderThanMs: 1_000, keep: null }, 500)
+      const counts: Array<number> = []
+      let looked = 0
+      for (let count = 500; count === 500;) {
+        const [deleted, asked] = yield* asking(retain)
+        counts.push(count = deleted)
+        looked += rowsOf(asked.filter(({ locked }) => !locked))
+        const plans = yield* plansOf(asked.filter(({ locked }) => locked))
+        assertNone(plans, /^(?:SCAN|SEARCH) (?:w|perdure_workflow) (?!.*\(workflow_id=\?\))/)
+      }
+      assert.deepStrictEqual(counts, [500, 500, 200])
+      // Of each batch it sees again what was in the last page beyond it.
+      assert.isAtMost(looked, 3_000 + 1_200 + 3 * 1_000 + 50)
+      assert.lengthOf(yield* store.list({ order: "asc", limit: 10_000 }), 3_001)
+    })
+  )
+})

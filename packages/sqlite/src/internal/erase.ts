@@ -1,5 +1,5 @@
-/** Deleting done workflows with everything that is stored of them: one by one, or by age and number. */
-import type { DeleteAnswer, Retention } from "perdure/Store"
+/** Deleting done workflows with everything that is stored of them: each, or whole families. */
+import type { DeleteAnswer } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 
@@ -14,7 +14,7 @@ const belongings = [
   ["perdure_workflow", "workflow_id"]
 ] as const
 
-const erase = (database: Database, workflowId: string): void => {
+export const erase = (database: Database, workflowId: string): void => {
   for (const [table, column] of belongings) database.run(`DELETE FROM ${table} WHERE ${column} = ?`, workflowId)
 }
 
@@ -57,52 +57,4 @@ export const removeAll = (
     for (const { workflow_id } of members) erase(database, workflow_id)
     return { workflowId, result: "deleted" }
   })
-}
-
-export const retain = (database: Database, retention: Retention, limit: number, now: number): number => {
-  let left = limit
-  for (let name = retention.name ?? nextName(database, ""); name !== null; name = nextName(database, name)) {
-    for (const workflowId of retainable(database, name, retention, left, now)) {
-      erase(database, workflowId)
-      left--
-    }
-    if (left <= 0 || retention.name !== null) break
-  }
-  return limit - left
-}
-
-/** The names that something done has, one probe for each. */
-const nextName = (database: Database, after: string): string | null =>
-  database.get<{ name: string | null }>(
-    "SELECT min(name) AS name FROM perdure_workflow WHERE completed_at IS NOT NULL AND name > ?",
-    after
-  )!.name
-
-/** Of one name, the oldest first. A child stays while its parent may still ask for its result. */
-const retainable = (
-  database: Database,
-  name: string,
-  { keep, olderThanMs }: Retention,
-  limit: number,
-  now: number
-): ReadonlyArray<string> => {
-  const newest = keep === null || keep <= 0 ? undefined : database.get<{ at: number; workflow_id: string }>(
-    `SELECT completed_at AS at, workflow_id FROM perdure_workflow WHERE name = ? AND completed_at IS NOT NULL
-     ORDER BY completed_at DESC, workflow_id DESC LIMIT 1 OFFSET ?`,
-    name,
-    keep - 1
-  )
-  // Fewer than so many are there.
-  if (keep !== null && keep > 0 && newest === undefined) return []
-  return database.all<{ workflow_id: string }>(
-    `SELECT workflow_id FROM perdure_workflow w
-     WHERE name = ? AND completed_at IS NOT NULL AND completed_at < ? AND (completed_at, workflow_id) < (?, ?)
-       AND (parent_id IS NULL OR NOT EXISTS (SELECT 1 FROM perdure_ownership o WHERE o.workflow_id = w.parent_id))
-     ORDER BY completed_at, workflow_id LIMIT ?`,
-    name,
-    olderThanMs === null ? Number.MAX_SAFE_INTEGER : now - olderThanMs,
-    newest?.at ?? Number.MAX_SAFE_INTEGER,
-    newest?.workflow_id ?? "",
-    limit
-  ).map((_) => _.workflow_id)
 }

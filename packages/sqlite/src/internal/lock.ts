@@ -39,6 +39,9 @@ export const pause = (ms: number): Effect.Effect<void> =>
     return Effect.sync(() => clearTimeout(timer))
   })
 
+/** Between two transactions of one long work: longer than anybody who is kept out waits until the next try. */
+export const turn = pause(10)
+
 /**
  * Runs `attempt`, again and again while another connection holds the lock it needs, for at most `limitMs`. Fails with
  * whatever `attempt` threw. `attempt` must do nothing when it is busy.

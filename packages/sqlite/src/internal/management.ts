@@ -9,6 +9,7 @@ import * as Executor from "./executor.ts"
 import { fence } from "./fence.ts"
 import { fork } from "./fork.ts"
 import * as Place from "./place.ts"
+import { retaining } from "./retaining.ts"
 import * as Version from "./version.ts"
 import * as Waiter from "./waiter.ts"
 import * as Workflow from "./workflow.ts"
@@ -32,11 +33,7 @@ export const management = (connections: Connections): ManagementStore => ({
       }
       return workflowIds.map((workflowId) => answers.get(workflowId)!)
     }),
-  retain: (retention, limit) =>
-    connections.write(
-      "delete what is not retained",
-      (database) => Erase.retain(database, retention, Math.min(limit, batch), Clock.now(database))
-    ),
+  ...retaining(connections),
   count: (filter) => connections.read("count workflows", (database) => Workflow.count(database, filter)),
   setAttributes: (workflowId, attributes) =>
     connections.write("set attributes", (database) => Attribute.set(database, workflowId, attributes)),
