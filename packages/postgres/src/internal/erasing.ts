@@ -1,9 +1,8 @@
 /** Deleting: by operators, one by one or with children, and by retention, in batches. */
 import * as Effect from "effect/Effect"
-import type { DeleteAnswer, Retention, StoreError } from "perdure/Store"
+import { type DeleteAnswer, type Done, groupsOf, packed, type Retention, type StoreError } from "perdure/Store"
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
-import { type Done, groupsOf, packed } from "./families.ts"
 import { retryLocks } from "./locks.ts"
 import { familyStatement } from "./sql/erase.ts"
 

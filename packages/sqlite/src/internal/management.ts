@@ -1,10 +1,9 @@
 /** The contract's methods for operators. */
-import * as Effect from "effect/Effect"
-import type { DeleteAnswer, ManagementStore, StoreError } from "perdure/Store"
+import type { ManagementStore } from "perdure/Store"
 import * as Attribute from "./attribute.ts"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
-import * as Erase from "./erase.ts"
+import { erasing } from "./erasing.ts"
 import * as Executor from "./executor.ts"
 import { fence } from "./fence.ts"
 import { fork } from "./fork.ts"
@@ -14,25 +13,9 @@ import * as Version from "./version.ts"
 import * as Waiter from "./waiter.ts"
 import * as Workflow from "./workflow.ts"
 
-/** So many in one transaction: everybody else who writes waits for it. */
-const batch = 1_000
-
 export const management = (connections: Connections): ManagementStore => ({
   fork: (op) => connections.write("fork a workflow", (database) => fork(database, op, Clock.now(database))),
-  delete: (workflowIds, { children }) =>
-    Effect.gen(function*(): Effect.fn.Return<ReadonlyArray<DeleteAnswer>, StoreError> {
-      const answers = new Map<string, DeleteAnswer>()
-      const distinct = [...new Set(workflowIds)]
-      for (let from = 0; from < distinct.length; from += batch) {
-        const some = distinct.slice(from, from + batch)
-        const deleted = yield* connections.write(
-          "delete workflows",
-          (database) => Erase.removeAll(database, some, children)
-        )
-        for (const answer of deleted) answers.set(answer.workflowId, answer)
-      }
-      return workflowIds.map((workflowId) => answers.get(workflowId)!)
-    }),
+  ...erasing(connections),
   ...retaining(connections),
   count: (filter) => connections.read("count workflows", (database) => Workflow.count(database, filter)),
   setAttributes: (workflowId, attributes) =>

@@ -3,7 +3,7 @@
  * writing is only ever a batch, looked at again.
  */
 import * as Effect from "effect/Effect"
-import type { ManagementStore } from "perdure/Store"
+import type { Done, ManagementStore } from "perdure/Store"
 import * as Clock from "./clock.ts"
 import type { Connections } from "./connections.ts"
 import { turn } from "./lock.ts"
@@ -28,7 +28,7 @@ export const retaining = (connections: Connections): Pick<ManagementStore, "reta
         let deleted = 0
         do {
           const most = Math.min(batch, limit - deleted)
-          const found: Array<Retention.Done> = []
+          const found: Array<Done> = []
           do {
             const seen = yield* connections.read(
               "look for what is not retained",

@@ -1,13 +1,7 @@
 /** Done workflows that may go by age and number. */
-import type { Retention } from "perdure/Store"
+import type { Done, Retention } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { erase } from "./erase.ts"
-
-/** A workflow that is done, as it was seen. */
-export interface Done {
-  readonly workflowId: string
-  readonly completedAt: number
-}
 
 /** How far a retention has come: of a name, by the time of the end and the id. */
 export interface Place {

@@ -1,5 +1,5 @@
-/** Which of the workflows to delete can go, and which go together: pure. */
-import type { WorkflowStatus } from "perdure/WorkflowStatus"
+/** Which of the workflows to delete can go, and which go together: pure, and the same in every store. */
+import type { WorkflowStatus } from "../WorkflowStatus.ts"
 
 /** A workflow that is done, as it was seen. */
 export interface Done {
