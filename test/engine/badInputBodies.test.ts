@@ -144,4 +144,39 @@ onBothStores("bad input: what bodies do", (claim) => {
       assert.deepStrictEqual(yield* use(stepsOf("w")), [])
     })
   )
+
+  // Past the last Date, past the integers that a double tells apart, past 64 bits, past the largest double.
+  const endless = [8_640_000_000_000_000, Number.MAX_SAFE_INTEGER, 1e19, Number.MAX_VALUE] as const
+
+  claim(
+    "I29 a sleep or a timeout whose end no date has is one without end, and keeps no other workflow from running",
+    Effect.fnUntraced(function*(given) {
+      const Sleeper = Workflow.make("Sleeper", { payload: { ms: Schema.Number }, success: Schema.String })
+      const { use } = yield* given.engine(
+        Sleeper.toLayer(({ ms }) =>
+          Effect.as(
+            Effect.timeoutOption(Effect.andThen(Effect.sleep(ms), Step.run("slept", Effect.void)), ms + 1),
+            "woke"
+          )
+        )
+      )
+      for (const [index, ms] of endless.entries()) {
+        const workflowId = `w${index}`
+        yield* use(Sleeper.start({ ms }, { workflowId }))
+        const wait = { what: "sleep", until: undefined }
+        assert.deepStrictEqual((yield* use(suspends(workflowId))).waits, [wait, wait])
+        const { text, why } = yield* use(Client.explain(workflowId))
+        assert.deepInclude(why, { _tag: "Suspended", wakesAt: undefined })
+        assert.include(text, "sleep, or sleep")
+      }
+      yield* use(Sleeper.start({ ms: 1000 }, { workflowId: "short" }))
+      yield* use(suspends("short"))
+      yield* given.store.adjustClock(1000)
+      assert.strictEqual(yield* use(Sleeper.handle("short").result), "woke")
+      for (const index of endless.keys()) {
+        yield* use(Client.cancel(`w${index}`))
+        yield* use(reaches(`w${index}`, "CANCELLED"))
+      }
+    })
+  )
 })

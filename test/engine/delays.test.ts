@@ -1,6 +1,7 @@
 /** Workflows that start later. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Client from "perdure/Client"
 import * as EnqueueOptions from "perdure/EnqueueOptions"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
@@ -80,6 +81,9 @@ onBothStores("delays", (claim) => {
         const reason = yield* reasonOf(use(Task.start({ id: "x" }, { delay })))
         assert.deepStrictEqual([reason._tag, reason.argument], ["InvalidArgument", "delay"])
       }
+      const last = new Date(8_640_000_000_000_000)
+      assert.include(yield* reasonOf(use(Client.setDelay("far", last))), { _tag: "InvalidArgument", argument: "delay" })
+      assert.include((yield* use(Client.explain("far"))).text, "delayed until")
     })
   )
 

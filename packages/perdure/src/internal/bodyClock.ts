@@ -6,11 +6,15 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { LATEST_TIME } from "./names.ts"
 
 export interface TimeOfRun {
   readonly scheduler: { readonly time: number }
   readonly sleepUntil: (due: number) => Effect.Effect<void>
 }
+
+/** What is due after the last time of all is never due: no store could keep when, and nobody could say it. */
+const dueAfter = (time: number, ms: number): number => time + ms > LATEST_TIME ? Infinity : time + ms
 
 export const make = (run: TimeOfRun): Clock.Clock => {
   const millis = () => run.scheduler.time
@@ -24,7 +28,7 @@ export const make = (run: TimeOfRun): Clock.Clock => {
     monotonicTimeNanos: Effect.sync(nanos),
     sleep: (duration) => {
       const ms = Math.ceil(Duration.toMillis(duration))
-      return ms <= 0 ? Effect.yieldNow : Effect.suspend(() => run.sleepUntil(run.scheduler.time + ms))
+      return ms <= 0 ? Effect.yieldNow : Effect.suspend(() => run.sleepUntil(dueAfter(run.scheduler.time, ms)))
     }
   }
 }

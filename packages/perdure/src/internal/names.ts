@@ -20,7 +20,10 @@ export const STORED_ID_BYTES = 512
 /** Longest workflow name, step name and key, in bytes of UTF-8. */
 export const NAME_BYTES = 256
 
-/** Longest duration: ten thousand years. What is longer does not fit a `Date` when added to the present. */
+/** The last time that a `Date` holds. A store keeps times as exact numbers up to it, and not much beyond. */
+export const LATEST_TIME = 8_640_000_000_000_000
+
+/** Longest duration: ten thousand years. Added to the present it stays far below {@link LATEST_TIME}. */
 export const MAX_DURATION_MS = 10_000 * 365.25 * 86_400_000
 
 // C0, DEL and C1. A NUL is refused by PostgreSQL, a line break forges log lines.

@@ -35,13 +35,17 @@ export const setDelay = (
 ): Effect.Effect<void, WorkflowError> =>
   Effect.gen(function*() {
     const delayMs = yield* delay instanceof Date
-      ? Effect.flatMap(attemptSync(() => timeOf("delay", delay)), (at) =>
-        Effect.map(Effect.mapError(core.store.now, fromStoreError), (now) => Math.max(0, at - now)))
-      : attemptSync(() =>
-        durationMs("delay", delay)
-      )
+      ? lengthUntil(core, delay)
+      : attemptSync(() => durationMs("delay", delay))
     const answer = yield* Effect.mapError(core.store.setDelay(workflowId, delayMs), fromStoreError)
     yield* changed(core, workflowId, answer, "delayed (any more)")
+  })
+
+const lengthUntil = (core: Core, time: Date): Effect.Effect<number, WorkflowError> =>
+  Effect.gen(function*() {
+    const at = yield* attemptSync(() => timeOf("delay", time))
+    const now = yield* Effect.mapError(core.store.now, fromStoreError)
+    return yield* attemptSync(() => durationMs("delay", Math.max(0, at - now)))
   })
 
 export const setPriority = (core: Core, workflowId: string, priority: number): Effect.Effect<void, WorkflowError> =>

@@ -7,6 +7,7 @@
  */
 import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
+import { LATEST_TIME } from "./names.ts"
 
 /** What is stored of a rule. */
 export type Rule =
@@ -46,15 +47,12 @@ const zoneOf = (name: string): DateTime.TimeZone => {
 }
 
 const ofInterval = (intervalMs: number, anchorMs: number): Ticks => {
-  const within = (tick: number): number | null => tick > latestTime ? null : tick
+  const within = (tick: number): number | null => tick > LATEST_TIME ? null : tick
   return {
     next: (after) => within(after < anchorMs ? anchorMs : after + intervalMs - (after - anchorMs) % intervalMs),
     last: (at) => at < anchorMs ? null : at - (at - anchorMs) % intervalMs
   }
 }
-
-/** The last time that a `Date` holds. */
-const latestTime = 8_640_000_000_000_000
 
 const ofCron = (expression: string, zone: DateTime.TimeZone): Ticks => {
   // Over local times, as if they were UTC: days have no gaps and no repetitions there.
