@@ -38,8 +38,9 @@ export const defaultPolicy: Policy = {
 }
 
 /** The delay before the attempt after `failed` failed ones, in whole milliseconds. Pure. */
-export const delayMs = (policy: Policy, failed: number): number =>
-  Math.min(policy.maxIntervalMs, Math.ceil(policy.intervalMs * policy.factor ** (failed - 1)))
+export const delayMs = ({ factor, intervalMs, maxIntervalMs }: Policy, failed: number): number =>
+  // The power is infinite after a thousand attempts or so, and that times zero no number at all.
+  intervalMs === 0 ? 0 : Math.min(maxIntervalMs, Math.ceil(intervalMs * factor ** (failed - 1)))
 
 export interface Attempted {
   readonly name: string
