@@ -79,7 +79,14 @@ const blocking: ReadonlyArray<Blocking> = [
     body: (log) =>
       Effect.andThen(step(log, "a"), Effect.andThen(Effect.sleep("1 day"), Effect.andThen(step(log, "b"), rest(log)))),
     expected: `step "b" (step 1)`,
-    actual: "a sleep"
+    actual: "a sleep until "
+  },
+  {
+    what: "a sleep without end was inserted before recorded steps",
+    body: (log) =>
+      Effect.andThen(step(log, "a"), Effect.andThen(Effect.sleep(Infinity), Effect.andThen(step(log, "b"), rest(log)))),
+    expected: `step "b" (step 1)`,
+    actual: "a sleep without end"
   },
   {
     what: "a recorded step was removed at the end of the records",

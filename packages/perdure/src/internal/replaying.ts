@@ -155,7 +155,7 @@ export class Replaying {
     const actual = this.held.length > 0
       ? `${this.held[0].operation.kind} "${this.held[0].operation.name}"`
       : timer !== undefined
-      ? `a sleep until ${new Date(timer.due).toISOString()}`
+      ? timer.due === Infinity ? "a sleep without end" : `a sleep until ${new Date(timer.due).toISOString()}`
       : "nothing"
     this.run.block(
       describe(record),
