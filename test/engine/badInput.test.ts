@@ -253,6 +253,30 @@ onBothStores("bad input: values", (claim) => {
   )
 
   claim(
+    "I14 an error whose fields are too large together ends the workflow, rendered without them",
+    Effect.fnUntraced(function*(given) {
+      const one = (cause: unknown) =>
+        Object.assign(
+          new Error("huge", { cause }),
+          Object.fromEntries(Array.from({ length: 256 }, (_, key) => [key, "x".repeat(8192)]))
+        )
+      const error = () => Array.from({ length: 8 }).reduce<unknown>((cause) => one(cause), undefined)
+      // In a step; where the body ends later than it began; and where it ends at once.
+      const bodies = [
+        Step.run("fails", Effect.suspend(() => Effect.fail(error()))),
+        Effect.andThen(Step.run("works", Effect.void), Effect.suspend(() => Effect.die(error()))),
+        Effect.suspend(() => Effect.die(error()))
+      ]
+      const { use } = yield* given.engine(Echo.toLayer(({ n }) => Effect.as(bodies[n]!, n)))
+      for (const n of bodies.keys()) {
+        const reason = yield* reasonOf(use(Echo.execute({ n })))
+        assert.strictEqual(reason._tag, "WorkflowFailed")
+        assert.strictEqual(reason.cause.message, "huge (cut: its fields and causes are too large)")
+      }
+    })
+  )
+
+  claim(
     "I15 a million keys are carried",
     Effect.fnUntraced(function*(given) {
       const keys = () => Object.fromEntries(Array.from({ length: 1_000_000 }, (_, i) => [`k${i}`, 1]))

@@ -295,6 +295,34 @@ describe("a defect (I18)", () => {
     expect(failureOf(Cause.fail(error))).toMatchObject({ message })
   })
 
+  // How many errors are over the limit: in ASCII, in text of three bytes, in characters that JSON writes as six.
+  it.each([["ASCII", 8, "x"], ["three bytes", 3, "\u20ac"], ["escapes", 2, "\u0001"]])(
+    "that is over the limit as a whole keeps what it is and says, with a mark: %s (I14)",
+    (_, count, text) => {
+      const fields = Object.fromEntries(Array.from({ length: 256 }, (_, key) => [key, text.repeat(9000)]))
+      const huge = Array.from({ length: count }).reduce<Error | undefined>(
+        (cause) => Object.assign(new RangeError("huge", { cause }), fields),
+        undefined
+      )
+      const says = "huge (cut: its fields and causes are too large)"
+      const defect = defectOf(huge) as Error
+      expect([defect.name, defect.message, Object.keys(defect)]).toStrictEqual(["RangeError", says, []])
+      const stepFailed = failureOf(Cause.fail(huge))
+      expect(stepFailed).toMatchObject({ _tag: "StepFailed", tag: "RangeError", message: says, fields: {} })
+      for (const cause of [Cause.fail(huge), Cause.die(huge)]) {
+        expect(renderFailure(encodeWorkflowCause(cause, undefined)).detail).toMatchObject({ message: says, fields: {} })
+      }
+    }
+  )
+
+  it.each([["a revoked proxy", revoked.proxy], ["a proxy that throws at everything", hostile]])(
+    "may as well be failed with: %s (I17)",
+    (_, error) => {
+      expect(failureOf(Cause.fail(error))).toMatchObject({ tag: "Unreadable" })
+      expect(renderFailure(encodeWorkflowCause(Cause.fail(error), undefined)).detail.tag).toBe("Unreadable")
+    }
+  )
+
   it("anything at all may be thrown or failed with", () => {
     fc.assert(
       fc.property(

@@ -207,9 +207,13 @@ const encode = <E>(
   let size = 0
   for (const reason of cause.reasons) {
     if (reason._tag === "Interrupt") continue
-    const entry = reason._tag === "Die"
-      ? dieEntry(reason.defect)
-      : failEntry(reason.error, errorSchema) ?? otherwise.uncovered(reason.error)
+    const written = attempt(() =>
+      reason._tag === "Die"
+        ? dieEntry(reason.defect)
+        : failEntry(reason.error, errorSchema) ?? otherwise.uncovered(reason.error)
+    )
+    // One that throws wherever it is touched, such as a revoked proxy.
+    const entry = written === unreadable ? writeEntry({ _tag: "Failure", detail: untouchable }) : written
     size += entry.length
     if (entries.length > 0 && (entries.length >= MAX_REASONS || size > defaultLimits.maxBytes)) break
     entries.push(entry)
@@ -222,7 +226,33 @@ const encode = <E>(
   return `[${entries.join(",")}]`
 }
 
-const writeEntry = (entry: Entry): string => entriesCodec.encode([entry]).slice(1, -1)
+const untouchable: FailureDetail = { tag: "Unreadable", message: "(it cannot be read)", fields: {} }
+
+const writeEntry = (entry: Entry): string => {
+  const whole = attempt(() => entriesCodec.encode([entry]).slice(1, -1))
+  // Each part of it is bounded, and all of them together may still be over the limit.
+  return whole === unreadable ? entriesCodec.encode([bare(entry)]).slice(1, -1) : whole
+}
+
+/** What it is and what it says, without all that it carries. */
+const bare = (entry: Entry): Entry => {
+  switch (entry._tag) {
+    case "StepFailed": {
+      const { message, step, tag } = entry.error
+      return { ...entry, error: new StepFailed({ step: truncate(step), tag, message: cut(message), fields: {} }) }
+    }
+    case "Failure":
+      return { ...entry, detail: bareDetail(entry.detail) }
+    case "Die":
+      return entry.detail === undefined ? entry : { ...entry, detail: bareDetail(entry.detail) }
+    default:
+      return entry
+  }
+}
+
+const bareDetail = ({ message, tag }: FailureDetail): FailureDetail => ({ tag, message: cut(message), fields: {} })
+
+const cut = (message: string): string => `${message} (cut: its fields and causes are too large)`
 
 // Undefined: the schema does not cover it, or it is over the limit.
 const failEntry = <E>(error: unknown, schema: Codec.StorableSchema<E> | undefined): string | undefined => {
