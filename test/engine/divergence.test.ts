@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { setTimeout as after } from "node:timers/promises"
 import * as Client from "perdure/Client"
+import type * as Engine from "perdure/Engine"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
 import * as Workflow from "perdure/Workflow"
@@ -31,7 +32,7 @@ const original: Body = (log) =>
 const liveOf = (body: Body, log: Log) => Subject.toLayer(() => Effect.as(Effect.orDie(body(log)), "ended"))
 
 /** Runs `before` until `records` are there, then gives the workflow to an engine with `then`. */
-const deploy = (given: Given, before: Body, records: number, then: Body): Effect.Effect<
+const deploy = (given: Given, before: Body, records: number, then: Body, options?: Engine.Options): Effect.Effect<
   { readonly log: Log; readonly engine: Running },
   WorkflowError,
   Scope.Scope
@@ -42,7 +43,7 @@ const deploy = (given: Given, before: Body, records: number, then: Body): Effect
     yield* first.use(recorded("w", records))
     yield* first.close
     const log = new Log()
-    return { log, engine: yield* given.engine(liveOf(then, log)) }
+    return { log, engine: yield* given.engine(liveOf(then, log), options) }
   })
 
 interface Blocking {
@@ -225,6 +226,23 @@ onBothStores("divergence", (claim) => {
       })
     )
   }
+
+  claim(
+    "a grace of any length is waited for",
+    Effect.fnUntraced(function*(given) {
+      const slow: Body = (log) =>
+        Effect.gen(function*() {
+          yield* step(log, "a")
+          yield* Effect.promise(() => after(100))
+          yield* step(log, "b")
+          yield* step(log, "c")
+        })
+      // Longer than a timer of the platform.
+      const { engine } = yield* deploy(given, original, 3, slow, { replayGrace: "30 days" })
+      const blocked = Effect.map(reaches("w", "BLOCKED"), (info): unknown => info.reason)
+      assert.strictEqual(yield* engine.use(Effect.raceFirst(Subject.handle("w").result, blocked)), "ended")
+    })
+  )
 
   claim(
     "a step that is renamed among its attempts is the same step, with the attempts that it had",

@@ -137,10 +137,13 @@ export class Replaying {
   private awaitAsking(next: Replay.Next & { readonly _tag: "Await" }): void {
     const giveUp = () => next.before === "Fire" ? this.run.fire() : this.verdict(next.record)
     if (this.run.onlyWaits()) return giveUp()
+    const left = this.options.replayGraceMs - this.run.turns.restedMs
+    if (left <= 0) return giveUp()
+    // A day at most at a time: timers of the platform end at 24.8 days.
     this.graceTimer ??= setTimeout(() => {
       this.graceTimer = undefined
-      if (this.run.running && this.active && this.run.turns.still) giveUp()
-    }, this.options.replayGraceMs)
+      if (this.run.running && this.active && this.run.turns.still) this.awaitAsking(next)
+    }, Math.min(left, 86_400_000))
   }
 
   private verdict(record: StepRecord): void {
