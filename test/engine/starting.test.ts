@@ -591,3 +591,52 @@ onBothStores("engines", (claim) => {
     })
   )
 })
+
+/** How many bodies are in memory at once. */
+class Crowd {
+  most = 0
+  private now = 0
+  readonly counts = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      this.most = Math.max(this.most, ++this.now)
+      return Effect.ensuring(body, Effect.sync(() => void this.now--))
+    })
+}
+
+onBothStores("room", (claim) => {
+  const unbounded = { concurrency: "unbounded" } as const
+  const numbers = (count: number) => Array.from({ length: count }, (_, n) => n)
+  const echo = (crowd: Crowd) =>
+    Echo.toLayer(({ n }) => crowd.counts(Step.run("s", Effect.as(Effect.sleep(1), `${n}`))))
+
+  claim(
+    "of a burst of starts no more bodies run at once than there is room for, and all come to their end",
+    Effect.fnUntraced(function*(given) {
+      const crowd = new Crowd()
+      const { use } = yield* given.engine(echo(crowd), { maxRunning: 5 })
+      const results = yield* use(Effect.forEach(numbers(50), (n) => Echo.execute({ n }), unbounded))
+      assert.deepStrictEqual(results, numbers(50).map(String))
+      assert.isAtMost(crowd.most, 5)
+      // What was on its way has arrived: there is room again.
+      assert.strictEqual(yield* use(Echo.execute({ n: 50 })), "50")
+    })
+  )
+
+  claim(
+    "of the children of many parents no more run at once than there is room for, and a parent that waits takes none",
+    Effect.fnUntraced(function*(given) {
+      const crowd = new Crowd()
+      const Parent = Workflow.make("Parent", { payload: { n: Schema.Number }, success: Schema.Number })
+      const parent = Parent.toLayer(({ n }) =>
+        crowd.counts(Effect.map(
+          Workflow.forEach(numbers(10), (i) => Echo.execute({ n: n * 10 + i }), unbounded),
+          (results) => results.length
+        )).pipe(Effect.orDie)
+      )
+      const { use } = yield* given.engine([echo(crowd), parent], { maxRunning: 3 })
+      const results = yield* use(Effect.forEach(numbers(5), (n) => Parent.execute({ n }), unbounded))
+      assert.deepStrictEqual(results, numbers(5).map(() => 10))
+      assert.isAtMost(crowd.most, 3)
+    })
+  )
+})

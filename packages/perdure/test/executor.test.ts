@@ -247,6 +247,23 @@ it.effect("a join that is answered after it was given up replaces no later one",
     assert.deepStrictEqual([executor.incarnation(), joined.length, (yield* lost) - before], [joined[2], 3, 1])
   }))
 
+it.effect("what a claim may bring has its places while the claim is under way, and then what it brought", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<Claim>()
+    let claims = 0
+    const { executor } = yield* loopOn({
+      claim: () => Effect.suspend(() => ++claims === 1 ? Deferred.await(late) : Effect.succeed(nothing)),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([])
+    })
+    assert.strictEqual(executor.room(), 10)
+    yield* until(() => claims === 1)
+    assert.strictEqual(executor.room(), 5)
+    yield* Deferred.succeed(late, claimOf(2))
+    yield* until(() => executor.isRunning("w"))
+    assert.strictEqual(executor.room(), 9)
+  }))
+
 type Claim = Effect.Success<ReturnType<StoreService["claim"]>>
 
 const away = new StoreError({ reason: new StoreUnavailable({ message: "away" }) })

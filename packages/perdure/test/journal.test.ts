@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
-import { advance, event, record, succeed } from "../../../test/conformance/builders.ts"
+import { advance, childOf, event, record, start, succeed } from "../../../test/conformance/builders.ts"
 import { Journal } from "../src/internal/journal.ts"
 import type { Advance, Answer, Operation, StoreService } from "../src/Store.ts"
 
@@ -138,4 +138,35 @@ it.live("what somebody holds as it closes is answered too, and not tried again",
     const before = writes
     yield* Effect.sleep(50)
     assert.deepStrictEqual([answers, writes], [[{ _tag: "Fenced" }], before])
+  }))
+
+it.live("what this process is to own is on its way until its answer is taken, or the journal closes", () =>
+  Effect.gen(function*() {
+    const first = yield* Deferred.make<void>()
+    let writes = 0
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.as(
+          ++writes === 1 ? Deferred.await(first) : Effect.never,
+          batch.map((): Answer => ({ _tag: "Recorded", children: [] }))
+        )
+    } as unknown as StoreService
+    const options = { lanes: 1, batchSize: 10, batchBytes: 10_000, patienceMs: 60_000 }
+    const journal = new Journal(store, options, (effect) => void Effect.runFork(effect))
+    const children = [childOf("p", 0, { owner: "me" }), childOf("p", 1), childOf("p", 2, { owner: "me" })]
+    const seen: Array<number> = []
+    journal.submit(advance("p", 1, { children }), () => {
+      seen.push(journal.starting)
+      throw new Error("it cannot be taken")
+    })
+    yield* Effect.repeat(Effect.sleep(1), { until: () => writes > 0 })
+    journal.submit(start({ workflowId: "a", owner: "me" }), () => {})
+    journal.submit(start({ workflowId: "b", owner: null }), () => {})
+    seen.push(journal.starting)
+    yield* Deferred.succeed(first, undefined)
+    yield* Effect.repeat(Effect.sleep(1), { until: () => writes > 1 })
+    seen.push(journal.starting)
+    journal.close()
+    assert.deepStrictEqual([...seen, journal.starting], [3, 3, 1, 0])
   }))

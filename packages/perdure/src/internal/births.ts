@@ -73,7 +73,6 @@ const write = (core: Core, slot: Slot, births: Births): Effect.Effect<Completed>
       const children = all.flatMap(({ holder, start }) => holder === undefined ? [start] : [])
       const answer = yield* slot.write(record, children)
       if (!isRefusal(answer)) {
-        if (answer._tag === "Recorded") yield* born(core, children, answer.children)
         slot.release(record)
         return completed
       }
@@ -129,18 +128,18 @@ const amend = (
     )
   })
 
-const born = (
+/** What follows from the answer to a write with these children, whatever becomes of the body that started them. */
+export const born = (
   core: Core,
   children: ReadonlyArray<Start>,
   answers: (Answer & { readonly _tag: "Recorded" })["children"]
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const started = children.filter((_, index) => answers[index]?._tag !== "Exists")
-    children.forEach((child, index) => {
-      if (answers[index]?._tag === "Started") began(core, child)
-    })
-    return announce(core, started)
+): void => {
+  if (children.length === 0) return
+  children.forEach((child, index) => {
+    if (answers[index]?._tag === "Started") began(core, child)
   })
+  core.fork(announce(core, children.filter((_, index) => answers[index]?._tag !== "Exists")))
+}
 
 const refuse = (slot: Slot, error: WorkflowError): Effect.Effect<Completed> =>
   Effect.gen(function*() {

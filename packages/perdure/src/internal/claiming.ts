@@ -33,6 +33,8 @@ export class Claiming {
   private waiting = true
   /** A claim is under way, which may not see what becomes free meanwhile. */
   private looking = false
+  /** Most that it may bring. */
+  private asked = 0
   /** Claims in a row that found somebody else at a queue. */
   private contention = 0
   /** A claim has failed: it may have been made. */
@@ -56,6 +58,12 @@ export class Claiming {
     this.executor = executor
     this.serving = serving
     this.executions = executions
+  }
+
+  /** Places that no workflow has, and none that is on its way: being started, being claimed, its history being read. */
+  get room(): number {
+    const { journal, settings } = this.core
+    return settings.maxRunning - this.executions.size - journal.starting - Math.max(this.asked, this.taking.size)
   }
 
   /** One round of the loop. */
@@ -125,13 +133,16 @@ export class Claiming {
 
   private claimAll(round: number): Effect.Effect<void, StoreError> {
     return Effect.suspend(() => {
-      const free = this.core.settings.maxRunning - this.executions.size
+      this.asked = 0
+      const free = this.room
       this.full = free <= 0
       if (this.executor.stopping || free <= 0 || this.serving.isEmpty || !this.executor.mayStart()) return Effect.void
-      const limit = Math.min(free, claimBatch)
+      // The other half is for what is started here meanwhile.
+      const limit = Math.min(Math.ceil(free / 2), claimBatch)
       const { lease } = this.executor
       const sentAt = performance.now()
       this.looking = true
+      this.asked = limit
       return Effect.flatMap(
         this.core.store.claim({
           incarnation: this.executor.lease.incarnation,
@@ -153,6 +164,7 @@ export class Claiming {
             return Effect.void
           }
           for (const { row } of claimed) this.taking.set(row.workflowId, row.epoch)
+          this.asked = 0
           return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
             Effect.ensuring(Effect.sync(() => {
               for (const { row } of claimed) this.taking.delete(row.workflowId)

@@ -47,8 +47,8 @@ export interface Executor {
   /** Runs a workflow that has just been started with this incarnation as its owner. */
   readonly began: (begun: Begun) => void
   readonly isRunning: (workflowId: string) => boolean
-  /** Whether new workflows may be started with this process as their owner. */
-  readonly accepting: () => boolean
+  /** How many new workflows may be started with this process as their owner. */
+  readonly room: () => number
   /** Looks for revoked workflows now. */
   readonly heartbeatNow: () => void
   /** Looks whether something that runs here has been ended from outside. Writes nothing. */

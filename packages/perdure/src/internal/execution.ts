@@ -32,6 +32,7 @@ import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
 import { giveUpAfter } from "./answering.ts"
 import { CurrentAttempt } from "./attemptScope.ts"
+import { born } from "./births.ts"
 import * as BodyClock from "./bodyClock.ts"
 import * as Codec from "./codec.ts"
 import { type Core, CurrentCore, type Registration } from "./core.ts"
@@ -45,6 +46,7 @@ import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run } from "./run.ts"
 import type { RunHost, Stopped } from "./runHost.ts"
+import { housed } from "./starting.ts"
 import * as TraceParent from "./traceParent.ts"
 import { WithinTransaction } from "./transactions.ts"
 
@@ -161,11 +163,16 @@ export class Execution {
     }
   }
 
-  private submit(journal: Core["journal"], advance: Advance, answered: (answer: Answer) => void): void {
+  private submit(journal: Core["journal"], asked: Advance, answered: (answer: Answer) => void): void {
+    const { core } = this
+    const advance = asked.children.length === 0 ? asked : { ...asked, children: housed(core, asked.children) }
     this.streams.supersede(advance.supersedes)
     journal.submit(advance, (answer) => {
-      if (answer._tag === "Fenced") this.core.fork(Metrics.count(Metrics.fencedWrites))
-      if (answer._tag === "Recorded") this.core.watching.wrote(advance)
+      if (answer._tag === "Fenced") core.fork(Metrics.count(Metrics.fencedWrites))
+      if (answer._tag === "Recorded") {
+        core.watching.wrote(advance)
+        born(core, advance.children, answer.children)
+      }
       answered(answer)
     })
   }

@@ -68,8 +68,7 @@ export class ExecutorLoops implements Executor {
   readonly definitions = (): ReadonlyArray<Definition> => this.serving.definitions
   readonly isRunning = (workflowId: string): boolean => this.executions.has(workflowId)
   readonly mayStart = (): boolean => this.lease.isGood
-  readonly accepting = (): boolean =>
-    !this.stopping && this.mayStart() && this.executions.size < this.core.settings.maxRunning
+  readonly room = (): number => this.stopping || !this.mayStart() ? 0 : this.claiming.room
   readonly heartbeatNow = (): void => void Queue.offerUnsafe(this.beats, undefined)
   readonly claimNow = (): void => void Queue.offerUnsafe(this.claims, undefined)
   private readonly sweepNow = (): void => void Queue.offerUnsafe(this.sweeps, undefined)

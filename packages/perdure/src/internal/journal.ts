@@ -54,6 +54,8 @@ export const untilItPasses = Schedule.min([Schedule.exponential("20 millis", 2),
 )
 
 export class Journal {
+  /** How many starts are on their way whose workflows this process is to own. */
+  starting = 0
   private readonly lines = new Map<string, Line>()
   private readonly children = new Set<string>()
   private ready: Array<Line> = []
@@ -87,12 +89,22 @@ export class Journal {
       this.lines.set(key, line)
     }
     const children = operation._tag === "Advance" ? operation.children : []
+    const owned = (operation._tag === "Start" ? [operation] : children).filter((start) => start.owner !== null).length
     for (const child of children) this.children.add(child.workflowId)
+    this.starting += owned
+    const arrived = () => {
+      for (const child of children) this.children.delete(child.workflowId)
+      this.starting -= owned
+    }
     line.waiting.push({
       operation,
       answered: [(answer) => {
-        answered(answer)
-        for (const child of children) this.children.delete(child.workflowId)
+        // Not before the answer is taken: what it tells of is on its way until then.
+        try {
+          answered(answer)
+        } finally {
+          arrived()
+        }
       }]
     })
     if (line.state === "idle") this.enqueue(line)

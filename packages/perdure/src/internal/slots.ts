@@ -121,14 +121,7 @@ export class Turn {
       }
       for (const member of group) member.asked = undefined
       this.asked -= group.length
-      let child = 0
-      for (const { answered, children } of asked) {
-        answered(
-          answer._tag === "Recorded"
-            ? { ...answer, children: answer.children.slice(child, child += children.length) }
-            : answer
-        )
-      }
+      for (const { answered } of asked) answered(answer)
     })
   }
 }

@@ -72,8 +72,7 @@ export const startOf = (
   const version = versionOf(core, place === undefined ? options.version : place.version)
   const delayMs = delayOf(place === undefined ? options.delay : place.delay)
   const runsHere = place === undefined && delayMs === null && version === core.settings.version &&
-    !Context.get(context, WithinTransaction) && core.executor !== undefined && core.executor.accepting() &&
-    core.executor.registered(definition.name) !== undefined
+    !Context.get(context, WithinTransaction) && core.executor?.registered(definition.name) !== undefined
   return {
     _tag: "Start",
     workflowId,
@@ -138,12 +137,26 @@ const assume = (definition: Definition, principal: Auth.Principal): string | nul
   })
 }
 
+/**
+ * The starts as they are written: owned by this process as far as it has room. The others are for whoever claims them. To be
+ * submitted at once: what is under way counts from then on.
+ */
+export const housed = (core: Core, starts: ReadonlyArray<Start>): ReadonlyArray<Start> => {
+  let room = core.executor?.room() ?? 0
+  return starts.map((start) => start.owner === null || room-- > 0 ? start : { ...start, owner: null, startedAt: null })
+}
+
 /** Writes the operation of a start; the answer, when it is durable. */
 export const submitted = (core: Core, operation: Start | StartMany): Effect.Effect<Answer> =>
   Effect.callback<Answer>((resume) => {
-    core.journal.submit(operation, (answer) => {
+    const sent = operation._tag === "Start" ? housed(core, [operation])[0]! : operation
+    core.journal.submit(sent, (answer) => {
       // Here, not after the caller has been told: an interrupted caller must not leave a workflow that nobody runs.
-      if (answer._tag === "Started" && operation._tag === "Start") began(core, operation)
+      if (answer._tag === "Started" && sent._tag === "Start") {
+        began(core, sent)
+        // The caller does not know that it has no owner.
+        if (sent !== operation) core.fork(announce(core, [sent]))
+      }
       resume(Effect.succeed(answer))
     })
   })
