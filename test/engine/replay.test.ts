@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
+import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
 import * as Workflow from "perdure/Workflow"
 import { onBothStores } from "./harness.ts"
@@ -18,6 +19,7 @@ import { twice, twiceWell } from "./twice.ts"
 const day = 86_400_000
 const unbounded = { concurrency: "unbounded" } as const
 const Subject = Workflow.make("Subject", { success: Schema.Unknown })
+const Note = Message.make("note", { payload: Schema.String })
 const Child = Workflow.make("Child", { payload: { n: Schema.Number }, success: Schema.Number })
 
 onBothStores("replay", (claim) => {
@@ -148,6 +150,24 @@ onBothStores("replay", (claim) => {
       assert.deepStrictEqual(live.slice(0, 3), [true, "None", "well"])
       assert.deepStrictEqual(replayed, live)
       assert.strictEqual(log.count("flaky"), 3)
+    })
+  )
+
+  claim(
+    "of two timers of one time, what was asked for between them comes after both, live and replayed",
+    Effect.fnUntraced(function*(given) {
+      const body = Effect.suspend(() => {
+        const woken = Promise.withResolvers<void>()
+        // Its limit is over when it is asked for: the time of its branch is that of the start.
+        const late = Effect.andThen(Effect.promise(() => woken.promise), Note.receive({ timeout: 16 }))
+        return Effect.all([
+          Effect.andThen(Effect.sleep(36), Effect.sync(() => woken.resolve())),
+          Effect.map(Effect.timeoutOption(late, 36), ({ _tag }) => _tag)
+        ], unbounded)
+      })
+      const { live, replayed } = yield* twiceWell(given, body)
+      assert.deepStrictEqual(replayed, live)
+      assert.deepStrictEqual(live, [undefined, "None"])
     })
   )
 
