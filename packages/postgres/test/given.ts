@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
@@ -41,5 +42,31 @@ export const open = (schema: string, options: PostgresStore.Options = {}) =>
 export const session = Effect.suspend(() => PgConnection.make({ url: Redacted.make(address) }))
 
 /** Runs a flush in a session's open transaction, as a backend does whose commit has not come yet. */
-export const flushIn = (connection: PgConnection.PgConnection, schema: string, batch: ReadonlyArray<Operation>) =>
-  connection.queryValues(flushStatement(quoteIdentifier(schema)), encode(batch, 100))
+export const flushIn = (
+  connection: PgConnection.PgConnection,
+  schema: string,
+  batch: ReadonlyArray<Operation>,
+  lockMs = 100
+) => connection.queryValues(flushStatement(quoteIdentifier(schema)), encode(batch, lockMs))
+
+/** Whether somebody waits for a lock that this session has. */
+const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConnection) {
+  const watching = yield* session
+  const [own] = yield* connection.queryValues("SELECT pg_backend_pid()", [])
+  return Effect.map(
+    watching.queryValues(
+      `SELECT EXISTS (SELECT FROM pg_stat_activity
+       WHERE datname = current_database() AND $1::integer = ANY (pg_blocking_pids(pid)))`,
+      [own![0]]
+    ),
+    ([row]) => row![0] === true
+  )
+})
+
+/** Until the fiber waits for this session, or is through without. */
+export const untilHeld = Effect.fnUntraced(
+  function*<A, E>(holding: PgConnection.PgConnection, fiber: Fiber.Fiber<A, E>) {
+    const waited = yield* isWaitedFor(holding)
+    yield* Effect.repeat(waited, { until: (waits) => waits || fiber.pollUnsafe() !== undefined })
+  }
+)

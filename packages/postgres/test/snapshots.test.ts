@@ -31,31 +31,11 @@ import {
   submit,
   sweep
 } from "../../../test/conformance/verbs.ts"
-import { flushIn, freshSchema, open, session, useDatabase } from "./given.ts"
+import { flushIn, freshSchema, open, session, untilHeld, useDatabase } from "./given.ts"
 
 useDatabase()
 
 const given = Effect.suspend(() => open(freshSchema()))
-
-/** Whether somebody waits for a lock that this session has. */
-const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConnection) {
-  const watching = yield* session
-  const [own] = yield* connection.queryValues("SELECT pg_backend_pid()", [])
-  return Effect.map(
-    watching.queryValues(
-      `SELECT EXISTS (SELECT FROM pg_stat_activity
-       WHERE datname = current_database() AND $1::integer = ANY (pg_blocking_pids(pid)))`,
-      [own![0]]
-    ),
-    ([row]) => row![0] === true
-  )
-})
-
-/** Until the fiber waits for this session, or is through without. */
-const untilHeld = Effect.fnUntraced(function*<A, E>(holding: PgConnection.PgConnection, fiber: Fiber.Fiber<A, E>) {
-  const waited = yield* isWaitedFor(holding)
-  yield* Effect.repeat(waited, { until: (waits) => waits || fiber.pollUnsafe() !== undefined })
-})
 
 /** Does `first` in an open transaction, `second` beside it, and ends the transaction once that waits or is through. */
 const meeting = Effect.fnUntraced(function*<A, E, R>(

@@ -90,19 +90,20 @@ export const checkInserted = (s: string): string => `
  */
 export const answerHeld = (s: string): string => `
     IF cardinality(s_dedup) > 0 AND v_count + cardinality(v_refused) < cardinality(array_positions(s_child, NULL)) THEN
-      -- an id that somebody else took between the look and the insertion: its deduplication id was taken for nothing
+      -- an id that was taken between the look and the insertion, by another start or by an earlier submission of this one:
+      -- its deduplication id was taken for nothing. Who holds one has it in its item, too; who has ended since has none,
+      -- and would never give it free
       DELETE FROM ${s}.deduplication u USING (
         SELECT y.tid
-        FROM unnest(s_child, s_id, s_token, s_queue, s_dedup) AS x(child, id, token, queue, dedup)
-        CROSS JOIN LATERAL (
-          SELECT w.token, w.queue, w.deduplication_id FROM ${s}.workflow w WHERE w.workflow_id = x.id OFFSET 0
-        ) w
+        FROM unnest(s_child, s_id, s_queue, s_dedup) AS x(child, id, queue, dedup)
         CROSS JOIN LATERAL (
           SELECT y.ctid AS tid FROM ${s}.deduplication y
           WHERE y.queue = x.queue AND y.deduplication_id = x.dedup AND y.workflow_id = x.id OFFSET 0
         ) y
-        WHERE x.child IS NULL AND x.dedup IS NOT NULL AND w.token <> x.token
-          AND (w.queue, w.deduplication_id) IS DISTINCT FROM (x.queue, x.dedup)
+        WHERE x.child IS NULL AND x.dedup IS NOT NULL AND NOT EXISTS (
+          SELECT FROM ${s}.queue_item i
+          WHERE i.workflow_id = x.id AND i.queue = x.queue AND i.deduplication_id = x.dedup OFFSET 0
+        )
       ) y WHERE u.ctid = y.tid;
     END IF;
     IF v_held IS NOT NULL THEN

@@ -301,8 +301,8 @@ ${checkInboxes(s)}
 ${checkSends(s)}
 
   IF array_position(s_child, 0::double precision) IS NOT NULL THEN
-    SELECT array_agg(DISTINCT x.op) FILTER (WHERE x.found_name <> x.name OR x.found_payload <> x.payload), count(*)
-    INTO v_busy, v_known
+    SELECT array_agg(DISTINCT x.op) FILTER (WHERE x.found_name <> x.name OR x.found_payload <> x.payload), array_agg(x.op)
+    INTO v_busy, v_open
     FROM ${taken(s)}
     WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
     IF v_busy IS NOT NULL THEN
@@ -316,11 +316,8 @@ ${dropOperations("v_busy")}
         ORDER BY x.op, x.child;
     END IF;
 ${gateChildren(s)}
-    IF v_known > 0 THEN
-      SELECT count(*) INTO v_known
-      FROM ${taken(s)}
-      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
-    END IF;
+    -- as that look had it: for who is there since, a deduplication id may have been taken as for one that is not
+    SELECT count(*) INTO v_known FROM unnest(v_open) k(op) WHERE k.op = ANY (v_ok);
 ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL", "cardinality(s_id)")}
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
