@@ -50,11 +50,16 @@ BEGIN${readCommitted}
     GET DIAGNOSTICS v_count = ROW_COUNT;
     v_locked := v_locked + v_count;
     EXIT WHEN NOT p_children;
-    SELECT coalesce(array_agg(w.workflow_id), '{}') INTO v_level
-    FROM unnest(v_level) k(id) CROSS JOIN LATERAL (
-      SELECT w.workflow_id FROM ${s}.workflow w WHERE w.parent_id = k.id AND NOT w.detached OFFSET 0
-    ) w
-    WHERE w.workflow_id <> ALL (v_seen);
+    -- as sets: each compared with all of an array would cost the square of a wide level
+    SELECT coalesce(array_agg(n.id), '{}') INTO v_level
+    FROM (
+      SELECT w.workflow_id AS id
+      FROM unnest(v_level) k(id) CROSS JOIN LATERAL (
+        SELECT w.workflow_id FROM ${s}.workflow w WHERE w.parent_id = k.id AND NOT w.detached OFFSET 0
+      ) w
+      EXCEPT
+      SELECT k.id FROM unnest(v_seen) k(id)
+    ) n;
     v_seen := v_seen || v_level;
   END LOOP;
 

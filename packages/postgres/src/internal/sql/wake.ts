@@ -6,6 +6,9 @@ import { createFunction } from "./function.ts"
  *
  * Whether a waiter is suspended is decided by its own mailbox row alone (`waits`), in the update.
  *
+ * The second look may find fewer than the first, for a claim takes some away, and none that the first has not locked: by
+ * then none can be entered. So it is not compared with the first, which would cost the square of many that wait for one.
+ *
  * Locks: the waiters' mailbox rows, by id, waiting. Waiter rows are skipped when locked: a claim is deleting them.
  */
 const wakeThem = (s: string, waiters: (columns: string, ending: string) => string): string =>
@@ -24,7 +27,6 @@ BEGIN
     SELECT p.tid, c.count
     FROM (
       SELECT x.waiter_id, count(*) AS count FROM ${waiters("x.waiter_id", "OFFSET 0")}
-      WHERE x.waiter_id = ANY (v_waiters)
       GROUP BY x.waiter_id
     ) c CROSS JOIN LATERAL (
       SELECT p.ctid AS tid FROM ${s}.mailbox p WHERE p.workflow_id = c.waiter_id OFFSET 0
