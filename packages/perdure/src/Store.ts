@@ -771,7 +771,8 @@ export interface StoreService
   /**
    * Starts and sends within the transaction of the `SqlClient` in the context, which must be of the store's database:
    * all of it is there when that transaction commits, and nothing of it otherwise. No row that was there before stays
-   * locked by it. Starts have no owner, and one that is debounced may be answered `Duplicate` instead of moving another. A
+   * locked by it. Starts have no owner, and one that is debounced may be answered `Duplicate` instead of moving another; so
+   * may any whose deduplication id is that of a debounced one whose delay is over, and that nobody has claimed yet. A
    * message goes out after the commit, at the latest with the next sweep; one whose destination has ended by then is
    * dropped.
    *

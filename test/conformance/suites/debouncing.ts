@@ -87,6 +87,63 @@ export const debouncing: Suite = (claim) => {
       })
   )
 
+  for (
+    const [what, next] of [
+      ["another debounced start", debounced("b", "2")],
+      ["a start that is not", queued("b", { deduplicationId: "d" })],
+      ["one of many", {
+        _tag: "StartMany",
+        starts: [queued("b", { deduplicationId: "d" })],
+        refuseDuplicates: true
+      }]
+    ] as const
+  ) {
+    claim(
+      `its id is free from the time that it was delayed to, claimed or not: ${what} is a new one`,
+      ({ store }) =>
+        Effect.gen(function*() {
+          yield* withQueue(store)
+          yield* enqueue(store, [queued("first", {}, { delayMs: 500 }), debounced("a", "1")])
+          yield* store.adjustClock(delayOf + 1)
+          const answer = yield* submit(store, next)
+          assert.deepStrictEqual(
+            answer,
+            next._tag === "StartMany" ? { _tag: "StartedMany", starts: [started] } : started
+          )
+          const row = (yield* store.get("a"))!
+          assert.deepStrictEqual([row.status, row.payload], ["ENQUEUED", "1"])
+          // whoever it was behind is before it still
+          assert.deepStrictEqual((yield* takeIds(store, "i")).filter((id) => id !== "b"), ["first", "a"])
+          assert.deepStrictEqual(
+            yield* submit(store, debounced("c", "3")),
+            next._tag === "Start" && next.delayMs !== null
+              ? moved("b")
+              : { _tag: "Duplicate", workflowId: "b", name: "Order" }
+          )
+        })
+    )
+  }
+
+  claim("from that time on a child and a resumed workflow get its id, too", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store)
+      yield* enqueue(store, [queued("old", { deduplicationId: "d" }), start({ workflowId: "p", owner: "i" })])
+      yield* cancel(store, ["old"])
+      yield* enqueue(store, [debounced("a", "1")])
+      yield* store.adjustClock(delayOf + 1)
+      assert.deepStrictEqual(yield* store.resume(["old"]), [{ workflowId: "old", result: "resumed" }])
+      yield* cancel(store, ["old"])
+      yield* enqueue(store, [debounced("b", "2")])
+      yield* store.adjustClock(delayOf + 1)
+      const queue = place({ deduplicationId: "d", debounce: { limitMs: limitOf, expected: null } })
+      const children = [childOf("p", 0, { name: "Order", delayMs: delayOf, queue })]
+      assert.deepStrictEqual(yield* submit(store, advance("p", 1, { children })), {
+        _tag: "Recorded",
+        children: [started]
+      })
+      assert.deepStrictEqual(yield* submit(store, debounced("c", "3")), moved("p-0"))
+    }))
+
   claim("a resumed one does not take the id: others are debounced under it", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store)

@@ -50,6 +50,18 @@ export const delays: Suite = (claim) => {
       }))
 
     claim(
+      `${where} a delay is over at its time, claimed or not: it is not changed any more`,
+      ({ store }) =>
+        Effect.gen(function*() {
+          yield* withQueue(store)
+          yield* enqueue(store, [delayed("w", 1_000)])
+          yield* store.adjustClock(1_001)
+          assert.strictEqual(yield* store.setDelay("w", 1_000_000), "started")
+          assert.deepStrictEqual(yield* takeIds(store, "i"), ["w"])
+        })
+    )
+
+    claim(
       `${where} a delayed one is cancelled, expires, and is resumed without its delay`,
       ({ store }) =>
         Effect.gen(function*() {

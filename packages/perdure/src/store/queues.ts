@@ -17,7 +17,8 @@ export interface Enqueued {
   /**
    * A start that is `DELAYED` and waits for silence: another start of the same name with this deduplication id, while
    * it is delayed, replaces its payload and moves it, at most to this `limitMs` after its creation; the limit of the other
-   * one does not count. Once it is no longer delayed its deduplication id is free. Needs `deduplicationId` and a delay.
+   * one does not count. From the time that it is delayed to its deduplication id is free, claimed or not. Needs
+   * `deduplicationId` and a delay.
    */
   readonly debounce: Debounce | null
 }
@@ -100,6 +101,9 @@ export interface QueueStore {
   /** The new priority of an enqueued or delayed workflow; its place among equals stays by when it was enqueued. */
   readonly setPriority: (workflowId: string, priority: number) => Effect.Effect<QueuedAnswer, StoreError>
 
-  /** Moves the start of a `DELAYED` workflow to `delayMs` from now; 0: due at once. */
+  /**
+   * Moves the start of a `DELAYED` workflow to `delayMs` from now; 0: due at once. `started` from the time that it was
+   * delayed to, whether anybody has claimed it or not.
+   */
   readonly setDelay: (workflowId: string, delayMs: number) => Effect.Effect<QueuedAnswer, StoreError>
 }

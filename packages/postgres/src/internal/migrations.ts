@@ -7,7 +7,7 @@ import { cancel } from "./sql/cancel.ts"
 import { claim } from "./sql/claim.ts"
 import { claimQueue, wakeQueue } from "./sql/claimQueue.ts"
 import { nowMs } from "./sql/clock.ts"
-import { debounce } from "./sql/deduplicate.ts"
+import { debounce, freeOverdue } from "./sql/deduplicate.ts"
 import { enqueueWorkflow, sendMessage } from "./sql/entryPoints.ts"
 import { erase, retainable } from "./sql/erase.ts"
 import { failureTable } from "./sql/failureTable.ts"
@@ -62,6 +62,7 @@ export const migrations: ReadonlyArray<Migration> = [
     leaveQueue(s),
     moveItems(s),
     debounce(s),
+    freeOverdue(s),
     flush(s),
     ...enqueueWorkflow(s),
     ...sendMessage(s),

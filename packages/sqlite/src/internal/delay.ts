@@ -51,7 +51,7 @@ export const nextDue = (database: Database, { name, version }: Served): number |
 
 export const set = (database: Database, workflowId: string, delayMs: number, now: number): QueuedAnswer => {
   const item = Item.find(database, workflowId)
-  if (item?.state !== "delayed") {
+  if (item?.state !== "delayed" || item.due_at! <= now) {
     const known = database.get("SELECT 1 FROM perdure_workflow WHERE workflow_id = ?", workflowId) !== undefined
     return known ? "started" : "unknown"
   }

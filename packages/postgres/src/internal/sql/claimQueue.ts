@@ -166,7 +166,7 @@ BEGIN${lockQueue(s)}
   v_rate := nullif(v_limits -> 'rateLimit', 'null');
   v_keyed := nullif(v_limits -> 'partitioned', 'null');
 
-  v_again := ${s}.promote_1(p_queue, ${ageing("v_limits")}, v_now);
+  v_again := ${s}.promote_1(p_queue, '{}', ${ageing("v_limits")}, v_now);
   IF v_keyed IS NULL THEN
     v_again := ${s}.unkey_1(p_queue) OR v_again;
   ELSE

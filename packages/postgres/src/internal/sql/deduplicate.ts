@@ -1,4 +1,5 @@
 import { dropOperations } from "./drop.ts"
+import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 
 /**
@@ -16,6 +17,15 @@ export const findUnregistered = (s: string): string => `
       SELECT array_agg(n.name) INTO v_unregistered
       FROM (SELECT DISTINCT k.name COLLATE "C" AS name FROM unnest(s_queue) k(name) WHERE k.name IS NOT NULL) n
       WHERE NOT EXISTS (SELECT FROM ${s}.queue q WHERE q.name = n.name OFFSET 0);
+    END IF;`
+
+/**
+ * Whose delay is over does not stand in the way of who comes now. Within an application's transaction nothing that was there
+ * before is locked: it does until it is claimed.
+ */
+export const giveWay = (s: string): string => `
+    IF cardinality(s_dedup) > 0 AND p_lock_ms IS NOT NULL THEN
+      PERFORM ${s}.free_overdue_1(s_queue, s_dedup, v_now);
     END IF;`
 
 /** Before starts of their own are inserted: `v_refused` are those that are not to be, `v_held` those of them that are duplicates. */
@@ -297,6 +307,9 @@ BEGIN
   IF v_item.state <> 'delayed' OR v_item.debounce_limit IS NULL OR v_item.name <> p_name THEN
     RETURN 'Duplicate';
   END IF;
+  IF v_item.due_at <= p_now THEN
+    RETURN 'Busy';
+  END IF;
   UPDATE ${s}.workflow w SET payload = p_payload, codec = p_codec WHERE w.workflow_id = p_holder;
   UPDATE ${s}.queue_item i SET due_at = least(p_now + p_delay, i.debounce_limit) WHERE i.workflow_id = p_holder;
   IF p_token IS NOT NULL THEN
@@ -307,5 +320,37 @@ BEGIN
     ));
   END IF;
   RETURN 'Debounced';
+END`
+  })
+
+/**
+ * Of the workflows that have one of these deduplication ids, those that are debounced and whose time has come wait in their
+ * queues from here on, and their ids are free: it is the time that ends a delay, not the claim that comes after it. What else
+ * is due there comes along, so that all keep their order.
+ *
+ * Locks: as `promote_1`, ownership rows, skipping; one that is skipped has its id until the next try.
+ */
+export const freeOverdue = (s: string): string =>
+  createFunction({
+    name: `${s}.free_overdue_1`,
+    parameters: ["p_queues text[]", "p_ids text[]", "p_now bigint"],
+    returns: "void",
+    volatility: "VOLATILE",
+    body: `
+BEGIN
+  PERFORM ${s}.promote_1(d.queue, d.ids, (SELECT ${ageing("q.limits")} FROM ${s}.queue q WHERE q.name = d.queue), p_now)
+  FROM (
+    SELECT i.queue, array_agg(i.workflow_id) AS ids
+    FROM unnest(p_queues, p_ids) AS k(queue, id)
+    CROSS JOIN LATERAL (
+      SELECT u.workflow_id FROM ${s}.deduplication u WHERE u.queue = k.queue AND u.deduplication_id = k.id OFFSET 0
+    ) u
+    CROSS JOIN LATERAL (
+      SELECT i.queue, i.workflow_id FROM ${s}.queue_item i
+      WHERE i.workflow_id = u.workflow_id AND i.state = 'delayed' AND i.due_at <= p_now AND i.debounce_limit IS NOT NULL
+      OFFSET 0
+    ) i
+    GROUP BY i.queue
+  ) d;
 END`
   })

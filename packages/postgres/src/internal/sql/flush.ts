@@ -5,6 +5,7 @@ import {
   findUnregistered,
   gateChildren,
   gateStarts,
+  giveWay,
   movedBefore,
   moveExpected
 } from "./deduplicate.ts"
@@ -180,10 +181,11 @@ const taken = (s: string): string =>
  * Invariants: nothing is written for an advance whose ownership row is not locked here with its epoch, unended. An
  * advance is written whole or not at all. Whoever is not written is told why from a later snapshot.
  *
- * Locks, in this order: workflow keys being inserted, by id (they can wait for a stranger: `lock_timeout`); ownership
- * rows, skipping locked ones, FOR UPDATE when settling or telling others something, else FOR NO KEY UPDATE; awaited
- * ownership rows (FOR KEY SHARE), skipping; mailboxes, all in one pass by id, waiting (`mailboxes.ts`); children's keys;
- * at last workflow, step and narrow rows of what is locked, for which nobody waits.
+ * Locks, in this order: ownership rows of debounced workflows whose delay is over, skipping; workflow keys being inserted,
+ * by id (they can wait for a stranger: `lock_timeout`); ownership rows, skipping locked ones, FOR UPDATE when settling or
+ * telling others something, else FOR NO KEY UPDATE; awaited ownership rows (FOR KEY SHARE), skipping; mailboxes, all in one
+ * pass by id, waiting (`mailboxes.ts`); children's keys; at last workflow, step and narrow rows of what is locked, for which
+ * nobody waits.
  */
 export const flush = (s: string): string =>
   createFunction({
@@ -243,7 +245,7 @@ BEGIN
     IF p_owner IS NOT NULL THEN
       SELECT e.executor_id INTO v_executor FROM ${s}.executor e WHERE e.incarnation = p_owner;
     END IF;
-${findUnregistered(s)}
+${findUnregistered(s)}${giveWay(s)}
     IF cardinality(array_positions(s_child, NULL)) > 0 THEN${gateStarts(s)}${
       insertStarts(
         s,

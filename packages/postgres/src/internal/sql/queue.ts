@@ -61,14 +61,15 @@ END`
 
 /**
  * Lets delayed items whose time has come wait, in the order of their times, behind what waits; a debounced one's
- * deduplication id is free. Returns whether there may be more.
+ * deduplication id is free. However many there are, those of `p_ids` (of this queue) are among them. Returns whether there
+ * may be more.
  *
  * Locks: ownership rows, skipping locked ones, whose holders are changing just that.
  */
 export const promote = (s: string): string =>
   createFunction({
     name: `${s}.promote_1`,
-    parameters: ["p_queue text", "p_ageing numeric", "p_now bigint"],
+    parameters: ["p_queue text", "p_ids text[]", "p_ageing numeric", "p_now bigint"],
     returns: "boolean",
     volatility: "VOLATILE",
     body: `
@@ -78,9 +79,11 @@ BEGIN
   SELECT array_agg(l.workflow_id) INTO v_ids FROM (
     SELECT c.workflow_id
     FROM (
-      SELECT i.workflow_id FROM ${s}.queue_item i
-      WHERE i.state = 'delayed' AND i.queue = p_queue AND i.due_at <= p_now
-      ORDER BY i.due_at, i.seq LIMIT ${promoted}
+      (SELECT i.workflow_id FROM ${s}.queue_item i
+       WHERE i.state = 'delayed' AND i.queue = p_queue AND i.due_at <= p_now
+       ORDER BY i.due_at, i.seq LIMIT ${promoted})
+      UNION
+      SELECT k.id FROM unnest(p_ids) k(id)
     ) c CROSS JOIN LATERAL (
       SELECT 1 FROM ${s}.ownership o WHERE o.workflow_id = c.workflow_id FOR NO KEY UPDATE SKIP LOCKED
     ) o
@@ -123,7 +126,7 @@ BEGIN
 END`
   })
 
-/** Delayed items that one claim lets wait, at most. */
+/** Delayed items that one call lets wait, beside those that it names. */
 const promoted = 1_000
 
 /**
@@ -354,7 +357,10 @@ BEGIN${readCommitted}
 END`
   })
 
-/** Moves the start of a delayed one, in a queue or outside. Locks as `set_priority_1`. */
+/**
+ * Moves the start of a delayed one, in a queue or outside. Once its time has come it is not delayed any more, claimed or not.
+ * Locks as `set_priority_1`.
+ */
 export const setDelay = (s: string): string =>
   createFunction({
     name: `${s}.set_delay_1`,
@@ -363,20 +369,23 @@ export const setDelay = (s: string): string =>
     volatility: "VOLATILE",
     body: `
 DECLARE
-  v_due bigint;
+  v_now bigint;
 BEGIN${readCommitted}
   PERFORM set_config('lock_timeout', p_lock_ms::text, true);
   PERFORM 1 FROM ${s}.ownership o WHERE o.workflow_id = p_id FOR NO KEY UPDATE;
   IF FOUND THEN
     PERFORM 1 FROM ${s}.workflow w WHERE w.workflow_id = p_id AND w.status = 'DELAYED';
   END IF;
-  IF NOT FOUND THEN
-    RETURN ${unchanged(s)};
+  IF FOUND THEN
+    v_now := ${s}.now_ms();
+    UPDATE ${s}.queue_item i SET due_at = v_now + p_delay
+    WHERE i.workflow_id = p_id AND i.state = 'delayed' AND i.due_at > v_now;
+    IF NOT FOUND THEN
+      UPDATE ${s}.mailbox m SET wake_at = v_now + p_delay
+      WHERE m.workflow_id = p_id AND m.queue = '' AND m.wake_at > v_now;
+    END IF;
   END IF;
-  v_due := ${s}.now_ms() + p_delay;
-  UPDATE ${s}.queue_item i SET due_at = v_due WHERE i.workflow_id = p_id AND i.state = 'delayed';
-  UPDATE ${s}.mailbox m SET wake_at = v_due WHERE m.workflow_id = p_id AND m.queue = '';
-  RETURN 'changed';
+  RETURN CASE WHEN FOUND THEN 'changed' ELSE ${unchanged(s)} END;
 END`
   })
 

@@ -82,6 +82,7 @@ BEGIN${readCommitted}
     END IF;
 
     IF v_deduplication IS NOT NULL THEN
+      PERFORM ${s}.free_overdue_1(ARRAY[v_queue], ARRAY[v_deduplication], v_now);
       INSERT INTO ${s}.deduplication (queue, deduplication_id, workflow_id) VALUES (v_queue, v_deduplication, v_id)
       ON CONFLICT (queue, deduplication_id) DO NOTHING;
       SELECT u.workflow_id INTO v_holder
