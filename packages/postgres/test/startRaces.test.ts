@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 import type { Operation } from "perdure/Store"
-import { advance, childOf, start } from "../../../test/conformance/builders.ts"
+import { advance, childOf, deliver, send, start, suspend } from "../../../test/conformance/builders.ts"
 import { enqueue, place, queued, withQueue } from "../../../test/conformance/queues.ts"
 import { cancel, recorded, startOwned, submit } from "../../../test/conformance/verbs.ts"
 import { classify } from "../src/internal/errors.ts"
@@ -110,5 +110,58 @@ describe("a deduplication id is free when a workflow was started and has ended",
       const exists = { _tag: "Exists", same: true, name: "Child" } as const
       assert.deepStrictEqual((yield* recorded(store, operation)).children, [exists, exists, started])
       assert.deepStrictEqual(yield* submit(store, queued("next", { deduplicationId: "d" })), started)
+    }))
+})
+
+describe("a message to a child", () => {
+  it.live("that somebody else starts and sends to at the same time comes after what is there", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      const other = yield* session
+      const flushing = yield* session
+      yield* startOwned(store, "p", "i")
+      const operation = advance("p", 1, { children: [childOf("p", 0)], sends: [send("p-0", "second")] })
+      yield* other.query("BEGIN")
+      // what a flush reads to tell whether a message is new, after it has looked for its destination
+      yield* other.query(`LOCK TABLE ${schema}.message IN ACCESS EXCLUSIVE MODE`)
+      yield* flushIn(other, schema, [start({ workflowId: "p-0", name: "Child" })])
+      yield* flushIn(other, schema, [deliver(send("p-0", "first"))])
+      const late = yield* Effect.forkChild(patiently(flushing, schema, [operation]))
+      yield* untilHeld(other, late)
+      yield* other.query("COMMIT")
+      yield* Fiber.join(late)
+      assert.deepStrictEqual((yield* recorded(store, operation)).children, [
+        { _tag: "Exists", same: true, name: "Child" }
+      ])
+      assert.deepStrictEqual(
+        (yield* store.messages("p-0", { topic: null, limit: 10 })).map(({ messageId }) => messageId),
+        ["first", "second"]
+      )
+    }))
+})
+
+describe("a parent that starts a child and waits for it", () => {
+  it.live("does not sleep before it has locked one that somebody else starts at the same time", () =>
+    Effect.gen(function*() {
+      const { schema, store } = yield* given
+      const other = yield* session
+      const flushing = yield* session
+      yield* startOwned(store, "p", "i")
+      yield* submit(store, deliver(send("p", "m")))
+      const operation = advance("p", 1, {
+        children: [childOf("p", 0)],
+        end: suspend({ inbox: 1, awaiting: ["p-0"] })
+      })
+      yield* other.query("BEGIN")
+      // what a flush locks after it has looked for what it waits for
+      yield* other.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = 'p' FOR NO KEY UPDATE`)
+      yield* flushIn(other, schema, [start({ workflowId: "p-0", name: "Child" })])
+      const late = yield* Effect.forkChild(flushIn(flushing, schema, [operation]))
+      yield* untilHeld(other, late)
+      yield* other.query("COMMIT")
+      // it would be in time for an end of the child, and miss it
+      assert.strictEqual(classify(yield* Effect.flip(Fiber.join(late))), "conflict")
+      yield* cancel(store, ["p-0"])
+      assert.strictEqual((yield* submit(store, operation))._tag, "Stirred")
     }))
 })

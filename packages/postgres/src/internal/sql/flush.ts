@@ -317,6 +317,18 @@ ${dropOperations("v_busy")}
           AND (x.found_name <> x.name OR x.found_payload <> x.payload)
         ORDER BY x.op, x.child;
     END IF;
+    IF v_open IS NOT NULL AND (2 = ANY (v_state) OR cardinality(w_target) > 0) THEN
+      -- it was not there when the mailboxes were locked, and the rows that are waited for: the whole batch looks again
+      PERFORM 1
+      FROM ${taken(s)}
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token AND (
+        x.found IN (SELECT d.id FROM unnest(d_id) WITH ORDINALITY d(id, n) WHERE v_state[d.n] = 2)
+        OR cardinality(w_target) > 0 AND x.found = ANY (v_targets)
+      );
+      IF FOUND THEN
+        RAISE EXCEPTION 'a child that is sent to, or waited for, was started elsewhere meanwhile' USING ERRCODE = 'PD002';
+      END IF;
+    END IF;
 ${gateChildren(s)}
     -- as that look had it: for who is there since, a deduplication id may have been taken as for one that is not
     SELECT count(*) INTO v_known FROM unnest(v_open) k(op) WHERE k.op = ANY (v_ok);
