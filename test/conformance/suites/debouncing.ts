@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
-import { advance, childOf, record, start } from "../builders.ts"
+import { advance, childOf, record, start, suspend } from "../builders.ts"
 import { enqueue, executorsOf, finish, limits, place, queued, takeIds, withQueue } from "../queues.ts"
 import { cancel, rounds, submit, write } from "../verbs.ts"
 
@@ -266,6 +266,32 @@ export const debouncing: Suite = (claim) => {
           [(yield* store.get("p-0"))!.payload, yield* store.get("r-0"), (yield* store.steps("r")).length],
           ["2", null, 1]
         )
+      })
+  )
+
+  claim(
+    "a child whose id is taken moves nothing, whomever its parent expects to move",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store)
+        yield* enqueue(store, [
+          debounced("a", "1"),
+          start({ workflowId: "p", owner: "i" }),
+          start({ workflowId: "p-0", payload: "2" })
+        ])
+        const queue = place({ deduplicationId: "d", debounce: { limitMs: limitOf, expected: "a" } })
+        const operation = advance("p", 1, {
+          records: [record(0)],
+          children: [childOf("p", 0, { name: "Order", payload: "2", delayMs: delayOf, queue })],
+          end: suspend()
+        })
+        for (const _ of rounds(2)) {
+          assert.deepStrictEqual(yield* submit(store, operation), {
+            _tag: "Recorded",
+            children: [{ _tag: "Exists", same: true, name: "Order" }]
+          })
+        }
+        assert.strictEqual((yield* store.get("a"))!.payload, "1")
       })
   )
 }

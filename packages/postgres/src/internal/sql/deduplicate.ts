@@ -242,13 +242,13 @@ ${dropOperations("v_late")}
       END IF;
     END IF;`
 
-/** Children that move the one that their parent expects. Whoever is at that one just now: the whole batch looks again. */
+/** Children that move the one that their parent expects; one whose id is taken moves nothing. Whoever is at that one just now: the whole batch looks again. */
 export const moveExpected = (s: string): string => `
     IF cardinality(s_expected) > 0 THEN
       FOR v_start IN
-        SELECT x.* FROM unnest(s_op, s_child, s_name, s_payload, s_codec, s_delay, s_expected)
-          AS x(op, child, name, payload, codec, delay, expected)
-        WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NOT NULL
+        SELECT x.* FROM unnest(s_op, s_child, s_id, s_name, s_payload, s_codec, s_delay, s_expected)
+          AS x(op, child, id, name, payload, codec, delay, expected)
+        WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NOT NULL AND ${unknown(s)}
         ORDER BY x.expected, x.op, x.child
       LOOP
         IF v_start.op <> ALL (v_before) AND ${s}.debounce_1(v_start.expected, NULL, v_start.name, v_start.payload, v_start.codec, v_start.delay::bigint,
@@ -261,12 +261,12 @@ export const moveExpected = (s: string): string => `
     END IF;`
 
 /** Those of an earlier submission. */
-export const movedBefore = `
+export const movedBefore = (s: string): string => `
   IF v_applied IS NOT NULL AND cardinality(s_expected) > 0 THEN
     RETURN QUERY
       SELECT x.op::integer, x.child::integer, 'Debounced', x.expected, NULL::boolean, NULL::bigint
-      FROM unnest(s_op, s_child, s_expected) AS x(op, child, expected)
-      WHERE x.child IS NOT NULL AND x.op = ANY (v_applied) AND x.expected IS NOT NULL;
+      FROM unnest(s_op, s_child, s_id, s_expected) AS x(op, child, id, expected)
+      WHERE x.child IS NOT NULL AND x.op = ANY (v_applied) AND x.expected IS NOT NULL AND ${unknown(s)};
   END IF;`
 
 /** For so long a start that has moved another is known by its token. */

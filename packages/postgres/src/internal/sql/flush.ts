@@ -336,8 +336,8 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
     -- somebody took a child's id between the look and the insertion: the whole batch looks again
     SELECT count(*) INTO v_count
     FROM ${taken(s)}
-    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NULL
-      AND x.found_token IS DISTINCT FROM x.token;
+    WHERE x.child IS NOT NULL AND x.op = ANY (v_ok)
+      AND (x.found_token <> x.token OR x.found IS NULL AND x.expected IS NULL);
     IF v_count <> v_known THEN
       RAISE EXCEPTION 'a child was started elsewhere meanwhile' USING ERRCODE = 'PD002';
     END IF;${moveExpected(s)}
@@ -532,6 +532,6 @@ ${tellWaiters(s)}
         x.found_name = x.name AND x.found_payload = x.payload, NULL::bigint
       FROM ${taken(s)}
       WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.found_token <> x.token;
-  END IF;${movedBefore}
+  END IF;${movedBefore(s)}
 END`
   })
