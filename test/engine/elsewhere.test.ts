@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import { setTimeout as after } from "node:timers/promises"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
 import * as Transaction from "perdure/Transaction"
@@ -198,6 +199,39 @@ onBothStores("transactions in another database", (claim) => {
         )
       assert.strictEqual(yield* takenOver(given, other.sql, live, live(away(other.sql, 8))), "entered")
       assert.deepStrictEqual(yield* other.amounts, [5])
+    })
+  )
+
+  claim(
+    "that fail for one that takes over, after plain work, are kept from coming later from its predecessor",
+    Effect.fnUntraced(function*(given) {
+      const other = yield* ledger(given)
+      const log = new Log()
+      let late: Effect.Effect<unknown, unknown> = Effect.void
+      const frozen = withTransaction(
+        other.sql,
+        (real) => (effect) =>
+          Effect.flatMap(Effect.context<never>(), (context) => {
+            late = Effect.provideContext(real(effect) as Effect.Effect<unknown, unknown>, context)
+            return Effect.andThen(log.add("sent"), Effect.never)
+          })
+      )
+      const live = (client: SqlClient, entering: Effect.Effect<unknown, unknown, SqlClient>) =>
+        Subject.toLayer(() =>
+          Effect.promise(() => after(100)).pipe(
+            Effect.andThen(Transaction.runElsewhere("enter", Effect.as(entering, "entered"))),
+            Effect.provideService(SqlClient, client),
+            Effect.catchTag("StepFailed", () => Effect.succeed("failed"))
+          )
+        )
+      const first = yield* given.engine(live(frozen, other.add(5)))
+      yield* first.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("sent")
+      yield* first.close
+      const second = yield* given.engine(live(other.sql, Effect.fail("no")))
+      assert.strictEqual(yield* second.use(Subject.handle("w").result), "failed")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(late)), "the late commit is refused")
+      assert.deepStrictEqual([yield* other.amounts, yield* other.completions], [[], 1])
     })
   )
 

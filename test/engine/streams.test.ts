@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { setTimeout as after } from "node:timers/promises"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Step from "perdure/Step"
@@ -231,31 +232,54 @@ onBothStores("streams", (claim) => {
       })
   )
 
-  claim("written in a step whose process was lost show the attempt of the next one", (given) =>
-    Effect.gen(function*() {
-      const log = new Log()
-      let life = 1
-      const live = Quiet.toLayer(() =>
-        Step.run(
-          "write",
-          Effect.gen(function*() {
-            yield* Words.write(`life ${life}`)
-            yield* Words.close
-            yield* log.add(`life ${life}`)
-            if (life === 1) yield* Effect.never
-          })
-        )
-      )
-      const first = yield* given.engine(live)
-      yield* first.use(Quiet.start(undefined, { workflowId: "w" }))
-      yield* log.has("life 1")
-      yield* first.close
-      life = 2
-      const second = yield* given.engine(live)
-      yield* second.use(Quiet.handle("w").result)
-      assert.deepStrictEqual(yield* all(second), ["life 2"])
-      assert.deepStrictEqual(yield* all(second, { superseded: true }), ["life 1", "life 2"])
-    }))
+  /** From now on claims are made before the start of what they claim, by the database's clock. */
+  const setBack = (given: Given) => {
+    const store = storeOf(given)
+    const { claim } = store
+    store.claim = (request) =>
+      Effect.map(claim(request), (answer) => ({ ...answer, now: (answer.claimed[0]?.row.startedAt ?? answer.now) - 1 }))
+  }
+
+  for (
+    const [how, before, between] of [
+      ["", Effect.void, () => {}],
+      [", with plain work before it,", Effect.promise(() => after(100)), () => {}],
+      [", and the clock set back,", Effect.void, setBack]
+    ] as const
+  ) {
+    claim(
+      `written in a step whose process was lost${how} show the attempt of the next one`,
+      (given) =>
+        Effect.gen(function*() {
+          const log = new Log()
+          let life = 1
+          const live = Quiet.toLayer(() =>
+            Effect.andThen(
+              before,
+              Step.run(
+                "write",
+                Effect.gen(function*() {
+                  yield* Words.write(`life ${life}`)
+                  yield* Words.close
+                  yield* log.add(`life ${life}`)
+                  if (life === 1) yield* Effect.never
+                })
+              )
+            )
+          )
+          const first = yield* given.engine(live)
+          yield* first.use(Quiet.start(undefined, { workflowId: "w" }))
+          yield* log.has("life 1")
+          yield* first.close
+          between(given)
+          life = 2
+          const second = yield* given.engine(live)
+          yield* second.use(Quiet.handle("w").result)
+          assert.deepStrictEqual(yield* all(second), ["life 2"])
+          assert.deepStrictEqual(yield* all(second, { superseded: true }), ["life 1", "life 2"])
+        })
+    )
+  }
 
   /** A step that is tried `attempts` times, whose attempts write what they are told; then the body writes "after". */
   const writes = (...attempts: ReadonlyArray<Effect.Effect<void, WorkflowError | string, InWorkflow>>) =>

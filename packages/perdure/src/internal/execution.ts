@@ -43,6 +43,7 @@ import { patienceMs } from "./loop.ts"
 import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
 import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
+import { hadOwner } from "./replaying.ts"
 import { rollbackOperation } from "./rollback.ts"
 import { CurrentBranch, CurrentRun, Run } from "./run.ts"
 import type { RunHost, Stopped } from "./runHost.ts"
@@ -114,7 +115,7 @@ export class Execution {
     this.streams = new OwnStreams(
       core.store,
       owned.workflowId,
-      owned.liveAt === owned.startedAt && owned.records.length === 0 && owned.continuations === 0
+      !hadOwner(owned) && owned.continuations === 0
     )
     const { maxSteps, replayGraceMs } = core.settings
     this.run = new Run({ ...owned, maxSteps, replayGraceMs, host: this.host() })

@@ -94,7 +94,7 @@ export class Call {
   startedAt = 0
   /** Outcomes received when it was asked. */
   askedAt = 0
-  /** Asked for by a replay: an earlier owner may have begun it. */
+  /** An earlier owner may have begun it. */
   again = false
   record: StepRecord | undefined
   fiber: Fiber.Fiber<Completed> | undefined

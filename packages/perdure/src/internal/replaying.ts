@@ -30,8 +30,17 @@ export interface Replayed {
   readonly block: (expected: string, actual: string, detail: string) => void
 }
 
+/**
+ * Whether an earlier owner may have had this life of the workflow. Two times that differ say so, whichever is later: the
+ * database's clock may have been set back.
+ */
+export const hadOwner = (
+  { liveAt, phase, records, startedAt }: Pick<RunOptions, "liveAt" | "phase" | "records" | "startedAt">
+): boolean => records.length > 0 || phase === "compensate" || liveAt !== startedAt
+
 export class Replaying {
   active: boolean
+  private readonly hadOwner: boolean
   private held: Array<Call> = []
   private graceTimer: ReturnType<typeof setTimeout> | undefined
   private readonly history: Replay.History
@@ -43,12 +52,21 @@ export class Replaying {
     this.run = run
     this.options = options
     this.history = Replay.makeHistory(options.records)
-    this.active = options.records.length > 0 || this.isOfCancelled || options.liveAt > options.startedAt
+    this.hadOwner = hadOwner(options)
+    this.active = this.hadOwner
   }
 
   /** How many outcomes the body has received of it. */
   get received(): number {
     return this.cursor.received
+  }
+
+  /**
+   * Whether an earlier owner may have begun what is asked for after so many outcomes: it had none that are not recorded, since
+   * nothing begins before they are. How long the body rested before it asks says nothing: plain work takes its time.
+   */
+  mayHaveBegun(asked: number): boolean {
+    return this.hadOwner && asked <= (this.history.bySeq.at(-1)?.seq ?? 0)
   }
 
   ask(asked: Replay.Asked): Replay.Decision {

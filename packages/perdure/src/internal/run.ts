@@ -247,7 +247,7 @@ export class Run {
         const call = new Call(this, operation, named, fiber, compensation, resume)
         call.stepId = stepId
         call.askedAt = this.replay.active ? this.replay.received : this.lastSeq
-        call.again = this.replay.active
+        call.again = this.replay.mayHaveBegun(call.askedAt)
         call.record = record
         this.calls.add(call)
         if (record === undefined) {
