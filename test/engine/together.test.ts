@@ -1,12 +1,14 @@
 /** What a body starts and sends at once is written at once, and each of it has its own answer. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
 import * as Message from "perdure/Message"
 import * as Workflow from "perdure/Workflow"
-import { onBothStores } from "./harness.ts"
+import { onBothStores, storeOf } from "./harness.ts"
+import { Log } from "./observing.ts"
 
 const Child = Workflow.make("Child", { payload: Schema.Int, success: Schema.Int })
 const ChildLive = Child.toLayer((n) => Effect.succeed(n))
@@ -25,6 +27,20 @@ const FamilyLive = Family.toLayer((children) =>
     { concurrency: "unbounded" }
   )
 )
+
+/** Waits for a day. */
+const Sleeper = Workflow.make("Sleeper", { payload: Schema.Int })
+const SleeperLive = Sleeper.toLayer(() => Effect.sleep("1 day"))
+/** Awaits sleepers together, and goes on without them. */
+const Crowd = Workflow.make("Crowd", { payload: Schema.Array(Schema.String), success: Schema.String })
+const CrowdLive = Crowd.toLayer((ids) =>
+  Workflow.forEach(ids, (workflowId, n) => Sleeper.execute(n, { workflowId }), { concurrency: "unbounded" }).pipe(
+    Effect.as("all"),
+    Effect.catch((error) => Effect.succeed(error.reason._tag as string))
+  )
+)
+const Impatient = Workflow.make("Impatient", { success: Schema.String })
+const statusOf = (workflowId: string) => Effect.map(Client.get(workflowId), ({ status }) => status)
 
 const Note = Message.make("note", { payload: Schema.Int })
 const Notes = Workflow.make("Notes", { payload: Schema.Array(Schema.String), success: Schema.Array(Schema.String) })
@@ -60,6 +76,62 @@ onBothStores("what begins together", (claim) => {
       // The same again out of the records.
       const again = yield* use(Client.fork(Family, "f", { fromStep: 9 }))
       assert.deepStrictEqual(yield* use(again.result), results)
+    })
+  )
+
+  claim(
+    "children whose parent goes on over the refusal of another are cancelled before its end",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine([SleeperLive, CrowdLive])
+      yield* use(Sleeper.start(7, { workflowId: "taken" }))
+      const result = yield* use(Crowd.execute(["taken", "a", "b"], { workflowId: "c" }))
+      assert.strictEqual(result, "WorkflowConflict")
+      const statuses = yield* use(Effect.forEach(["taken", "a", "b"], statusOf))
+      assert.deepStrictEqual(statuses, ["PENDING", "CANCELLED", "CANCELLED"])
+    })
+  )
+
+  claim(
+    "they are cancelled by the next owner, where the process was lost before",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const store = storeOf(given)
+      const { cancel } = store
+      store.cancel = () => Effect.andThen(log.add("cancelling"), Effect.never)
+      const first = yield* given.engine([SleeperLive, CrowdLive])
+      yield* first.use(Sleeper.start(7, { workflowId: "taken" }))
+      yield* first.use(Crowd.start(["taken", "a", "b"], { workflowId: "c" }))
+      yield* log.has("cancelling", 2)
+      yield* first.close
+      store.cancel = cancel
+      const { use } = yield* given.engine([SleeperLive, CrowdLive])
+      assert.strictEqual(yield* use(Crowd.handle("c").result), "WorkflowConflict")
+      const statuses = yield* use(Effect.forEach(["taken", "a", "b"], statusOf))
+      assert.deepStrictEqual(statuses, ["PENDING", "CANCELLED", "CANCELLED"])
+    })
+  )
+
+  claim(
+    "a child that is not waited for any more while it is being written is cancelled before its parent's end",
+    Effect.fnUntraced(function*(given) {
+      const writing = yield* Deferred.make<void>()
+      const store = storeOf(given)
+      const { write } = store
+      store.write = (batch) =>
+        batch.some((one) => one._tag === "Advance" && one.children.length > 0)
+          ? Deferred.succeed(writing, undefined).pipe(Effect.andThen(Effect.sleep(50)), Effect.andThen(write(batch)))
+          : write(batch)
+      const { use } = yield* given.engine([
+        SleeperLive,
+        Impatient.toLayer(() =>
+          Effect.raceFirst(
+            Effect.as(Effect.orDie(Sleeper.execute(1, { workflowId: "a" })), "slept"),
+            Effect.as(Effect.promise(() => Effect.runPromise(Deferred.await(writing))), "left")
+          )
+        )
+      ])
+      assert.strictEqual(yield* use(Impatient.execute()), "left")
+      assert.strictEqual(yield* use(statusOf("a")), "CANCELLED")
     })
   )
 

@@ -513,4 +513,31 @@ onBothStores("transactions", (claim) => {
       assert.deepStrictEqual(yield* Effect.provideService(table.ids, SqlClient, given.sql), ["a"])
     })
   )
+
+  claim(
+    "are what the body gets when they are committed, also where their limit passes as they begin",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      // It begins just before the transaction, keeps the process beyond the limit, and is not over then.
+      const busy = Effect.andThen(
+        Effect.sync(() => {
+          for (const until = Date.now() + 400; Date.now() < until;);
+        }),
+        Effect.sleep(20)
+      )
+      const { use } = yield* given.engine(Subject.toLayer(() =>
+        Effect.map(
+          Effect.all([
+            Step.run("busy", busy),
+            Effect.timeoutOption(Transaction.run("enter", table.insert("a", 1)), "200 millis")
+          ], { concurrency: "unbounded" }),
+          ([, entered]) => entered._tag
+        ).pipe(Effect.orDie)
+      ))
+      const entered = yield* use(Subject.execute())
+      const ids = yield* Effect.provideService(table.ids, SqlClient, given.sql)
+      // A slow start may leave it no time at all.
+      assert.deepStrictEqual([entered, ids], ids.length === 0 ? ["None", []] : ["Some", ["a"]])
+    })
+  )
 })

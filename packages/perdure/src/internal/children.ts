@@ -15,7 +15,7 @@ import { placeOf } from "./enqueuing.ts"
 import { tell } from "./hearing.ts"
 import { untilItPasses } from "./journal.ts"
 import { childWorkflowId } from "./names.ts"
-import type { Call, Completed } from "./operation.ts"
+import type { Call, Completed, Operation } from "./operation.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import type { Run } from "./run.ts"
 import { type Parent, startOf, type StartOptions } from "./starting.ts"
@@ -32,13 +32,15 @@ export const startChild = (
   definition: Definition,
   payload: unknown,
   options: ChildOptions,
-  queue?: QueueDefinition
+  queue?: QueueDefinition,
+  unclaimed: Pick<Operation, "onUnclaimed"> = {}
 ): Effect.Effect<string, WorkflowError> =>
   Effect.withFiber((fiber) => {
     const given = takenId(definition, payload, options, fiber.context)
     const identified = given === undefined ? options : { ...options, workflowId: given }
     return run.ask({
       ...describe(definition, options),
+      ...unclaimed,
       replay: replayOf<string>,
       perform: (call) =>
         performBirths(core, run, call, () => {
@@ -96,7 +98,10 @@ export const parentOf = (run: Run, call: Call, childId: string): Parent => ({
   childId
 })
 
-/** Starts the child and waits for it. Interrupting the wait in a workflow that goes on cancels the child. */
+/**
+ * Starts the child and waits for it. Interrupting the wait in a workflow that goes on cancels the child, also when it is
+ * started and the body has not been told yet.
+ */
 export const executeChild = (
   core: Core,
   run: Run,
@@ -105,7 +110,12 @@ export const executeChild = (
   options: ChildOptions
 ): Effect.Effect<any, any> =>
   Effect.flatMap(
-    startChild(core, run, definition, payload, options),
+    startChild(core, run, definition, payload, options, undefined, {
+      onUnclaimed: (record) => {
+        const started = replayOf<string>(record)
+        if (Exit.isSuccess(started)) cancelChild(core, run, started.value)
+      }
+    }),
     (workflowId) =>
       run.ask(resultOperation(core, workflowId, definition, { onAbandoned: () => cancelChild(core, run, workflowId) }))
   )

@@ -44,6 +44,8 @@ export interface Operation {
   readonly onDelivered?: (record: StepRecord, exit: Exit.Exit<any, any>) => void
   /** Called when the body interrupts the wait for it, in a run that goes on. */
   readonly onAbandoned?: () => void
+  /** Called besides with what is written of it all the same, by an earlier owner or by a write that was on its way. */
+  readonly onUnclaimed?: (record: StepRecord) => void
 }
 
 /** The turn of an operation whose write and outcome are one: nothing else is delivered until it is released. */
@@ -96,6 +98,7 @@ export class Call {
   askedAt = 0
   /** An earlier owner may have begun it. */
   again = false
+  /** What is written of it and not delivered yet: by an earlier owner, or by itself. */
   record: StepRecord | undefined
   fiber: Fiber.Fiber<Completed> | undefined
   waiting: Waiting | undefined

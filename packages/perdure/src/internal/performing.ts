@@ -95,8 +95,8 @@ export class Performing {
     })
   }
 
-  /** The turn of this one, and of those after it that share it. Nothing is delivered until it is over. */
-  begin(event: Event & { readonly _tag: "Slot" }): void {
+  /** The turn of this one, and of those after it that share it, at this time. Nothing is delivered until it is over. */
+  begin(event: Event & { readonly _tag: "Slot" }, at: number): void {
     const taken = [event]
     for (let next = this.ready[0]; event.shared && next?._tag === "Slot" && next.shared; next = this.ready[0]) {
       this.ready.shift()
@@ -104,7 +104,7 @@ export class Performing {
     }
     this.run.stall()
     const calls = taken.map(({ call }) => call)
-    const turn = new Turn(calls, this.run.received, this.run.clock(), this.writes, (written) => {
+    const turn = new Turn(calls, this.run.received, at, this.writes, (written) => {
       if (!this.run.running) return
       this.written.push(...written)
       this.run.unstall()

@@ -297,9 +297,15 @@ export class Run {
     this.drop(call)
     if (!this.running) return Effect.void
     call.operation.onAbandoned?.()
-    if (fiber === undefined) return Effect.void
+    if (call.record !== undefined) call.operation.onUnclaimed?.(call.record)
+    if (fiber === undefined || call.record !== undefined) return Effect.void
     this.turns.stall()
-    return Effect.ensuring(Fiber.interrupt(fiber), Effect.sync(() => this.unstall()))
+    const ended = Effect.sync(() => {
+      // It was being written, which is not taken back.
+      if (call.record !== undefined && this.running) call.operation.onUnclaimed?.(call.record)
+      this.unstall()
+    })
+    return Effect.ensuring(Fiber.interrupt(fiber), ended)
   }
 
   private drop(call: Call): void {
@@ -451,7 +457,8 @@ export class Run {
         this.writes.save()
         return this.performing.putBack(event)
       }
-      return this.performing.begin(event)
+      // Not later than what was looked at: what has begun since took its time, and a timer that passed in it comes after this.
+      return this.performing.begin(event, Math.max(this.now, now))
     }
     const { call, completed } = event
     const at = Math.max(this.now, Math.min(now, call.operation.due ?? now))

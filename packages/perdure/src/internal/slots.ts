@@ -87,6 +87,7 @@ export class Turn {
         this.released++
         if (record === undefined) return this.end()
         this.writes.wrote(seq)
+        call.record = record
         call.slotted = (exit) => {
           member.written = { call, record, exit }
           this.end()
