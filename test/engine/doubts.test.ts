@@ -3,10 +3,13 @@
  * had no right to decide any more, or one that the body sees and a replay does not.
  */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Step from "perdure/Step"
+import * as StepStatus from "perdure/StepStatus"
 import { type StepRecord, TransactionAborted } from "perdure/Store"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
@@ -192,6 +195,58 @@ onBothStores("a commit whose answer was lost", (claim) => {
       )
       const { live, replayed } = yield* twice(given, body)
       assert.deepStrictEqual([live, replayed], [Exit.succeed("done"), Exit.succeed("done")])
+      assert.strictEqual(yield* table.rows, 1)
+    })
+  )
+
+  claim(
+    "is what the body gets when it comes at last, and what another branch writes meanwhile is written",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const contested = yield* Deferred.make<void>()
+      const store = storeOf(given)
+      const { transaction, write } = store
+      let late: ((record: StepRecord) => Effect.Effect<unknown, any>) | undefined
+      store.transaction = (workflowId, epoch, _, record, options) => {
+        if (late !== undefined) return Effect.die(new Error("broken"))
+        late = (failed) =>
+          transaction(
+            workflowId,
+            epoch,
+            table.insert,
+            () => Effect.succeed({ ...failed, outcome: "success", value: "\"done\"" }),
+            options
+          ).pipe(Effect.provideService(SqlClient, given.sql))
+        return Effect.andThen(record("done" as any), Effect.fail(lost as any))
+      }
+      // The first commit holds the row for some looks more, and comes then.
+      let looks = 0
+      store.write = (batch) => {
+        const failed = batch.flatMap((one) => one._tag === "Advance" ? one.records : []).find((record) =>
+          record.kind === "transaction" && record.outcome === "failure"
+        )
+        if (failed === undefined) return write(batch)
+        Deferred.doneUnsafe(contested, Exit.void)
+        if (log.count("failing") === 0 || ++looks < 3) return Effect.succeed(batch.map(() => ({ _tag: "Busy" })))
+        return Effect.andThen(Effect.exit(late!(failed)), write(batch))
+      }
+      const body = Effect.all([
+        Transaction.run("enter", Effect.succeed("never")),
+        Step.run(
+          "beside",
+          Effect.flatMap(StepStatus.current, (status) =>
+            status!.currentAttempt > 0
+              ? Effect.succeed("ended")
+              : Deferred.await(contested).pipe(
+                Effect.andThen(log.add("failing")),
+                Effect.andThen(Effect.fail("once"))
+              )),
+          { retry: { maxAttempts: 2, interval: 1 } }
+        )
+      ], { concurrency: "unbounded" })
+      const { live, replayed } = yield* twice(given, body)
+      assert.deepStrictEqual([live, replayed], [Exit.succeed(["done", "ended"]), Exit.succeed(["done", "ended"])])
       assert.strictEqual(yield* table.rows, 1)
     })
   )

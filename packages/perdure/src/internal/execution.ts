@@ -150,7 +150,7 @@ export class Execution {
       now: () => clock.now(),
       mayStart: this.surroundings.mayStart,
       outside: outsideOf(context),
-      submit: (advance, answered) => this.submit(journal, advance, answered),
+      submit: (advance, answered, contested) => this.submit(journal, advance, answered, contested),
       renew: (next) => this.renew(next),
       wakeAt: (due) => this.wakeAt(due),
       bodyEnded: (exit) => this.bodyEnded(exit),
@@ -164,7 +164,12 @@ export class Execution {
     }
   }
 
-  private submit(journal: Core["journal"], asked: Advance, answered: (answer: Answer) => void): void {
+  private submit(
+    journal: Core["journal"],
+    asked: Advance,
+    answered: (answer: Answer) => void,
+    contested: boolean
+  ): void {
     const { core } = this
     const advance = asked.children.length === 0 ? asked : { ...asked, children: housed(core, asked.children) }
     this.streams.supersede(advance.supersedes)
@@ -175,7 +180,7 @@ export class Execution {
         born(core, advance.children, answer.children)
       }
       answered(answer)
-    })
+    }, contested)
   }
 
   private renew(next: Pick<Renew, "payload" | "firstStepId">): void {

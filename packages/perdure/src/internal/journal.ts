@@ -29,6 +29,8 @@ export interface JournalOptions {
 
 interface Entry {
   readonly operation: Operation
+  /** A refusal of it is an answer to whoever submitted it, and must be of nothing else. */
+  readonly contested: boolean
   readonly answered: ReadonlyArray<(answer: Answer) => void>
 }
 
@@ -76,8 +78,11 @@ export class Journal {
     this.run = run
   }
 
-  /** Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. */
-  submit(operation: Operation, answered: (answer: Answer) => void): void {
+  /**
+   * Writes the operation, after all earlier ones of its workflow. `answered` is called once, never with `Busy`. `contested`: see
+   * {@link Entry.contested}.
+   */
+  submit(operation: Operation, answered: (answer: Answer) => void, contested = false): void {
     if (this.closed) return answered({ _tag: "Fenced" })
     // Deliveries wait for nobody: the sender who cares for an order waits for the answer.
     const key = operation._tag === "Deliver" || operation._tag === "StartMany"
@@ -98,6 +103,7 @@ export class Journal {
     }
     line.waiting.push({
       operation,
+      contested,
       answered: [(answer) => {
         // Not before the answer is taken: what it tells of is on its way until then.
         try {
@@ -312,10 +318,10 @@ const mayBeAwaited = (operation: Operation): boolean =>
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
   let count = 0
   let epoch: number | undefined
-  for (const { operation } of waiting) {
+  for (const { contested, operation } of waiting) {
     if (operation._tag !== "Advance") return Math.max(1, count)
     if (epoch !== undefined && operation.epoch !== epoch) return count
-    if (isConditional(operation)) return Math.max(1, count)
+    if (contested || isConditional(operation)) return Math.max(1, count)
     epoch = operation.epoch
     count++
     if (operation.end !== null) return count
@@ -341,6 +347,7 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
       entries: advances.flatMap((advance) => advance.entries),
       supersedes: advances.flatMap((advance) => advance.supersedes)
     },
+    contested: false,
     answered: entries.flatMap((entry) => entry.answered)
   }
 }

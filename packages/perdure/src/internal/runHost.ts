@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import type { Advance, Answer, AttemptRecord, Renew, StepRecord } from "../Store.ts"
+import type { Write } from "./unsaved.ts"
 
 /** What a run needs from the engine (or from a test). */
 export interface RunHost {
@@ -9,8 +10,11 @@ export interface RunHost {
   readonly now: () => number
   /** Whether steps may start: the lease is good for a while yet. When that changes, the host calls `kick`. */
   readonly mayStart: () => boolean
-  /** Writes, in order; answers in order. `Busy`, lost connections and the like are the host's business. */
-  readonly submit: (advance: Advance, answered: (answer: Answer) => void) => void
+  /**
+   * Writes, in order; answers in order. `Busy`, lost connections and the like are the host's business. `contested`: goes with
+   * nothing else, as {@link Write.contested} says.
+   */
+  readonly submit: (advance: Advance, answered: (answer: Answer) => void, contested: boolean) => void
   /** Ends this life in the store and begins the next, then stops the run; everything before is durable. */
   readonly renew: (next: Pick<Renew, "payload" | "firstStepId">) => void
   /** The context of the world outside the body: real clock, scheduler and randomness, no run, no branch. */

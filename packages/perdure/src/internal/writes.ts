@@ -60,6 +60,7 @@ export class Writes {
     const unsaved = this.unsaved
     const upTo = this.run.received
     this.unsaved = []
+    const contested = write.contested === true
     this.host.submit(advanceOf(this.run.workflowId, this.run.epoch, unsaved, write), (answer) => {
       if (answer._tag === "Fenced") this.run.stop({ _tag: "Fenced" })
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
@@ -72,12 +73,12 @@ export class Writes {
       }
       if (answer._tag === "Rejected") {
         if (saysMore(write)) this.unsaved = [...unsaved, ...this.unsaved]
-        return write.contested === true ? answered(answer) : this.host.refused(answer.detail)
+        return contested ? answered(answer) : this.host.refused(answer.detail)
       }
       this.wrote(upTo)
       answered(answer)
       this.run.happened()
-    })
+    }, contested)
   }
 
   /** The answer, when there is one: it is durable, or refused, or the run is over. */
