@@ -16,7 +16,7 @@ import type { InWorkflow } from "perdure/WorkflowContext"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
-import { type Given, type Needs, onBothStores } from "./harness.ts"
+import { type Given, type Needs, onBothStores, storeOf } from "./harness.ts"
 import { failureOf, Log, reasonOf, stepsOf } from "./observing.ts"
 import { twice, twiceWell } from "./twice.ts"
 
@@ -538,6 +538,27 @@ onBothStores("transactions", (claim) => {
       const ids = yield* Effect.provideService(table.ids, SqlClient, given.sql)
       // A slow start may leave it no time at all.
       assert.deepStrictEqual([entered, ids], ids.length === 0 ? ["None", []] : ["Some", ["a"]])
+    })
+  )
+
+  claim(
+    "are undone when the workflow fails, also one that nobody waits for any more when its commit is known",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const log = new Log()
+      const committed = yield* Deferred.make<void>()
+      const store = storeOf(given)
+      const { transaction } = store
+      store.transaction = (...given) =>
+        Effect.tap(transaction(...given), () => Effect.andThen(Deferred.succeed(committed, undefined), Effect.never))
+      const { use } = yield* given.engine(Subject.toLayer(() =>
+        Effect.raceFirst(
+          Transaction.run("enter", table.insert("a", 1), { rollback: () => log.add("undone") }),
+          Effect.promise(() => Effect.runPromise(Deferred.await(committed)))
+        ).pipe(Effect.andThen(Effect.die("failed")), Effect.orDie)
+      ))
+      yield* reasonOf(use(Subject.execute()))
+      assert.deepStrictEqual(log.entries, ["undone"])
     })
   )
 })

@@ -219,10 +219,15 @@ const runTransaction = (
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
     const { rollback } = options
+    const remember = rollback === undefined ? undefined : rollbackOf(core, run, rollback, fiber.context)
     return run.ask({
       ...operation,
       rollback: rollback !== undefined,
-      ...(rollback === undefined ? {} : { onDelivered: rollbackOf(core, run, rollback, fiber.context) }),
+      ...(remember === undefined ? {} : {
+        onDelivered: remember,
+        // It is committed, whether or not the body waits for it.
+        onUnclaimed: (record) => remember(record, operation.replay(record))
+      }),
       perform: (call) =>
         perform(core, run, call, {
           name: operation.name,

@@ -297,15 +297,24 @@ export class Run {
     this.drop(call)
     if (!this.running) return Effect.void
     call.operation.onAbandoned?.()
-    if (call.record !== undefined) call.operation.onUnclaimed?.(call.record)
+    this.unclaimed(call)
     if (fiber === undefined || call.record !== undefined) return Effect.void
     this.turns.stall()
     const ended = Effect.sync(() => {
       // It was being written, which is not taken back.
-      if (call.record !== undefined && this.running) call.operation.onUnclaimed?.(call.record)
+      this.unclaimed(call)
       this.unstall()
     })
     return Effect.ensuring(Fiber.interrupt(fiber), ended)
+  }
+
+  private unclaimed({ operation, record }: Call): void {
+    if (record === undefined || !this.running) return
+    try {
+      operation.onUnclaimed?.(record)
+    } catch (error) {
+      this.block(describe(record), "a schema that cannot read it", String(error))
+    }
   }
 
   private drop(call: Call): void {
