@@ -51,12 +51,12 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "a start is acknowledged before its commit",
     file: `${core}/starting.ts`,
-    replace: "    core.journal.submit(operation, (answer) => {",
-    by: `    if (operation._tag === "Start" && operation.queue === null) {
-      setTimeout(() => core.journal.submit(operation, () => began(core, operation as Start)), 300)
+    replace: "    core.journal.submit(sent, (answer) => {",
+    by: `    if (sent._tag === "Start" && sent.queue === null) {
+      setTimeout(() => core.journal.submit(sent, () => began(core, sent)), 300)
       return resume(Effect.succeed({ _tag: "Started" }))
     }
-    core.journal.submit(operation, (answer) => {`,
+    core.journal.submit(sent, (answer) => {`,
     test: onPostgres
   },
   {

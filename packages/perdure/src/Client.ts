@@ -93,7 +93,10 @@ export interface CancelOptions {
 
 /** How to delete. */
 export interface DeleteOptions {
-  /** Also all children, however deep, detached ones too. Default: false. */
+  /**
+   * Also all children, however deep, detached ones too. Default: false: they stay, and a workflow that has the id of their
+   * parent again finds them.
+   */
   readonly children?: boolean | undefined
 }
 
