@@ -33,6 +33,7 @@ import type { ScheduleStore } from "./store/schedules.ts"
 import type { WorkflowStatus } from "./WorkflowStatus.ts"
 
 export type * from "./store/archive.ts"
+export * from "./store/deleting.ts"
 export * from "./store/families.ts"
 export type * from "./store/inspection.ts"
 export type * from "./store/management.ts"
