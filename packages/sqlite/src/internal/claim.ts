@@ -100,6 +100,7 @@ const admit = (
   }
   const claimed = Admit.first(database, queue.name, served, room).map(start)
   Partition.lookAtFreed(database, queue.name, now)
+  if (claimed.length === room) return claimed
   let heads = Admit.heads(database, queue, served, incarnation, room - claimed.length)
   while (claimed.length < room) {
     const [head, ...others] = heads

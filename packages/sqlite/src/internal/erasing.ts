@@ -3,7 +3,7 @@
  * writing is only ever a batch, looked at again.
  */
 import * as Effect from "effect/Effect"
-import { deleting, type Done, type ManagementStore } from "perdure/Store"
+import { deleting, type ManagementStore } from "perdure/Store"
 import type { Connections } from "./connections.ts"
 import * as Erase from "./erase.ts"
 import { turn } from "./lock.ts"
@@ -26,7 +26,7 @@ export const erasing = (connections: Connections): Pick<ManagementStore, "delete
           Effect.forEach(workflowIds, (workflowId) => look(workflowId, children)),
           (members) => members.flat()
         ),
-      erase: (groups: ReadonlyArray<ReadonlyArray<Done>>) =>
+      erase: (groups) =>
         Effect.tap(
           connections.write("delete workflows", (database) => Erase.groups(database, groups)),
           () => groups.reduce((sum, group) => sum + group.length, 0) < many ? Effect.void : turn
