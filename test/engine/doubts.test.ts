@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
-import { type StepRecord, TransactionAborted } from "perdure/Store"
+import { type Operation, type StepRecord, TransactionAborted } from "perdure/Store"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
 import { type Given, onBothStores, storeOf } from "./harness.ts"
@@ -38,6 +38,23 @@ const loseFirst = (given: Given): void => {
         options
       )
 }
+
+/** The commit of an attempt whose answer was lost, when it comes at last. */
+const lateCommit = (
+  { sql }: Given,
+  commit: (record: () => Effect.Effect<StepRecord>) => Effect.Effect<unknown, any, SqlClient>
+) =>
+(failed: StepRecord): Effect.Effect<unknown, any> =>
+  Effect.provideService(
+    commit(() => Effect.succeed({ ...failed, outcome: "success", value: "\"done\"" })),
+    SqlClient,
+    sql
+  )
+
+/** The record of a transaction's failure that is about to be written. */
+const failureIn = (batch: ReadonlyArray<Operation>): StepRecord | undefined =>
+  batch.flatMap((one) => one._tag === "Advance" ? one.records : [])
+    .find((record) => record.kind === "transaction" && record.outcome === "failure")
 
 const tableOf = Effect.fnUntraced(function*({ number, sql }: Given) {
   const table = sql(`doubt_${number}`)
@@ -173,20 +190,11 @@ onBothStores("a commit whose answer was lost", (claim) => {
       let late: ((record: StepRecord) => Effect.Effect<unknown, any>) | undefined
       store.transaction = (workflowId, epoch, body, record, options) =>
         late !== undefined ? transaction(workflowId, epoch, body, record, options) : Effect.suspend(() => {
-          late = (failed) =>
-            transaction(
-              workflowId,
-              epoch,
-              table.insert,
-              () => Effect.succeed({ ...failed, outcome: "success", value: "\"done\"" }),
-              options
-            ).pipe(Effect.provideService(SqlClient, given.sql))
+          late = lateCommit(given, (record) => transaction(workflowId, epoch, table.insert, record, options))
           return Effect.andThen(record("done" as any), Effect.fail(lost as any))
         })
       store.write = (batch) => {
-        const failed = batch.flatMap((one) => one._tag === "Advance" ? one.records : []).find((record) =>
-          record.kind === "transaction" && record.outcome === "failure"
-        )
+        const failed = failureIn(batch)
         return failed === undefined ? write(batch) : Effect.andThen(Effect.exit(late!(failed)), write(batch))
       }
       const body = Transaction.run(
@@ -210,22 +218,13 @@ onBothStores("a commit whose answer was lost", (claim) => {
       let late: ((record: StepRecord) => Effect.Effect<unknown, any>) | undefined
       store.transaction = (workflowId, epoch, _, record, options) => {
         if (late !== undefined) return Effect.die(new Error("broken"))
-        late = (failed) =>
-          transaction(
-            workflowId,
-            epoch,
-            table.insert,
-            () => Effect.succeed({ ...failed, outcome: "success", value: "\"done\"" }),
-            options
-          ).pipe(Effect.provideService(SqlClient, given.sql))
+        late = lateCommit(given, (record) => transaction(workflowId, epoch, table.insert, record, options))
         return Effect.andThen(record("done" as any), Effect.fail(lost as any))
       }
       // The first commit holds the row for some looks more, and comes then.
       let looks = 0
       store.write = (batch) => {
-        const failed = batch.flatMap((one) => one._tag === "Advance" ? one.records : []).find((record) =>
-          record.kind === "transaction" && record.outcome === "failure"
-        )
+        const failed = failureIn(batch)
         if (failed === undefined) return write(batch)
         Deferred.doneUnsafe(contested, Exit.void)
         if (log.count("failing") === 0 || ++looks < 3) return Effect.succeed(batch.map(() => ({ _tag: "Busy" })))

@@ -1,5 +1,6 @@
 /** What `node:sqlite` is asked for while something runs, to be counted and to be explained. */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import { DatabaseSync, StatementSync } from "node:sqlite"
 
@@ -16,39 +17,51 @@ const owners = new WeakMap<StatementSync, DatabaseSync>()
 const locked = new WeakSet<DatabaseSync>()
 let record: ((asked: Asked) => void) | undefined
 
-// From the beginning, since a store keeps the statements that it has prepared.
-const { exec, prepare } = DatabaseSync.prototype
-DatabaseSync.prototype.prepare = function(this: DatabaseSync, ...args: Parameters<typeof prepare>) {
-  const statement = prepare.apply(this, args)
-  owners.set(statement, this)
-  return statement
+const watch = (): () => void => {
+  const statement = StatementSync.prototype
+  const database = DatabaseSync.prototype
+  const { all, get, run } = statement
+  const { exec, prepare } = database
+  const recorded = <F extends (...args: Array<any>) => any>(call: F, rowsOf: (result: ReturnType<F>) => number) =>
+    function(this: StatementSync, ...parameters: Array<unknown>) {
+      const result = call.apply(this, parameters)
+      const owner = owners.get(this)
+      record?.({
+        sql: this.sourceSQL,
+        parameters,
+        rows: rowsOf(result),
+        locked: owner !== undefined && locked.has(owner)
+      })
+      return result
+    } as unknown as F
+  Object.assign(statement, {
+    all: recorded(all, (rows) => rows.length),
+    get: recorded(get, (row) => row === undefined ? 0 : 1),
+    run: recorded(run, () => 0)
+  })
+  database.prepare = function(this: DatabaseSync, ...args: Parameters<typeof prepare>) {
+    const statement = prepare.apply(this, args)
+    owners.set(statement, this)
+    return statement
+  }
+  database.exec = function(this: DatabaseSync, sql: string) {
+    exec.call(this, sql)
+    record?.({ sql, parameters: [], rows: 0, locked: false })
+    if (sql.startsWith("BEGIN IMMEDIATE")) locked.add(this)
+    if (!this.isTransaction) locked.delete(this)
+  }
+  return () => {
+    Object.assign(statement, { all, get, run })
+    Object.assign(database, { exec, prepare })
+  }
 }
-DatabaseSync.prototype.exec = function(this: DatabaseSync, sql: string) {
-  exec.call(this, sql)
-  record?.({ sql, parameters: [], rows: 0, locked: false })
-  if (sql.startsWith("BEGIN IMMEDIATE")) locked.add(this)
-  if (!this.isTransaction) locked.delete(this)
-}
-const { all, get, run } = StatementSync.prototype
-const recorded = <F extends (...args: Array<any>) => any>(call: F, rowsOf: (result: ReturnType<F>) => number) =>
-  function(this: StatementSync, ...parameters: Array<unknown>) {
-    const result = call.apply(this, parameters)
-    const owner = owners.get(this)
-    record?.({
-      sql: this.sourceSQL,
-      parameters,
-      rows: rowsOf(result),
-      locked: owner !== undefined && locked.has(owner)
-    })
-    return result
-  } as unknown as F
-Object.assign(StatementSync.prototype, {
-  all: recorded(all, (rows) => rows.length),
-  get: recorded(get, (row) => row === undefined ? 0 : 1),
-  run: recorded(run, () => 0)
-})
 
-/** What an effect gives, and what it has asked for. One at a time. */
+/** For {@link asking}, until the scope closes; before a store is opened, since it keeps the statements that it has prepared. */
+export const watched: Effect.Effect<void, never, Scope.Scope> = Effect.asVoid(
+  Effect.acquireRelease(Effect.sync(watch), (unwatch) => Effect.sync(unwatch))
+)
+
+/** What an effect gives, and what it has asked for. One at a time, where that is {@link watched}. */
 export const asking = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<readonly [A, ReadonlyArray<Asked>], E, R> =>

@@ -9,31 +9,20 @@ import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
-import { type QueueLimits, Store } from "perdure/Store"
-import { asking, plansOf, rowsOf } from "./asked.ts"
+import { Store } from "perdure/Store"
+import { limits, place } from "../../../test/conformance/queues.ts"
+import { asking, plansOf, rowsOf, watched } from "./asked.ts"
 import { start } from "./operations.ts"
 
 const memory = Layer.fresh(SqliteStore.layer({ filename: ":memory:" }))
 const test = (name: string, body: Effect.Effect<void, unknown, Store | SqlClient>) =>
-  it.effect(name, () => Effect.provide(body, memory))
-
-const limits = (given: Partial<QueueLimits>): QueueLimits => ({
-  concurrency: null,
-  executorConcurrency: null,
-  rateLimit: null,
-  partitioned: null,
-  ageingMs: null,
-  ...given
-})
+  it.effect(name, () => Effect.andThen(watched, Effect.provide(body, memory)))
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 
 /** In the queue `q`. */
 const queued = (workflowId: string, partitionKey: string | null = null) =>
-  start(workflowId, {
-    owner: null,
-    queue: { queue: "q", priority: 0, partitionKey, deduplicationId: null, debounce: null }
-  })
+  start(workflowId, { owner: null, queue: place({ partitionKey }) })
 
 const served = [{ name: "Order", version: "1" }]
 

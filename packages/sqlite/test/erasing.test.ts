@@ -7,11 +7,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Store, type StoreService } from "perdure/Store"
-import { type Asked, asking } from "./asked.ts"
+import { type Asked, asking, watched } from "./asked.ts"
 import { temporaryFile } from "./files.ts"
 import { start } from "./operations.ts"
 
 const open = Effect.gen(function*() {
+  yield* watched
   const filename = yield* temporaryFile
   const context = yield* Layer.build(Layer.fresh(SqliteStore.layer({ filename })))
   return { store: Context.get(context, Store), sql: Context.get(context, SqlClient) }
