@@ -172,6 +172,47 @@ onBothStores("replay", (claim) => {
   )
 
   claim(
+    "a timer of a time that the body has seen fires first, also where the clock was set back behind it",
+    Effect.fnUntraced(function*(given) {
+      const won: Array<string> = []
+      const body = Effect.suspend(() => {
+        const woken = Promise.withResolvers<void>()
+        const asleep = Promise.withResolvers<void>()
+        const early = Effect.andThen(Effect.sleep(day), Step.run("first", Effect.void)).pipe(
+          Effect.andThen(Effect.sync(() => woken.resolve())),
+          Effect.andThen(Step.run("second", Effect.promise(() => asleep.promise))),
+          Effect.as("step")
+        )
+        // Its branch knows the time of the start only, so it is over as it begins.
+        const late = Effect.promise(() => woken.promise).pipe(
+          Effect.andThen(Effect.sync(() => asleep.resolve())),
+          Effect.andThen(Effect.sleep(day / 2)),
+          Effect.as("timer")
+        )
+        return Effect.race(early, late)
+      })
+      const live = Subject.toLayer(() =>
+        Effect.tap(body, (winner) => Effect.andThen(Effect.sync(() => won.push(winner)), Effect.sleep(day)))
+      )
+      const shown = (times: number) =>
+        eventually(
+          `the body to come to its sleep, run ${times}`,
+          Effect.map(Client.get("subject"), ({ reason, status }) => ({ reason, status, won })),
+          () => won.length >= times
+        )
+      const first = yield* given.engine(live, { suspendAfter: "30 days" })
+      yield* first.use(Subject.start(undefined, { workflowId: "subject" }))
+      yield* given.store.adjustClock(day)
+      yield* first.use(shown(1))
+      yield* given.store.adjustClock(-0.9 * day)
+      yield* first.close
+      const second = yield* given.engine(live)
+      yield* second.use(shown(2))
+      assert.deepStrictEqual(won, ["timer", "timer"])
+    })
+  )
+
+  claim(
     "Effect.retry with a long schedule suspends between the attempts",
     Effect.fnUntraced(function*(given) {
       const log = new Log()

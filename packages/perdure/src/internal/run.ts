@@ -449,9 +449,9 @@ export class Run {
     if (writtenAt !== undefined) {
       return timer !== undefined && timer.due <= writtenAt ? this.fire() : this.performing.deliverWritten()
     }
+    // As a replay has it, too: nothing is recorded as of before a time that the body has seen, wherever the clock is.
+    if (timer !== undefined && timer.due <= this.now) return this.fire()
     const passed = timer !== undefined && timer.due <= now
-    // As a replay has it, too: nothing is recorded as of before a time that the body has seen.
-    if (passed && timer.due <= this.now) return this.fire()
     const first = passed ? this.overdue(timer.due) : undefined
     if (first?.length === 0) return this.fire()
     this.starts.go(this.writes.durable, first)
