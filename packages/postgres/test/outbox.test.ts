@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as TestClock from "effect/testing/TestClock"
-import { type Operation, StoreError, type StoreService, StoreUnavailable } from "perdure/Store"
+import { type Answer, type Operation, StoreError, type StoreService, StoreUnavailable } from "perdure/Store"
 import { send } from "../../../test/conformance/builders.ts"
 import { join, startOwned } from "../../../test/conformance/verbs.ts"
 import type { Database, Values } from "../src/internal/database.ts"
@@ -68,13 +68,45 @@ it.effect("a database that does not answer is given up, and what waits goes out 
       })
     const drain = Outbox.make(database, write, () => Effect.void, yield* Effect.scope)
     yield* drain
-    yield* TestClock.adjust("9 seconds")
+    yield* TestClock.adjust("29 seconds")
     yield* drain
     assert.lengthOf(answers, 2)
     yield* TestClock.adjust("1 second")
     yield* drain
     yield* TestClock.adjust("1 second")
     assert.lengthOf(delivered, 1)
+  }))
+
+/** Drains messages to these into what answers each operation like this, and tells which were deleted, statement by statement. */
+const drained = (destinations: ReadonlyArray<string>, answer: (n: number) => Effect.Effect<Answer>) =>
+  Effect.gen(function*() {
+    const emptied: Array<unknown> = []
+    let rows: Values = destinations.map((to, n) => [String(n), to, `m${n}`, "topic", "1", "json", null])
+    const query: Database["query"] = (sql, [of] = []) =>
+      Effect.sync(() => {
+        if (sql.includes("DELETE")) emptied.push(of)
+        const found = rows
+        rows = []
+        return found
+      })
+    let written = 0
+    const write: StoreService["write"] = (batch) => Effect.forEach(batch, () => answer(written++))
+    yield* Outbox.make({ s: "s", query } as Database, write, () => Effect.void, yield* Effect.scope)
+    yield* TestClock.adjust("1 minute")
+    return { emptied, written }
+  })
+
+it.effect("messages to a workflow that has ended are dropped together, not one by one", () =>
+  Effect.gen(function*() {
+    const ended = (): Effect.Effect<Answer> => Effect.succeed({ _tag: "SendRefused", index: 0, why: "ended" })
+    assert.deepStrictEqual(yield* drained(["w", "w", "w"], ended), { emptied: [["0", "1", "2"]], written: 1 })
+  }))
+
+it.effect("what was dealt with before the database fell silent is not dealt with again", () =>
+  Effect.gen(function*() {
+    const conflicts = (n: number): Effect.Effect<Answer> =>
+      n < 2 ? Effect.succeed({ _tag: "SendRefused", index: 0, why: "conflict" }) : Effect.never
+    assert.deepStrictEqual(yield* drained(["w", "w", "w", "w"], conflicts), { emptied: [["0"], ["1"]], written: 3 })
   }))
 
 it.effect("that it cannot be delivered is told once, until it can", () =>

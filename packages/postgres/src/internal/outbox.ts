@@ -11,12 +11,12 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Answer, Deliver, Hint, Send, StoreError, StoreService } from "perdure/Store"
+import type { Deliver, Hint, Send, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { emptyStatement, outboxStatement } from "./sql/outbox.ts"
 
-/** So long a round may take. A database that says nothing would be waited for, and nothing delivered by this process again. */
-const patience = "10 seconds"
+/** So long each statement may take. A database that says nothing would be waited for, and nothing delivered by this process again. */
+const patience = Effect.timeout("30 seconds")
 
 interface Letter {
   readonly n: string
@@ -36,28 +36,28 @@ export const make = (
   let fails = false
   let again = false
 
-  const deliver = (letters: ReadonlyArray<ReadonlyArray<Letter>>): Effect.Effect<ReadonlyArray<Answer>, StoreError> =>
-    write(letters.map((some): Deliver => ({ _tag: "Deliver", sends: some.map(({ send }) => send) })))
+  const deliver = (letters: ReadonlyArray<ReadonlyArray<Letter>>) =>
+    patience(write(letters.map((some): Deliver => ({ _tag: "Deliver", sends: some.map(({ send }) => send) }))))
 
   /** One batch. False: there is nothing more, but for what is sent to `busy`. */
   const round = Effect.fnUntraced(function*(busy: Set<string>) {
-    const rows = yield* database.query(readSql, [[...busy]])
+    const rows = yield* patience(database.query(readSql, [[...busy]]))
     if (rows.length === 0) return false
     const byDestination = new Map<string, ReadonlyArray<Letter>>()
     for (const row of rows) {
       const letter = letterOf(row)
       byDestination.set(letter.send.to, [...byDestination.get(letter.send.to) ?? [], letter])
     }
-    const gone: Array<string> = []
-    const told: Array<Hint> = []
     let waiting = [...byDestination.values()]
     while (waiting.length > 0) {
+      const gone: Array<string> = []
+      const told: Array<Hint> = []
       const answers = yield* deliver(waiting)
       const rest: Array<ReadonlyArray<Letter>> = []
       waiting.forEach((letters, i) => {
         const answer = answers[i]!
         const to = letters[0]!.send.to
-        if (answer._tag === "SendRefused" && letters.length > 1) {
+        if (answer._tag === "SendRefused" && answer.why === "conflict" && letters.length > 1) {
           // nothing of it was delivered: this one is dropped, the others of its destination are tried again
           gone.push(letters[answer.index]!.n)
           rest.push(letters.toSpliced(answer.index, 1))
@@ -70,10 +70,11 @@ export const make = (
           if (answer._tag === "Delivered") told.push({ _tag: "Inbox", workflowId: to })
         }
       })
+      // each time, so that a failure of what follows repeats nothing of this
+      if (gone.length > 0) yield* patience(database.query(emptySql, [gone]))
+      if (told.length > 0) yield* hint(told, "")
       waiting = rest
     }
-    if (gone.length > 0) yield* database.query(emptySql, [gone])
-    if (told.length > 0) yield* hint(told, "")
     return true
   })
 
@@ -81,7 +82,7 @@ export const make = (
     do {
       again = false
       const busy = new Set<string>()
-      while (yield* Effect.timeout(round(busy), patience)) again = false
+      while (yield* round(busy)) again = false
     } while (again)
   }).pipe(Effect.matchEffect({
     onFailure: (error) => {
