@@ -300,6 +300,24 @@ export const partitions: Suite = (claim) => {
       })
   )
 
+  claim(
+    "what began without its key counts by it as it wakes, also where nothing waits in its queue",
+    ({ store }) =>
+      Effect.gen(function*() {
+        const of = (id: string) => recorded(store, advance(id, 1, { end: suspend({ wakeAt: 1 }) }))
+        yield* withQueue(store, { partitioned: perKey({ concurrency: 3, executorConcurrency: 1 }) })
+        yield* store.setQueue("q", { limits: limits() })
+        yield* enqueue(store, [at("x0", "x"), at("x1", "x"), at("y0", "y"), at("y1", "y")])
+        assert.deepStrictEqual(yield* takeIds(store, "i"), ["x0", "x1", "y0", "y1"])
+        yield* store.setQueue("q", { limits: null })
+        yield* Effect.forEach(["x1", "y0", "y1"], of)
+        // x0 is in memory
+        assert.deepStrictEqual([yield* takeIds(store, "i"), yield* takeIds(store, "i")], [["y0"], []])
+        yield* finish(store, "i", ["x0"])
+        assert.deepStrictEqual([yield* takeIds(store, "i"), yield* takeIds(store, "i")], [["x1"], []])
+      })
+  )
+
   claim("what waits keeps its place when its queue has no partitions any more", ({ store }) =>
     Effect.gen(function*() {
       yield* withQueue(store, { partitioned: perKey() })

@@ -2,6 +2,7 @@ import { own, pickDue, stillDue } from "./claim.ts"
 import { ageing } from "./enqueue.ts"
 import { createFunction } from "./function.ts"
 import { servedIn } from "./loose.ts"
+import { runsKeyless } from "./partition.ts"
 
 const parameters = [
   "p_queue text",
@@ -70,7 +71,11 @@ BEGIN${lockQueue(s)}${withinExecutor(s)}
   IF v_budget > 0 THEN
     v_own := (v_limits -> 'partitioned' ->> 'executorConcurrency')::bigint;
     IF v_own IS NULL THEN${pickDue(s, "p_queue", "v_budget")}
-    ELSE${pickDueOfKeys(s)}
+    ELSE
+      IF ${runsKeyless(s)} THEN
+        -- also where nothing waits, so that nobody else counts here
+        PERFORM ${s}.digest_1(p_queue, v_limits -> 'partitioned', p_names, p_versions, v_now);
+      END IF;${pickDueOfKeys(s)}
     END IF;
     IF v_ids IS NOT NULL THEN
 ${own(s, "p_executor", "p_version")}

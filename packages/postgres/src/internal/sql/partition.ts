@@ -53,6 +53,13 @@ BEGIN
 END`
   })
 
+/** Whether anything runs that began when the queue was not partitioned. */
+export const runsKeyless = (s: string): string =>
+  `EXISTS (
+        SELECT FROM ${s}.queue_item i
+        WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL OFFSET 0
+      )`
+
 /**
  * Brings the partitions of a queue up to date: those that are marked, and those whose rate limit lets them go on. Items
  * without a key, from a time when the queue was not partitioned, get theirs. Returns whether there may be more to do.
@@ -100,10 +107,7 @@ BEGIN
   v_more := v_more OR v_count >= ${batch};
   -- it began when the queue was not partitioned, and counts by its key from here on, before anything starts; also what
   -- somebody is ending, who may yet give up. No mark tells of it: it would stand behind those of all keys
-  IF EXISTS (
-    SELECT FROM ${s}.queue_item i
-    WHERE i.queue = p_queue AND i.state = 'running' AND i.partition_key IS NULL OFFSET 0
-  ) THEN
+  IF ${runsKeyless(s)} THEN
     WITH u AS (
       UPDATE ${s}.queue_item i SET partition_key = coalesce(
         (SELECT w.partition_key FROM ${s}.workflow w WHERE w.workflow_id = i.workflow_id), ''
