@@ -365,9 +365,9 @@ export type Answer =
   /** A child's id is taken by another name or payload. Nothing was written. `index` into `children`. */
   | { readonly _tag: "ChildConflict"; readonly index: number; readonly name: string }
   /**
-   * A child's deduplication id is another workflow's (null: is nobody's any more, and one was expected). Nothing was
-   * written. `movable`: it is delayed and would be debounced. `more`: the same of children after it, so that many need not
-   * be told one by one.
+   * A child's deduplication id is another workflow's (null: one was expected to be moved, and cannot be: the id is nobody's
+   * any more, or the child's own id is taken). Nothing was written. `movable`: it is delayed and would be debounced.
+   * `more`: the same of children after it, so that many need not be told one by one.
    */
   | ({
     readonly _tag: "ChildDuplicate"

@@ -270,7 +270,7 @@ export const debouncing: Suite = (claim) => {
   )
 
   claim(
-    "a child whose id is taken moves nothing, whomever its parent expects to move",
+    "a child whose id is taken moves nothing, and its parent, who expects it to, records nothing",
     ({ store }) =>
       Effect.gen(function*() {
         yield* withQueue(store)
@@ -279,14 +279,24 @@ export const debouncing: Suite = (claim) => {
           start({ workflowId: "p", owner: "i" }),
           start({ workflowId: "p-0", payload: "2" })
         ])
-        const queue = place({ deduplicationId: "d", debounce: { limitMs: limitOf, expected: "a" } })
-        const operation = advance("p", 1, {
-          records: [record(0)],
-          children: [childOf("p", 0, { name: "Order", payload: "2", delayMs: delayOf, queue })],
-          end: suspend()
+        const operation = (expected: string | null) => {
+          const queue = place({ deduplicationId: "d", debounce: { limitMs: limitOf, expected } })
+          return advance("p", 1, {
+            records: [record(0)],
+            children: [childOf("p", 0, { name: "Order", payload: "2", delayMs: delayOf, queue })],
+            end: suspend()
+          })
+        }
+        assert.deepStrictEqual(yield* submit(store, operation("a")), {
+          _tag: "ChildDuplicate",
+          index: 0,
+          workflowId: null,
+          name: null,
+          movable: false
         })
+        assert.lengthOf(yield* store.steps("p"), 0)
         for (const _ of rounds(2)) {
-          assert.deepStrictEqual(yield* submit(store, operation), {
+          assert.deepStrictEqual(yield* submit(store, operation(null)), {
             _tag: "Recorded",
             children: [{ _tag: "Exists", same: true, name: "Order" }]
           })

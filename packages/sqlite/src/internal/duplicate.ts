@@ -92,6 +92,10 @@ export const refusal = (
   return { index, workflowId, name, movable }
 }
 
+/** One whose id is taken moves nobody, and its parent's record would say that it does. */
+export const refusalOfTaken = ({ debounce }: Enqueued, index: number): HeldChild | undefined =>
+  debounce?.expected == null ? undefined : { index, workflowId: null, name: null, movable: false }
+
 const memoryMs = 3_600_000
 
 export const isForgettable = (database: Database, now: number): boolean =>

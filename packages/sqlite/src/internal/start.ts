@@ -67,7 +67,8 @@ export const startChildren = (database: Database, parent: Advance, now: number):
 }
 
 const heldOf = (database: Database, child: Start, index: number, now: number): HeldChild | undefined => {
-  if (child.queue === null || exists(database, child.workflowId)) return undefined
+  if (child.queue === null) return undefined
+  if (exists(database, child.workflowId)) return Duplicate.refusalOfTaken(child.queue, index)
   Delay.promote(database, now)
   return Duplicate.refusal(database, child, child.queue, index)
 }

@@ -212,7 +212,13 @@ ${dropOperations("v_late")}
           ) x
           WHERE CASE WHEN x.expected IS NULL THEN x.holder IS NOT NULL
             ELSE x.holder IS DISTINCT FROM x.expected OR NOT x.movable END
-          ORDER BY x.op, x.child
+          UNION ALL
+          -- its id is taken: it moves nobody, and its parent's record would say that it does
+          SELECT x.op, x.child, NULL, NULL, false
+          FROM unnest(s_op, s_child, s_id, s_expected) AS x(op, child, id, expected)
+          WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NOT NULL AND x.op <> ALL (v_before)
+            AND NOT (${unknown(s)})
+          ORDER BY op, child
         LOOP
           v_late := v_late || v_start.op;
           RETURN QUERY SELECT v_start.op::integer, v_start.child::integer, 'ChildDuplicate', v_start.holder::text,
@@ -242,18 +248,24 @@ ${dropOperations("v_late")}
       END IF;
     END IF;`
 
-/** Children that move the one that their parent expects; one whose id is taken moves nothing. Whoever is at that one just now: the whole batch looks again. */
+/**
+ * Children that move the one that their parent expects. Somebody is at that one just now, or has taken the child's id since
+ * it was looked for: the whole batch looks again.
+ */
 export const moveExpected = (s: string): string => `
     IF cardinality(s_expected) > 0 THEN
       FOR v_start IN
-        SELECT x.* FROM unnest(s_op, s_child, s_id, s_name, s_payload, s_codec, s_delay, s_expected)
+        SELECT x.*, ${unknown(s)} AS unknown
+        FROM unnest(s_op, s_child, s_id, s_name, s_payload, s_codec, s_delay, s_expected)
           AS x(op, child, id, name, payload, codec, delay, expected)
-        WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NOT NULL AND ${unknown(s)}
+        WHERE x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS NOT NULL
         ORDER BY x.expected, x.op, x.child
       LOOP
-        IF v_start.op <> ALL (v_before) AND ${s}.debounce_1(v_start.expected, NULL, v_start.name, v_start.payload, v_start.codec, v_start.delay::bigint,
-          v_now) <> 'Debounced' THEN
-          RAISE EXCEPTION 'the one to be debounced is not delayed any more' USING ERRCODE = 'PD002';
+        IF v_start.op = ANY (v_before) THEN
+          CONTINUE WHEN NOT v_start.unknown;
+        ELSIF NOT v_start.unknown OR ${s}.debounce_1(v_start.expected, NULL, v_start.name, v_start.payload,
+          v_start.codec, v_start.delay::bigint, v_now) <> 'Debounced' THEN
+          RAISE EXCEPTION 'a child cannot move the one it is to any more' USING ERRCODE = 'PD002';
         END IF;
         RETURN QUERY SELECT v_start.op::integer, v_start.child::integer, 'Debounced', v_start.expected::text,
           NULL::boolean, NULL::bigint;
