@@ -47,6 +47,29 @@ export const queueing: Suite = (claim) => {
     }))
 
   claim(
+    "with room for one at a time no queue waits for the end of another, to start or to wake",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store)
+        const names = ["a", "b", "c"]
+        yield* Effect.forEach(names, (name) => store.registerQueue(name, limits()))
+        yield* enqueue(
+          store,
+          names.flatMap((queue) => rounds(60).map((index) => queued(`${queue} ${index}`, { queue })))
+        )
+        const queueOf = (id: string) => id.slice(0, 1)
+        const taken = yield* Effect.forEach(rounds(60), () => takeIds(store, "i", { limit: 1 }))
+        assert.sameMembers([...new Set(taken.flat().map(queueOf))], names)
+        yield* Effect.forEach(
+          taken.flat(),
+          (id) => recorded(store, advance(id, 1, { end: suspend({ wakeAt: 1 }) }))
+        )
+        const woken = yield* Effect.forEach(rounds(60), () => takeIds(store, "i", { limit: 1 }))
+        assert.isTrue(woken.flat().slice(0, 20).some((id) => queueOf(id) !== queueOf(woken[0]![0]!)))
+      })
+  )
+
+  claim(
     "a queue that is not registered takes nothing, and the rest of the batch is written",
     ({ store }) =>
       Effect.gen(function*() {

@@ -38,7 +38,7 @@ export const claim = (database: Database, options: ClaimOptions) => {
   const served = distinct(options.served)
   const claimed: Array<Claimed> = Due.dueNow(database, "", served, options.limit, now)
     .map((workflowId) => take(database, workflowId, "", options.incarnation, now))
-  const queues = queuesOf(database, options)
+  const queues = shuffled(queuesOf(database, options))
   for (const queue of queues) {
     for (const workflowId of woken(database, queue, { ...options, served }, options.limit - claimed.length, now)) {
       claimed.push(take(database, workflowId, queue.name, options.incarnation, now))
@@ -58,6 +58,10 @@ export const claim = (database: Database, options: ClaimOptions) => {
 /** The named ones, or those with something in them. */
 const queuesOf = (database: Database, { queues }: ClaimOptions): ReadonlyArray<Queue.Queue> =>
   [...new Set(queues ?? Due.queuesInUse(database))].flatMap((name) => Queue.find(database, name) ?? [])
+
+/** In an order of chance, so that none is always the last one when the limit binds. */
+const shuffled = <A>(all: ReadonlyArray<A>): ReadonlyArray<A> =>
+  all.map((one) => ({ one, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ one }) => one)
 
 /** What was admitted before goes on, as far as the executor has room for it. */
 const woken = (

@@ -76,10 +76,14 @@ export const lookAll = (database: Database, queue: string, now: number): void =>
   for (const { partition_key } of keys) look(database, queue, partition_key, now)
 }
 
-/** Those whose rate limit lets the next one start now. */
+/** Looked at by one claim at most; the next one follows at once. */
+const batch = 1_000
+
+/** Those whose rate limit lets the next one start now, the first of them. */
 export const lookAtFreed = (database: Database, queue: string, now: number): void => {
   const keys = database.all<{ partition_key: string }>(
-    "SELECT partition_key FROM perdure_partition WHERE queue = ? AND state = 'limited' AND free_at <= ?",
+    `SELECT partition_key FROM perdure_partition
+     WHERE queue = ? AND state = 'limited' AND free_at <= ? ORDER BY free_at LIMIT ${batch}`,
     queue,
     now
   )
