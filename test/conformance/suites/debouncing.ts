@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, record, start, suspend } from "../builders.ts"
 import { enqueue, executorsOf, finish, limits, place, queued, takeIds, withQueue } from "../queues.ts"
-import { cancel, rounds, submit, write } from "../verbs.ts"
+import { cancel, rounds, startDone, submit, write } from "../verbs.ts"
 
 const started = { _tag: "Started" } as const
 const moved = (workflowId: string) => ({ _tag: "Debounced", workflowId }) as const
@@ -193,6 +193,21 @@ export const debouncing: Suite = (claim) => {
         assert.deepStrictEqual([yield* store.get("b"), yield* store.get("c")], [null, null])
       })
   )
+
+  claim("one whose queue is gone does not count for two of its batch", ({ store }) =>
+    Effect.gen(function*() {
+      yield* withQueue(store)
+      yield* store.registerQueue("r", limits())
+      yield* enqueue(store, [debounced("a", "1")])
+      const again = debounced("b", "2")
+      assert.deepStrictEqual(yield* submit(store, again), moved("a"))
+      yield* cancel(store, ["a"])
+      yield* store.deleteQueue("q")
+      yield* startDone(store, "done", "i")
+      const answers = yield* write(store, [again, queued("new", { queue: "r" }), queued("done", { queue: "r" })])
+      assert.deepStrictEqual(answers.map(({ _tag }) => _tag), ["NoQueue", "Started", "Exists"])
+      assert.deepStrictEqual(yield* takeIds(store, "i"), ["new"])
+    }))
 
   claim("of a batch the first is the one, and the last payload counts", ({ store }) =>
     Effect.gen(function*() {

@@ -140,6 +140,19 @@ export const events: Suite = (claim) => {
       }
     }))
 
+  claim(
+    "a write with an event that comes late once more does not bring back what it had set",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* running(store, "w")
+        const late = advance("w", 1, { records: [record(0)], events: [event("a", "1")] })
+        yield* recorded(store, late)
+        yield* recorded(store, advance("w", 1, { records: [record(1)], events: [event("a", "2", 1)] }))
+        yield* recorded(store, late)
+        assert.deepStrictEqual(yield* valuesOf(store, "w"), [["a", "2"]])
+      })
+  )
+
   claim("who awaits an event is due as soon as it has a value, once", ({ store }) =>
     Effect.gen(function*() {
       yield* running(store, "w", "one", "two")

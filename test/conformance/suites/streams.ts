@@ -139,6 +139,19 @@ export const streams: Suite = (claim) => {
       })
   )
 
+  claim(
+    "a write with entries that comes late once more appends nothing after what others have appended",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* running(store, "w")
+        const ofBody = advance("w", 1, { records: [record(0)], entries: [entry(0)] })
+        const ofStep = advance("w", 1, { entries: [entry(1, { stepId: 1, attempt: 0 })] })
+        const others = advance("w", 1, { entries: [entry(2, { stepId: 2, attempt: 0 })] })
+        for (const operation of [ofBody, ofStep, others, ofBody, ofStep]) yield* recorded(store, operation)
+        assert.deepStrictEqual(yield* valuesOf(store, "w"), [[[0, "\"0\""], [1, "\"1\""], [2, "\"2\""]], "open"])
+      })
+  )
+
   claim("two owners write the same number of entry, each its own", ({ store }) =>
     Effect.gen(function*() {
       yield* running(store, "w")

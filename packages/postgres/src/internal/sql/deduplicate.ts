@@ -46,7 +46,7 @@ export const gateStarts = (s: string): string => `
         CROSS JOIN LATERAL (
           SELECT b.workflow_id FROM ${s}.debounced b WHERE b.token = x.token OFFSET 0
         ) b
-        WHERE x.child IS NULL AND x.debounce IS NOT NULL;
+        WHERE x.child IS NULL AND x.debounce IS NOT NULL AND x.op <> ALL (v_refused);
         IF v_open IS NOT NULL THEN
           v_refused := v_refused || v_open;
           RETURN QUERY

@@ -3,8 +3,8 @@ import { rowsOf } from "./groups.ts"
 /**
  * Sets events. What steps have set one after the other stays, a row each, so that a fork can take what the steps below
  * its first one have set; one step that sets an event again and again has one row. The row with the greatest `n` is the
- * value. A set that is there already (same value, step and epoch) is an earlier submission's and changes nothing; another one
- * to the value that it has keeps the time.
+ * value. A set that is there already (its record is, or the same value of the same step and epoch) is an earlier submission's
+ * and changes nothing; another one to the value that it has keeps the time.
  *
  * One writer: the owner's row is locked FOR UPDATE, which a suspension that waits for the event conflicts with.
  */
@@ -22,7 +22,7 @@ export const setEvents = (s: string): string => `
       LEFT JOIN LATERAL (
         SELECT * FROM ${s}.event c WHERE c.workflow_id = e.id AND c.key = e.key ORDER BY c.n DESC LIMIT 1
       ) c ON true
-      WHERE v_all OR e.op = ANY (v_ok)
+      WHERE (v_all OR e.op = ANY (v_ok)) AND e.op <> ALL (v_past)
     )
     INSERT INTO ${s}.event (workflow_id, key, n, step_id, value, codec, at, epoch)
     SELECT t.id, t.key,

@@ -2,24 +2,27 @@ import { rowsOf } from "./groups.ts"
 
 /**
  * Appends to streams: positions go on from the greatest there is, read in a later snapshot than the lock of the owner's
- * row, the only writer. A stream whose last entry is the last of this operation (same epoch, step, attempt and number)
- * has got all of them by an earlier submission, for only the latest operation is ever submitted again.
+ * row, the only writer. Where a step's last entry in a stream is the last of this operation (by epoch, attempt and number)
+ * or a later one, all of them are there by an earlier submission, which may come late: more may have been written since.
  */
 export const appendEntries = (s: string): string => `
   IF v_g > 0 THEN
     v_now := ${s}.now_ms();
     -- where each goes on; -1: nothing to append
     SELECT array_agg(CASE
-      WHEN NOT (v_all OR g.op = ANY (v_ok)) THEN -1
-      WHEN l.position IS NULL THEN 0
-      WHEN l.epoch = g.epoch::bigint AND l.step_id = g.step::integer AND l.number = g.number::integer
-        AND l.attempt IS NOT DISTINCT FROM g.attempt::integer THEN -1
-      ELSE l.position + 1 END ORDER BY g.ordinal)
+      WHEN NOT (v_all OR g.op = ANY (v_ok)) OR g.op = ANY (v_past) THEN -1
+      WHEN (p.epoch, coalesce(p.attempt, -1), p.number)
+        >= (g.epoch::bigint, coalesce(g.attempt::integer, -1), g.number::integer) THEN -1
+      ELSE coalesce(l.position + 1, 0) END ORDER BY g.ordinal)
     INTO v_base
     FROM (SELECT g.*, row_number() OVER () AS ordinal FROM ${rowsOf("g")}) g
     LEFT JOIN LATERAL (
-      SELECT * FROM ${s}.stream l WHERE l.workflow_id = g.id AND l.key = g.key ORDER BY l.position DESC LIMIT 1
-    ) l ON true;
+      SELECT l.position FROM ${s}.stream l WHERE l.workflow_id = g.id AND l.key = g.key ORDER BY l.position DESC LIMIT 1
+    ) l ON true
+    LEFT JOIN LATERAL (
+      SELECT p.epoch, p.attempt, p.number FROM ${s}.stream p
+      WHERE p.workflow_id = g.id AND p.step_id = g.step::integer AND p.key = g.key ORDER BY p.position DESC LIMIT 1
+    ) p ON true;
     INSERT INTO ${s}.stream (workflow_id, key, position, value, codec, step_id, attempt, number, superseded, at, epoch)
     SELECT x.id, x.key, v_base[x.grp] + x.n::bigint, x.value, x.codec, x.step::integer, x.attempt::integer,
       x.number::integer, false, v_now, x.epoch::bigint
