@@ -578,6 +578,29 @@ onBothStores("rollbacks", (claim) => {
   )
 
   claim(
+    "go on in the next engine where it was the result that could not be stored",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const Whole = Workflow.make("Whole", { success: Schema.Int })
+      const live = (undoA: Effect.Effect<void>) =>
+        Whole.toLayer(() =>
+          Effect.gen(function*() {
+            yield* Step.run("a", Effect.void, { rollback: () => Effect.andThen(log.add("undo a"), undoA) })
+            yield* undoing(log, "b")
+            return 10.5
+          })
+        )
+      const first = yield* given.engine(live(Effect.never))
+      yield* first.use(Whole.start(undefined, { workflowId: "w" }))
+      yield* log.has("undo a")
+      yield* first.close
+      const second = yield* given.engine(live(Effect.void))
+      yield* second.use(reaches("w", "ERROR"))
+      assert.deepStrictEqual(log.entries, ["b", "undo b", "undo a", "undo a"])
+    })
+  )
+
+  claim(
     "a cancelled workflow without rollbacks can be resumed and runs its recorded steps no more",
     Effect.fnUntraced(
       function*(given) {

@@ -132,8 +132,10 @@ export class Execution {
       return this.run.block("a payload that the running code can read", "one that it cannot", String(error))
     }
     const parent = TraceParent.parse(this.owned.trace) ?? TraceParent.ofWorkflow(this.workflowId, this.owned.startedAt)
-    const traced: Effect.Effect<unknown, unknown> = Effect.withSpan(
-      Effect.suspend((): Effect.Effect<unknown, unknown> => body(payload)),
+    // A result that cannot be stored is a failure of the body, as soon as it ends.
+    const encode = (result: unknown) => definition.success.encode(result, `result of workflow "${this.name}"`)
+    const traced: Effect.Effect<string, unknown> = Effect.withSpan(
+      Effect.suspend(() => Effect.map(body(payload), encode)),
       `workflow ${this.name}`,
       {
         parent,
@@ -235,18 +237,10 @@ export class Execution {
   // the body's end
   // ---------------------------------------------------------------------------
 
-  private bodyEnded(exit: Exit.Exit<unknown, unknown>): void {
+  private bodyEnded(exit: Exit.Exit<string, unknown>): void {
     if (this.owned.phase === "compensate") return this.compensate("CANCELLED", null)
-    const { definition } = this.registration
-    if (Exit.isSuccess(exit)) {
-      try {
-        return this.settle("SUCCESS", definition.success.encode(exit.value, `result of workflow "${this.name}"`))
-      } catch (error) {
-        exit = Exit.die(error)
-      }
-    }
-    const cause = (exit as Exit.Failure<unknown, unknown>).cause
-    this.compensate("ERROR", Failure.encodeWorkflowCause(cause, definition.error))
+    if (Exit.isSuccess(exit)) return this.settle("SUCCESS", exit.value)
+    this.compensate("ERROR", Failure.encodeWorkflowCause(exit.cause, this.registration.definition.error))
   }
 
   private compensate(status: "ERROR" | "CANCELLED", output: string | null): void {

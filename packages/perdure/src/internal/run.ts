@@ -170,7 +170,7 @@ export class Run {
     return fiber!
   }
 
-  private ended(exit: Exit.Exit<unknown, unknown>): void {
+  private ended(exit: Exit.Exit<any, unknown>): void {
     if (!this.running || this.bodyOver) return
     const left = this.replay.missed ?? (Exit.isSuccess(exit) ? this.replay.undone : undefined)
     if (left !== undefined) {

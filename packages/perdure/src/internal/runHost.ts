@@ -22,7 +22,8 @@ export interface RunHost {
   /** Asks for `kick` when the database's clock reaches this time; replaces what was asked before. */
   readonly wakeAt: (due: number | undefined) => void
   /** The body ended by itself, everything before is submitted. The host decides what that means. */
-  readonly bodyEnded: (exit: Exit.Exit<unknown, unknown>) => void
+  // `any`: what the host has made of the body's result.
+  readonly bodyEnded: (exit: Exit.Exit<any, unknown>) => void
   /** The recorded part of a workflow in phase `compensate` has been replayed: nothing more of the body is to run. */
   readonly bodyCut: () => void
   /** The run has left the state `running`, for good. */
