@@ -1,7 +1,10 @@
-/** The writes of a run against a store that rejects one of its records. Hunts for a refusal that is answered by the same again. */
+/**
+ * The writes of a run against a store that rejects some of them. Hunts for a refusal that is answered by the same again, and
+ * for what is written in another order than it happened.
+ */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { record } from "../../../test/conformance/builders.ts"
+import { record, send } from "../../../test/conformance/builders.ts"
 import { Writes } from "../src/internal/writes.ts"
 import type { Advance } from "../src/Store.ts"
 
@@ -45,4 +48,29 @@ it.live("whoever waits for a write is told when it was not the owner's any more"
     }, 0)
     assert.deepStrictEqual(yield* Effect.uninterruptible(writes.written({ sends: [] })), { _tag: "Fenced" })
     assert.isFalse(run.running)
+  }))
+
+it.live("what was delivered does not go along with a write that may be refused, so nothing overtakes it", () =>
+  Effect.gen(function*() {
+    const submitted: Array<Advance> = []
+    const run = { workflowId: "w", epoch: 1, running: true, received: 1, happened: () => {}, stop: () => {} }
+    const writes: Writes = new Writes(run, {
+      submit: (advance, answered) => {
+        submitted.push(advance)
+        queueMicrotask(() =>
+          answered(
+            advance.sends.length > 0
+              ? { _tag: "SendRefused", index: 0, why: "ended" }
+              : { _tag: "Recorded", children: [] }
+          )
+        )
+      },
+      refused: () => {}
+    }, 0)
+    const delivered = record(0)
+    writes.add(delivered, undefined)
+    const refused = writes.written({ sends: [send("ended", "m")], contested: true })
+    const next = writes.written({ along: { events: [{ key: "k", value: "1", codec: "json", stepId: 1 }] } })
+    yield* Effect.all([refused, next], { concurrency: "unbounded" })
+    assert.deepStrictEqual(submitted.map(({ records }) => records), [[delivered], [], []])
   }))

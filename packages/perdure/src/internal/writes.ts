@@ -57,10 +57,12 @@ export class Writes {
   submit(write: Write, answered: (answer: Answer) => void): void {
     // The store may not know yet that it is over, and would take it.
     if (!this.run.running) return answered({ _tag: "Fenced" })
+    const contested = write.contested === true
+    // It may be refused, and then what went along would come after whatever is written meanwhile.
+    if (contested) this.save()
     const unsaved = this.unsaved
     const upTo = this.run.received
     this.unsaved = []
-    const contested = write.contested === true
     this.host.submit(advanceOf(this.run.workflowId, this.run.epoch, unsaved, write), (answer) => {
       if (answer._tag === "Fenced") this.run.stop({ _tag: "Fenced" })
       // Whoever waits for the answer is told, so that finalizers which wait for it end.
