@@ -870,6 +870,18 @@ onBothStores("waiting", (claim) => {
   )
 
   claim(
+    "waiting refuses what cannot be an id",
+    Effect.fnUntraced(function*(given) {
+      const { use } = yield* given.engine([])
+      for (const id of ["", "a\0", "\ud800", "x".repeat(513)]) {
+        for (const wait of [Client.result(id), Client.waitFirst([id]), Client.waitAll([id])]) {
+          assert.strictEqual((yield* reasonOf(use(wait)))._tag, "InvalidArgument")
+        }
+      }
+    })
+  )
+
+  claim(
     "a blocked workflow's waiters are told outside; a parent waits until it is mended",
     Effect.fnUntraced(
       function*(given) {

@@ -85,7 +85,11 @@ const serve = (
   Effect.gen(function*() {
     const services = yield* use(Effect.context<Needs>())
     const server = yield* Layer.build(
-      HttpRouter.serve(routesOf(options), { disableLogger: true, disableListenLog: true }).pipe(
+      HttpRouter.serve(routesOf(options), {
+        disableLogger: true,
+        disableListenLog: true,
+        routerConfig: { maxParamLength: 1_000 }
+      }).pipe(
         Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
         Layer.provide(Layer.succeedContext(services))
       )
@@ -224,6 +228,18 @@ onBothStores("workflows behind HTTP", (claim) => {
         }
       }
       assert.deepStrictEqual(yield* store.list({ order: "asc", limit: 10 }), [])
+    }))
+
+  claim("refuse what cannot be the id of a workflow", ({ engine }) =>
+    Effect.gen(function*() {
+      const url = yield* serve(yield* engine(live))
+      const ask = (method: string, path: string) =>
+        Effect.promise(async () => (await fetch(`${url}${path}`, { method })).status)
+      for (const id of ["a%00b", "x".repeat(513)]) {
+        assert.strictEqual(yield* ask("GET", `/Order/${id}/result`), 400)
+        assert.strictEqual(yield* ask("POST", `/Order/${id}/cancel`), 400)
+      }
+      assert.strictEqual(yield* ask("GET", `/Order/${"x".repeat(512)}/result`), 404)
     }))
 
   claim("refuse a body that does not fit", ({ engine, store }) =>

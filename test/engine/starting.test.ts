@@ -570,6 +570,7 @@ onBothStores("engines", (claim) => {
       ["workflow name", () => Workflow.make("x".repeat(257))],
       ["maxRecoveryAttempts", () => Workflow.make("w", { maxRecoveryAttempts: -1 })],
       ["maxRecoveryAttempts", () => Workflow.make("w", { maxRecoveryAttempts: 1.5 })],
+      ["maxRecoveryAttempts", () => Workflow.make("w", { maxRecoveryAttempts: 2 ** 31 })],
       ["required role", () => Workflow.make("w", { requiredRoles: [""] })]
     ] as const
   ) {

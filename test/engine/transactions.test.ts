@@ -234,6 +234,33 @@ onBothStores("transactions", (claim) => {
   )
 
   claim(
+    "what a step writes inside sql.withTransaction is refused where it would wait for that transaction",
+    Effect.fnUntraced(function*(given) {
+      const operations = {
+        send: Said.send("subject", "hello"),
+        "set event": Told.set("a"),
+        write: Shown.write("a"),
+        close: Shown.close,
+        result: Subject.handle("subject").result,
+        start: Subject.start(undefined, { workflowId: "other" })
+      }
+      const body = Effect.forEach(Object.entries(operations), ([name, operation]) =>
+        Step.run(
+          name,
+          Effect.flatMap(SqlClient, (sql) =>
+            Effect.map(
+              Effect.exit(sql.withTransaction(operation as Effect.Effect<unknown, unknown, Needs | InWorkflow>)),
+              (exit) => [name, Exit.isFailure(exit) && /TransactionMisused/.test(JSON.stringify(failureOf(exit)))]
+            ))
+        ))
+      const { live } = yield* twiceWell(given, body)
+      assert.deepStrictEqual(live, Object.keys(operations).map((name) => [name, true]))
+      assert.lengthOf(yield* given.store.list({ order: "asc", limit: 10 }), 1)
+    }),
+    "sqlite"
+  )
+
+  claim(
     "a Transaction in a Step is refused or part of the step, never recorded on its own",
     Effect.fnUntraced(
       function*(given) {

@@ -5,18 +5,23 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
 import * as Client from "perdure/Client"
 import * as Debouncer from "perdure/Debouncer"
 import * as Message from "perdure/Message"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
+import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
+import * as WorkflowStream from "perdure/WorkflowStream"
 import { Gate, Task, unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
 import { eventually, reaches, reasonOf, suspends } from "./observing.ts"
 import { twice } from "./twice.ts"
 
 const queue = WorkflowQueue.make("queue")
+const Told = WorkflowEvent.make("told", { value: Schema.String })
+const Shown = WorkflowStream.make("shown", { value: Schema.String })
 const opened = Effect.tap(Effect.sync(() => new Gate()), (gate) => gate.openAll)
 const counted = (given: Given) => Effect.map(given.store.list({ order: "asc", limit: 100 }), (rows) => rows.length)
 const table = Effect.fnUntraced(function*(given: Given) {
@@ -159,6 +164,49 @@ onBothStores("transactions of the application", (claim) => {
       assert.isTrue(
         Exit.isSuccess(live) && Exit.isFailure(live.value) && Cause.pretty(live.value.cause).includes("body")
       )
+    })
+  )
+
+  claim(
+    "what is started by its name in one is there with its commit, and not otherwise",
+    Effect.fnUntraced(function*(given) {
+      const gate = yield* opened
+      const { use } = yield* given.engine(gate.live, { queues: [queue] })
+      const start = (workflowId: string, options = {}) =>
+        Client.start("Task", { payload: { id: workflowId }, workflowId, ...options })
+      const lost = Transaction.within(Effect.andThen(start("lost"), Effect.fail("no")))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(use(lost))))
+      assert.strictEqual(yield* counted(given), 0)
+      yield* use(Transaction.within(Effect.andThen(start("a"), start("b", { queue: "queue" }))))
+      yield* use(Effect.andThen(reaches("a", "SUCCESS"), reaches("b", "SUCCESS")))
+    })
+  )
+
+  claim(
+    "what cannot be a part of one is refused, and so is waiting for what happens after it",
+    Effect.fnUntraced(function*(given) {
+      const gate = new Gate()
+      const { use } = yield* given.engine(gate.live)
+      yield* use(Task.start({ id: "there" }, { workflowId: "there" }))
+      yield* use(Client.schedules.create("nightly", { workflow: "Task", cron: "0 0 * * *", payload: { id: "tick" } }))
+      const now = new Date()
+      for (
+        const [effect, why] of [
+          [Effect.flatMap(Task.start({ id: "there" }, { workflowId: "there" }), (handle) => handle.result), "waits"],
+          [Effect.flatMap(Task.start({ id: "new" }), (handle) => handle.resultWithin("1 hour")), "waits"],
+          [Client.result("there"), "waits"],
+          [Client.waitFirst(["there"]), "waits"],
+          [Client.waitAll(["there"]), "waits"],
+          [Told.get("there"), "waits"],
+          [Stream.runDrain(Shown.read("there")), "waits"],
+          [Client.schedules.trigger("nightly"), "nested"],
+          [Client.schedules.backfill("nightly", { from: now, to: now }), "nested"]
+        ] as ReadonlyArray<readonly [Effect.Effect<unknown, any, any>, string]>
+      ) {
+        const reason = yield* reasonOf(use(Transaction.within(effect)))
+        assert.deepStrictEqual([reason._tag, reason.why], ["TransactionMisused", why])
+      }
+      assert.strictEqual(yield* counted(given), 1)
     })
   )
 

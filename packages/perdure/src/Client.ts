@@ -528,10 +528,14 @@ export const result = (
   workflowId: string,
   options: { readonly timeout?: Duration.Input | undefined } = {}
 ): Effect.Effect<unknown, WorkflowError, Engine> =>
-  Effect.flatMap(Engine, ({ core }) =>
-    options.timeout === undefined
-      ? Awaiting.result(core, workflowId, untyped)
-      : Awaiting.resultWithin(core, workflowId, untyped, options.timeout))
+  Effect.flatMap(
+    Engine,
+    ({ core }) =>
+      Effect.flatMap(attemptSync(() => checkTargetId(workflowId)), (id) =>
+        options.timeout === undefined
+          ? Awaiting.result(core, id, untyped)
+          : Awaiting.resultWithin(core, id, untyped, options.timeout))
+  )
 
 /** A workflow, by its id or by its handle. */
 export type Reference = string | { readonly workflowId: string }
@@ -556,7 +560,11 @@ export const waitFirst = (workflows: ReadonlyArray<Reference>): Effect.Effect<st
  * **Durability.** In a body it is recorded.
  */
 export const waitAll = (workflows: ReadonlyArray<Reference>): Effect.Effect<void, WorkflowError, Engine> =>
-  Effect.flatMap(Engine, ({ core }) => Waiting.all(core, [...new Set(idsOf(workflows))], untyped))
+  Effect.flatMap(
+    Engine,
+    ({ core }) =>
+      Effect.flatMap(attemptSync(() => idsOf(workflows)), (ids) => Waiting.all(core, [...new Set(ids)], untyped))
+  )
 
 // -----------------------------------------------------------------------------
 // internal
@@ -620,7 +628,7 @@ const stepsPageOf = (
 }
 
 const idsOf = (workflows: ReadonlyArray<Reference>): ReadonlyArray<string> =>
-  workflows.map((workflow) => typeof workflow === "string" ? workflow : workflow.workflowId)
+  workflows.map((workflow) => checkTargetId(typeof workflow === "string" ? workflow : workflow.workflowId))
 
 const distinct = (workflowIds: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (workflowIds.length === 0) throw invalid("workflow ids", "there are none", "Give at least one.")

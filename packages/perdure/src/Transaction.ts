@@ -162,9 +162,10 @@ export const retainElsewhere = (
  * *Details*
  *
  * For code outside a workflow; the `SqlClient` must be of the store's database. Within a transaction that is open already
- * it is a savepoint of that one. Ids, deduplication ids and refusals are as everywhere. Waiting for what was started is
- * refused (`TransactionMisused`, `waits`), since it starts only after the commit; so is a body, where `Transaction.run`
- * belongs, and a debounce. On SQLite a queue must have been registered before (`queue.layer`, or the engine's `queues`).
+ * it is a savepoint of that one. Ids, deduplication ids and refusals are as everywhere. Waiting for a result, an event or a
+ * stream is refused (`TransactionMisused`, `waits`), since what was started begins only after the commit; so is what cannot
+ * be a part of it (`nested`): a debounce, a trigger or backfill of a schedule, an event or entry of a step; and a body, where
+ * `Transaction.run` belongs. On SQLite a queue must have been registered before (`queue.layer`, or the engine's `queues`).
  *
  * **Durability.** The application's commit is the start's. Executors are told right after it; if this process dies before,
  * they find it at their next poll. A message goes out after the commit, too; one whose destination has ended by then is

@@ -23,7 +23,7 @@ import { executeChild } from "./internal/children.ts"
 import * as Codec from "./internal/codec.ts"
 import * as Continuing from "./internal/continuing.ts"
 import type { Definition } from "./internal/definition.ts"
-import { checkKey, checkWorkflowId, checkWorkflowName, positiveDurationMs } from "./internal/names.ts"
+import { checkKey, checkTargetId, checkWorkflowName, MAX_COUNT, positiveDurationMs } from "./internal/names.ts"
 import type { Operation } from "./internal/operation.ts"
 import * as Queuing from "./internal/queuing.ts"
 import { CurrentRun } from "./internal/run.ts"
@@ -421,12 +421,12 @@ const schemaOf = (payload: Storable | Schema.Struct.Fields): Storable =>
 const asCodec = (schema: Storable): Schema.Codec<any, any> => schema as Schema.Codec<any, any>
 
 const checkAttempts = (value: number): number => {
-  if (Number.isInteger(value) && value >= 0) return value
+  if (Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value
   throw new WorkflowError({
     reason: new InvalidArgument({
       argument: "maxRecoveryAttempts",
       detail: `it is ${value}`,
-      remedy: "Give a whole number from 0."
+      remedy: `Give a whole number from 0 to ${MAX_COUNT}.`
     })
   })
 }
@@ -450,7 +450,7 @@ const fromDefinition = (
     ...schemas,
     name: definition.name,
     definition,
-    handle: (workflowId) => handle(checkWorkflowId(workflowId)),
+    handle: (workflowId) => handle(checkTargetId(workflowId)),
     continueAsNew: (payload?: unknown) => Continuing.continueAsNew(definition, payload),
     start: (payload?: unknown, options?: ExecuteOptions) => Effect.map(start(payload, options), handle),
     execute: (payload?: unknown, options: ExecuteOptions = {}) =>

@@ -112,6 +112,11 @@ export type EndpointsOf<W extends AnyWorkflow> = W extends Workflow<infer Name, 
  * The group of endpoints for these workflows.
  *
  * Throws a `WorkflowError` (`InvalidArgument`) for a name with other characters than letters, digits and `. _ ~ -`.
+ *
+ * *Gotchas*
+ *
+ * Effect's router answers 404 for an id of more than 100 characters in a path, unless it is given a longer
+ * `maxParamLength` (`HttpRouter.serve`, option `routerConfig`); an id has up to 512.
  */
 export const group = <const Id extends string, const Workflows extends readonly [AnyWorkflow, ...Array<AnyWorkflow>]>(
   identifier: Id,
@@ -204,11 +209,11 @@ const start = (workflow: AnyWorkflow, payload: unknown, headers: typeof StartHea
 const result = (workflow: AnyWorkflow, workflowId: string, query: typeof ResultQuery.Type) =>
   Effect.andThen(
     ofThisName(workflow, workflowId),
-    workflow.handle(workflowId).resultWithin(query.waitMs ?? 10_000)
+    Effect.suspend(() => workflow.handle(workflowId).resultWithin(query.waitMs ?? 10_000))
   ).pipe(Effect.mapError((error) => error instanceof WorkflowError ? problemOf(error) : error))
 
 const cancel = (workflow: AnyWorkflow, workflowId: string) =>
-  Effect.andThen(ofThisName(workflow, workflowId), workflow.handle(workflowId).cancel).pipe(
+  Effect.andThen(ofThisName(workflow, workflowId), Effect.suspend(() => workflow.handle(workflowId).cancel)).pipe(
     Effect.mapError(problemOf)
   )
 

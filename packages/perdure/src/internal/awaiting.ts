@@ -22,6 +22,7 @@ import type { Completed, Operation } from "./operation.ts"
 import { failureOf } from "./readable.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync } from "./starting.ts"
+import { beside } from "./transactions.ts"
 import type { Awaited } from "./waiters.ts"
 
 /** What a waiter gets of an outcome. Throws when the running code cannot read a success. */
@@ -80,15 +81,16 @@ export const failureOfAwaited = (workflowId: string, awaited: Recorded): Failure
   return { tag: reason._tag, message: reason.message, fields: {} }
 }
 
+/** Outside a body: the outcome, when it has one. */
+export const plainly = (core: Core, workflowId: string, ofBlocked: boolean): Effect.Effect<Awaited, WorkflowError> =>
+  beside(core, `the result of "${workflowId}"`, core.waiters.awaiting(workflowId, ofBlocked), "waits")
+
 /** The result of the workflow; in a body, recorded. */
 export const result = (core: Core, workflowId: string, definition: Definition): Effect.Effect<any, any> =>
   Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     return run === undefined
-      ? Effect.flatMap(
-        core.waiters.awaiting(workflowId, true),
-        (awaited) => exitOfAwaited(workflowId, definition, awaited)
-      )
+      ? Effect.flatMap(plainly(core, workflowId, true), (awaited) => exitOfAwaited(workflowId, definition, awaited))
       : run.ask(resultOperation(core, workflowId, definition, {}))
   })
 

@@ -17,6 +17,7 @@ import * as Paging from "./paging.ts"
 import { outside, placed, running } from "./placing.ts"
 import { readable } from "./readable.ts"
 import { attemptSync } from "./starting.ts"
+import { beside } from "./transactions.ts"
 
 // -----------------------------------------------------------------------------
 // setting
@@ -95,7 +96,7 @@ export const get = (
         return limited ? durationMs("timeout", options.timeout!) : undefined
       })
       const asked: Asked = { core, workflowId, eventKey, codec, limited }
-      if (place._tag !== "Body") return yield* plainly(asked, ms)
+      if (place._tag !== "Body") return yield* beside(core, whatOf(asked), plainly(asked, ms), "waits")
       const due = ms === undefined ? undefined : place.run.scheduler.time + ms
       return yield* place.run.ask(getOperation(asked, options.key, due))
     }))

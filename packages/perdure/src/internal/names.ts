@@ -17,6 +17,9 @@ export const WORKFLOW_ID_BYTES = 400
 /** Longest workflow id that a store holds. */
 export const STORED_ID_BYTES = 512
 
+/** Largest count of limits and attempts. */
+export const MAX_COUNT = 2_147_483_647
+
 /** Longest workflow name, step name and key, in bytes of UTF-8. */
 export const NAME_BYTES = 256
 

@@ -1,4 +1,5 @@
 /** Workflows and queues that are known by their names alone, since their definitions are not at hand. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Json } from "../Json.ts"
@@ -14,6 +15,8 @@ import { checkWorkflowName } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import type { CallOptions } from "./queuing.ts"
 import { attemptSync, idFrom, startOf, submitted } from "./starting.ts"
+import { WithinTransaction } from "./transactions.ts"
+import { startWithin } from "./within.ts"
 
 /** A workflow whose definition is not at hand: its payload is plain JSON, which its own code checks when it starts. */
 export const untyped = (name: string): Definition => ({
@@ -70,7 +73,9 @@ export const start = (core: Core, name: string, options: NamedStart): Effect.Eff
         onDuplicate: place?.onDuplicate ?? "attach"
       } as const
     })
-    const answer: Answer = yield* submitted(core, start)
+    const answer: Answer = Context.get(context, WithinTransaction)
+      ? (yield* startWithin(core, [start], undefined))[0]!
+      : yield* submitted(core, start)
     if (answer._tag === "NoQueue") {
       return yield* Effect.fail(invalid("queue", `"${answer.queue}" is not there any more`, "Declare it again."))
     }

@@ -1,12 +1,11 @@
 /** Where durable operations may be asked for, and what they are told elsewhere. */
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { OutsideWorkflow, WorkflowError } from "../WorkflowError.ts"
 import { type AttemptScope, CurrentAttempt } from "./attemptScope.ts"
-import type { Core } from "./core.ts"
+import { CurrentCore } from "./core.ts"
 import { CurrentRun, type Run } from "./run.ts"
-import { isInTransaction, nested, refuseInTransaction } from "./transactions.ts"
+import { beside, refuseInTransaction } from "./transactions.ts"
 
 /** Where a fiber is. */
 export type Place =
@@ -29,21 +28,11 @@ export const placed = <A, E, R>(
     return inside(scope === undefined ? { _tag: "Outside" } : { _tag: "Step", scope }, fiber)
   })
 
-/** SQLite has one writer: a write that waited for the transaction that waits for it would wait for ever. */
-export const refuseInOwnTransaction = (
-  core: Core,
-  context: Context.Context<never>,
-  what: string
-): WorkflowError | undefined => {
-  if (core.store.name !== "sqlite") return undefined
-  return isInTransaction(context) ? nested(what) : undefined
-}
-
-/** The scope of an attempt that still runs. */
+/** The scope of an attempt that still runs, and may write here. */
 export const running = (scope: AttemptScope, operation: string): Effect.Effect<void, WorkflowError> =>
   scope.over
     ? outside(operation, "its step has ended", "Wait in the step for what it has forked.")
-    : Effect.void
+    : Effect.flatMap(CurrentCore, (core) => core === undefined ? Effect.void : beside(core, operation, Effect.void))
 
 export const outside = (operation: string, detail: string, remedy: string): Effect.Effect<never, WorkflowError> =>
   Effect.fail(new WorkflowError({ reason: new OutsideWorkflow({ operation, detail, remedy }) }))

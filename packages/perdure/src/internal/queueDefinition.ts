@@ -2,7 +2,7 @@
 import type * as Duration from "effect/Duration"
 import type { QueueLimits, RateLimit } from "../Store.ts"
 import { invalid } from "./invalid.ts"
-import { checkKey, positiveDurationMs } from "./names.ts"
+import { checkKey, MAX_COUNT, positiveDurationMs } from "./names.ts"
 
 export interface QueueDefinition {
   readonly name: string
@@ -77,12 +77,10 @@ const partitionsOf = (
   return { concurrency, executorConcurrency, rateLimit: rateOf("partitioned.rateLimit", options.rateLimit) }
 }
 
-const maxCount = 2_147_483_647
-
 const countOf = (argument: string, value: number | undefined): number | null => {
   if (value === undefined) return null
-  if (Number.isInteger(value) && value >= 1 && value <= maxCount) return value
-  throw invalid(argument, `it is ${value}`, `Give a whole number from 1 to ${maxCount}, or leave it out for no limit.`)
+  if (Number.isInteger(value) && value >= 1 && value <= MAX_COUNT) return value
+  throw invalid(argument, `it is ${value}`, `Give a whole number from 1 to ${MAX_COUNT}, or leave it out for no limit.`)
 }
 
 const rateOf = (argument: string, value: RateLimitOptions | undefined): RateLimit | null =>

@@ -21,6 +21,7 @@ import {
 } from "./scheduling.ts"
 import { announce, attemptSync, refused, submitStart, submitted, unexpected } from "./starting.ts"
 import { between, type Missed, type Overlap, type Rule, type Ticks, ticksOf } from "./ticks.ts"
+import { beside } from "./transactions.ts"
 
 /** A schedule, as stored. Times are dates on the database's clock. */
 export interface ScheduleInfo {
@@ -316,12 +317,16 @@ export const remove = (core: Core, name: string): Effect.Effect<void, WorkflowEr
   )
 
 export const trigger = (core: Core, name: string): Effect.Effect<string, WorkflowError> =>
-  Effect.gen(function*() {
-    const row = yield* find(core, name)
-    const { stored } = yield* readRowOf(row)
-    const now = yield* store(core.store.now)
-    return yield* submitStart(core, startOfSchedule(core, row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
-  })
+  beside(
+    core,
+    `a trigger of the schedule "${name}"`,
+    Effect.gen(function*() {
+      const row = yield* find(core, name)
+      const { stored } = yield* readRowOf(row)
+      const now = yield* store(core.store.now)
+      return yield* submitStart(core, startOfSchedule(core, row, stored, `${name}/trigger/${crypto.randomUUID()}`, now))
+    })
+  )
 
 /** Most ticks of one backfill. */
 export const backfillLimit = 10_000
@@ -338,32 +343,36 @@ export const backfill = (
   name: string,
   range: { readonly from: Date; readonly to: Date }
 ): Effect.Effect<Backfilled, WorkflowError> =>
-  Effect.gen(function*() {
-    const from = yield* attemptSync(() => timeOf("from", range.from))
-    const to = yield* attemptSync(() => timeOf("to", range.to))
-    if (to < from) return yield* Effect.fail(invalid("range", "it ends before it begins", "Give from before to."))
-    const row = yield* find(core, name)
-    const { stored, ticks } = yield* readRowOf(row)
-    const now = yield* store(core.store.now)
-    if (to > now) {
-      return yield* Effect.fail(
-        invalid("to", "it is in the future", "Give a time up to now; later ticks come by themselves.")
-      )
-    }
-    const due = yield* ticksIn(ticks, from, to)
-    if (due.length > backfillLimit) {
-      return yield* Effect.fail(
-        invalid("range", `it has more than ${backfillLimit} ticks`, "Give a shorter range, several times.")
-      )
-    }
-    const starts = due.map((tick) => startOfSchedule(core, row, stored, tickId(name, tick), tick))
-    const answers = yield* Effect.forEach(starts, (start) => submitted(core, start), { concurrency: 1000 })
-    const failed = answers.findIndex((answer) => !isSettled(answer))
-    if (failed >= 0) return yield* Effect.fail(refusalOf(answers[failed]!))
-    const started = answers.filter((answer) => answer._tag === "Started").length
-    yield* announce(core, starts)
-    return { workflowIds: starts.map((start: Start) => start.workflowId), started }
-  })
+  beside(
+    core,
+    `a backfill of the schedule "${name}"`,
+    Effect.gen(function*() {
+      const from = yield* attemptSync(() => timeOf("from", range.from))
+      const to = yield* attemptSync(() => timeOf("to", range.to))
+      if (to < from) return yield* Effect.fail(invalid("range", "it ends before it begins", "Give from before to."))
+      const row = yield* find(core, name)
+      const { stored, ticks } = yield* readRowOf(row)
+      const now = yield* store(core.store.now)
+      if (to > now) {
+        return yield* Effect.fail(
+          invalid("to", "it is in the future", "Give a time up to now; later ticks come by themselves.")
+        )
+      }
+      const due = yield* ticksIn(ticks, from, to)
+      if (due.length > backfillLimit) {
+        return yield* Effect.fail(
+          invalid("range", `it has more than ${backfillLimit} ticks`, "Give a shorter range, several times.")
+        )
+      }
+      const starts = due.map((tick) => startOfSchedule(core, row, stored, tickId(name, tick), tick))
+      const answers = yield* Effect.forEach(starts, (start) => submitted(core, start), { concurrency: 1000 })
+      const failed = answers.findIndex((answer) => !isSettled(answer))
+      if (failed >= 0) return yield* Effect.fail(refusalOf(answers[failed]!))
+      const started = answers.filter((answer) => answer._tag === "Started").length
+      yield* announce(core, starts)
+      return { workflowIds: starts.map((start: Start) => start.workflowId), started }
+    })
+  )
 
 /** In turns of the event loop of their own: ten thousand ticks take a second. */
 const ticksIn = (ticks: Ticks, from: number, to: number): Effect.Effect<ReadonlyArray<number>> =>

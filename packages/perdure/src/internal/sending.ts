@@ -20,9 +20,9 @@ import type { Core } from "./core.ts"
 import { STORED_ID_BYTES } from "./names.ts"
 import type { Call, Completed, Operation, Slot } from "./operation.ts"
 import { failed, replayed, succeeded } from "./outcomes.ts"
-import { placed, refuseInOwnTransaction, running } from "./placing.ts"
+import { placed, running } from "./placing.ts"
 import { byteLength } from "./text.ts"
-import { WithinTransaction } from "./transactions.ts"
+import { beside, WithinTransaction } from "./transactions.ts"
 import { sendWithin } from "./within.ts"
 
 /** A message, checked and encoded. */
@@ -47,8 +47,6 @@ export const send = (
         if (fiber.getRef(WithinTransaction)) {
           return sendPart(core, topic, messages, fiber.getRef(WorkflowContext.Current)?.workflowId ?? null)
         }
-        const refused = refuseInOwnTransaction(core, fiber.context, "a message")
-        if (refused !== undefined) return Effect.fail(refused)
         const senderId = fiber.getRef(WorkflowContext.Current)?.workflowId ?? ""
         return Effect.andThen(
           running(place.scope, `sending a message of topic "${topic}"`),
@@ -57,9 +55,11 @@ export const send = (
       }
       case "Outside": {
         if (fiber.getRef(WithinTransaction)) return sendPart(core, topic, messages, null)
-        const refused = refuseInOwnTransaction(core, fiber.context, "a message")
-        if (refused !== undefined) return Effect.fail(refused)
-        return deliver(core, messages.map((message) => sendOf(topic, message, crypto.randomUUID(), null)))
+        return beside(
+          core,
+          "a message",
+          deliver(core, messages.map((message) => sendOf(topic, message, crypto.randomUUID(), null)))
+        )
       }
     }
   })

@@ -11,7 +11,6 @@ import {
   DuplicateEnqueued,
   EngineStopped,
   InvalidArgument,
-  TransactionMisused,
   WorkflowConflict,
   WorkflowError,
   WorkflowUnauthorized
@@ -26,7 +25,7 @@ import type { Place } from "./enqueuing.ts"
 import { tell } from "./hearing.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
-import { InTransaction, isInTransaction, WithinTransaction } from "./transactions.ts"
+import { checkStart, WithinTransaction } from "./transactions.ts"
 
 /** What a call may say about a start. */
 export interface StartOptions {
@@ -60,7 +59,7 @@ export const startOf = (
   parent: Parent | undefined,
   place?: Place
 ): Start => {
-  refuseWithin(core, context)
+  checkStart(core, context)
   const encoded = definition.payload.encode(payload, `payload of workflow "${definition.name}"`)
   const principal = Context.get(context, Auth.Current)
   const assumedRole = assume(definition, principal)
@@ -109,20 +108,6 @@ const delayOf = (delay: Duration.Input | undefined): number | null => {
   const ms = delay === undefined ? 0 : durationMs("delay", delay)
   return ms === 0 ? null : ms
 }
-
-/**
- * A start in somebody's transaction is refused, unless it is to be part of it: in a `Transaction` nothing else durable may
- * happen, and SQLite has one writer, so that a start which waited for the transaction that waits for it would never end.
- */
-const refuseWithin = (core: Core, context: Context.Context<never>): void => {
-  const transaction = Context.get(context, InTransaction)
-  if (transaction !== undefined) throw misused(`a workflow was started within the transaction "${transaction}"`)
-  if (Context.get(context, WithinTransaction) || core.store.name !== "sqlite" || !isInTransaction(context)) return
-  throw misused("a workflow was started within an SqlClient transaction, and not as a part of it (Transaction.within)")
-}
-
-const misused = (detail: string): WorkflowError =>
-  new WorkflowError({ reason: new TransactionMisused({ why: "nested", detail }) })
 
 const assume = (definition: Definition, principal: Auth.Principal): string | null => {
   if (definition.requiredRoles.length === 0) return null

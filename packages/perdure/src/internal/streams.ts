@@ -17,6 +17,7 @@ import { decoded, failed, replayed, succeeded } from "./outcomes.ts"
 import { CurrentStreams, type OwnStreams } from "./ownStreams.ts"
 import { outside, placed, running } from "./placing.ts"
 import { attemptSync } from "./starting.ts"
+import { beside } from "./transactions.ts"
 
 // -----------------------------------------------------------------------------
 // writing
@@ -167,10 +168,12 @@ const chunkFrom = (
   key: string | undefined
 ): Effect.Effect<Chunk, WorkflowError> => {
   const question = { workflowId, key: streamKey, from, limit: chunkEntries }
-  return placed(`reading the stream "${streamKey}"`, (place) =>
+  const what = `reading the stream "${streamKey}"`
+  const next = beside(core, what, core.watching.streams.awaiting(question), "waits")
+  return placed(what, (place) =>
     place._tag === "Body"
       ? place.run.ask(readOperation(core, question, key))
-      : Effect.flatMap(core.watching.streams.awaiting(question), (answer): Effect.Effect<Chunk, WorkflowError> => {
+      : Effect.flatMap(next, (answer): Effect.Effect<Chunk, WorkflowError> => {
         if (answer === undefined) {
           return Effect.fail(new WorkflowError({ reason: new EngineStopped({ detail: "its scope was closed" }) }))
         }

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as SqlClient from "effect/sql/SqlClient"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
+import type { Core } from "./core.ts"
 
 /** The name of the transaction that the current fiber is in. */
 export const InTransaction = Context.Reference<string | undefined>("perdure/InTransaction", {
@@ -27,18 +28,46 @@ export const isInTransaction = (context: Context.Context<never>): boolean => {
   return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
 }
 
+/**
+ * The effect, which is durable on its own or waits for something that is; refused where it would be so beside a transaction
+ * that is open. A `Transaction` records nothing else; what cannot be a part of `Transaction.within` would stay when that rolls
+ * back, and cannot be awaited before its commit; and SQLite has one writer, so that whatever waited for the transaction that
+ * waits for it would wait for ever.
+ */
+export const beside = <A, E, R>(
+  core: Core,
+  what: string,
+  effect: Effect.Effect<A, E, R>,
+  why: "nested" | "waits" = "nested"
+): Effect.Effect<A, E | WorkflowError, R> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError, R> => {
+    const open = openAround(core, fiber.context)
+    return open === undefined ? effect : Effect.fail(refused(why, `${what} was asked for within ${open}`))
+  })
+
+/** The transaction that whatever is asked for here would be beside. */
+const openAround = (core: Core, context: Context.Context<never>): string | undefined => {
+  const name = Context.get(context, InTransaction)
+  if (name !== undefined) return `the transaction "${name}"`
+  if (Context.get(context, WithinTransaction)) return "Transaction.within, and cannot be a part of it"
+  return core.store.name === "sqlite" && isInTransaction(context) ? "an SqlClient transaction" : undefined
+}
+
+/** A start, or none of its own: see {@link beside}. Throws a `WorkflowError`. */
+export const checkStart = (core: Core, context: Context.Context<never>): void => {
+  const isPart = Context.get(context, WithinTransaction) && Context.get(context, InTransaction) === undefined
+  const open = isPart ? undefined : openAround(core, context)
+  if (open !== undefined) throw refused("nested", `a start was asked for within ${open}`)
+}
+
+const refused = (why: "nested" | "waits", detail: string): WorkflowError =>
+  new WorkflowError({ reason: new TransactionMisused({ why, detail }) })
+
 /** A durable operation of a body was asked for while the application's own transaction is open around it. */
 export const nested = (what: string): WorkflowError =>
-  new WorkflowError({
-    reason: new TransactionMisused({
-      why: "nested",
-      detail: `${what} was asked for within an SqlClient transaction`
-    })
-  })
+  refused("nested", `${what} was asked for within an SqlClient transaction`)
 
 export const refuseInTransaction = (fiber: Fiber.Fiber<any, any>, what: string): WorkflowError | undefined => {
   const name = fiber.getRef(InTransaction)
-  return name === undefined ? undefined : new WorkflowError({
-    reason: new TransactionMisused({ why: "nested", detail: `${what} was asked for within the transaction "${name}"` })
-  })
+  return name === undefined ? undefined : refused("nested", `${what} was asked for within the transaction "${name}"`)
 }

@@ -11,7 +11,7 @@ import * as Structure from "./structure.ts"
 
 /** The id of the workflow, when it is done. */
 const one = (core: Core, workflowId: string): Effect.Effect<string, WorkflowError> =>
-  Effect.flatMap(core.waiters.awaiting(workflowId, false), (awaited): Effect.Effect<string, WorkflowError> => {
+  Effect.flatMap(Awaiting.plainly(core, workflowId, false), (awaited): Effect.Effect<string, WorkflowError> => {
     switch (awaited._tag) {
       case "Done":
         return Effect.succeed(workflowId)
