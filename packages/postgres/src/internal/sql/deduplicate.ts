@@ -166,15 +166,6 @@ export const gateChildren = (s: string): string => `
 ${dropOperations("v_late")}
         END IF;
       END IF;
-      IF cardinality(s_expected) > 0 THEN
-        -- those whose records are there have moved theirs
-        SELECT coalesce(array_agg(r.op), '{}') INTO v_before
-        FROM unnest(r_op, r_id, r_epoch, r_step) AS r(op, id, epoch, step)
-        CROSS JOIN LATERAL (
-          SELECT t.epoch FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
-        ) t
-        WHERE r.op = ANY (v_ok) AND t.epoch = r.epoch::bigint;
-      END IF;
       IF cardinality(s_dedup) > 0 THEN
         v_late := NULL;
         FOR v_start IN

@@ -22,7 +22,7 @@ export const setEvents = (s: string): string => `
       LEFT JOIN LATERAL (
         SELECT * FROM ${s}.event c WHERE c.workflow_id = e.id AND c.key = e.key ORDER BY c.n DESC LIMIT 1
       ) c ON true
-      WHERE (v_all OR e.op = ANY (v_ok)) AND e.op <> ALL (v_past)
+      WHERE (v_all OR e.op = ANY (v_ok)) AND e.op <> ALL (v_before)
     )
     INSERT INTO ${s}.event (workflow_id, key, n, step_id, value, codec, at, epoch)
     SELECT t.id, t.key,

@@ -203,15 +203,14 @@ DECLARE
   -- starts of their own that are not to be; those of them that are duplicates
   v_refused double precision[] := '{}';
   v_held double precision[];
-  -- advances that are there already
+  -- advances whose records are there: an earlier submission has moved whom they move, and told what they tell; more may have
+  -- come since
   v_before double precision[] := '{}';
   v_unregistered text[];
   v_start record;
   v_tag text;
   v_queued text[];
   v_parked text[];
-  -- those that tell of records which are there already: an earlier submission has told it, and more may have come since
-  v_past double precision[] := '{}';
   v_known bigint := 0;
   v_all boolean := true;
   v_settling boolean := a_end && ARRAY['SUCCESS', 'ERROR', 'CANCELLED'];
@@ -304,6 +303,15 @@ ${lockMailboxes(s)}
 ${checkInboxes(s)}
 ${checkSends(s)}
 
+  IF cardinality(r_id) > 0 AND (cardinality(s_expected) > 0 OR cardinality(v_telling) > 0) THEN
+    SELECT coalesce(array_agg(r.op), '{}') INTO v_before
+    FROM unnest(r_op, r_id, r_epoch, r_step) AS r(op, id, epoch, step)
+    CROSS JOIN LATERAL (
+      SELECT t.epoch FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
+    ) t
+    WHERE r.op = ANY (v_ok) AND t.epoch = r.epoch::bigint;
+  END IF;
+
   IF array_position(s_child, 0::double precision) IS NOT NULL THEN
     SELECT array_agg(DISTINCT x.op) FILTER (WHERE x.found_name <> x.name OR x.found_payload <> x.payload), array_agg(x.op)
     INTO v_busy, v_open
@@ -346,14 +354,6 @@ ${insertStarts(s, "x.child IS NOT NULL AND x.op = ANY (v_ok) AND x.expected IS N
   END IF;
 
   IF cardinality(r_id) > 0 THEN
-    IF cardinality(v_telling) > 0 THEN
-      SELECT coalesce(array_agg(DISTINCT r.op), '{}') INTO v_past
-      FROM unnest(r_op, r_id, r_epoch, r_step) AS r(op, id, epoch, step)
-      CROSS JOIN LATERAL (
-        SELECT t.epoch FROM ${s}.step t WHERE t.workflow_id = r.id AND t.step_id = r.step::integer OFFSET 0
-      ) t
-      WHERE r.op = ANY (v_telling) AND t.epoch = r.epoch::bigint;
-    END IF;
     INSERT INTO ${s}.step (workflow_id, step_id, seq, asked, key, name, kind, outcome, value, attempts, started_at, at,
       child_id, rollback, epoch)
     SELECT r.id, r.step::integer, r.seq::integer, r.asked::integer, r.key, r.name, r.kind, r.outcome, r.value,

@@ -10,7 +10,7 @@ export const appendEntries = (s: string): string => `
     v_now := ${s}.now_ms();
     -- where each goes on; -1: nothing to append
     SELECT array_agg(CASE
-      WHEN NOT (v_all OR g.op = ANY (v_ok)) OR g.op = ANY (v_past) THEN -1
+      WHEN NOT (v_all OR g.op = ANY (v_ok)) OR g.op = ANY (v_before) THEN -1
       WHEN (p.epoch, coalesce(p.attempt, -1), p.number)
         >= (g.epoch::bigint, coalesce(g.attempt::integer, -1), g.number::integer) THEN -1
       ELSE coalesce(l.position + 1, 0) END ORDER BY g.ordinal)
