@@ -204,7 +204,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "offsets of a stream come from a sequence",
     file: `${postgres}/sql/streams.ts`,
-    replace: "      ELSE l.position + 1 END ORDER BY g.ordinal)",
+    replace: "      ELSE coalesce(l.position + 1, 0) END ORDER BY g.ordinal)",
     by: "      ELSE 1000 + nextval('${s}.queue_place') END ORDER BY g.ordinal)",
     test: ["test/conformance/postgres.test.ts", "without a gap, in the order written"]
   },
