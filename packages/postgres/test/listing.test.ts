@@ -216,7 +216,7 @@ describe("with a hundred thousand workflows", () => {
           [
             "erase",
             `SELECT count(*) FROM ${schema}.erase_1(100, ARRAY(SELECT generate_series(1, 100)), ${ids},
-            ARRAY(SELECT n * 10 + 2 FROM generate_series(50001, 50100) n))`,
+            ARRAY(SELECT n * 10 + 2 FROM generate_series(50001, 50100) n), true)`,
             []
           ],
           ["attributes", `SELECT ${schema}.set_attributes_1(100, 'w60000', '{"a":1}')`, []],

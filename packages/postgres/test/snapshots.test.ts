@@ -210,7 +210,7 @@ describe("a start of an id that is being deleted", () => {
   const eraseIn = (schema: string, id: string) => (connection: PgConnection.PgConnection) =>
     connection.queryValues(
       `SELECT group_ FROM ${schema}.erase_1(60000, '{0}', ARRAY[$1::text],
-         ARRAY(SELECT w.completed_at FROM ${schema}.workflow w WHERE w.workflow_id = $1::text))`,
+         ARRAY(SELECT w.completed_at FROM ${schema}.workflow w WHERE w.workflow_id = $1::text), true)`,
       [id]
     )
   const deduplicated = (id: string) => queued(id, { deduplicationId: "d" })

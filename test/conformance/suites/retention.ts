@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Retention, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, deliver, record, send, start, succeed } from "../builders.ts"
-import { join, recorded, rounds, startDone, startOwned, submit } from "../verbs.ts"
+import { cancel, join, recorded, rounds, startDone, startOwned, submit } from "../verbs.ts"
 
 const retain = (store: StoreService, retention: Partial<Retention>, limit = 100) =>
   store.retain({ name: null, olderThanMs: null, keep: null, ...retention }, limit)
@@ -90,6 +90,23 @@ export const retention: Suite = (claim) => {
       yield* ended(store, ...rounds(5).map((round) => `w${round}`), "o1", "o2")
       const counts = [yield* retain(store, {}, 3), yield* retain(store, {}, 3), yield* retain(store, {}, 3)]
       assert.deepStrictEqual([counts, yield* left(store)], [[3, 3, 1], []])
+    }))
+
+  claim("a child stays whose parent has been resumed since it was looked for", ({ store }) =>
+    Effect.gen(function*() {
+      yield* join(store, "i")
+      // of the first name there is
+      yield* startOwned(store, "first", "i", { name: "A" })
+      yield* recorded(store, advance("first", 1, { end: succeed }))
+      yield* startOwned(store, "p", "i")
+      yield* recorded(store, advance("p", 1, { records: [record(0)], children: [childOf("p", 0, { owner: "i" })] }))
+      yield* recorded(store, advance("p-0", 1, { end: succeed }))
+      yield* cancel(store, ["p"])
+      yield* store.adjustClock(50_000)
+      assert.strictEqual(yield* retain(store, { olderThanMs: 10_000 }, 1), 1)
+      yield* store.resume(["p"])
+      yield* retain(store, { olderThanMs: 10_000 })
+      assert.deepStrictEqual(yield* left(store), ["p", "p-0"])
     }))
 
   claim("a child stays while its parent is not done", ({ store }) =>

@@ -16,18 +16,22 @@ const goodForMs = 60_000
 
 export const make = (database: Database) => {
   const s = database.s
-  const eraseSql = `SELECT group_ FROM ${s}.erase_1($1::integer, $2::integer[], $3::text[], $4::bigint[])`
+  const eraseSql = `SELECT group_ FROM ${s}.erase_1($1::integer, $2::integer[], $3::text[], $4::bigint[], $5::boolean)`
   const familySql = familyStatement(s)
   const retainableSql = `SELECT id_, completed_ FROM ${s}.retainable_1($1::text, $2::bigint, $3::integer, $4::integer)`
 
   /** Which of the groups are gone, by position. */
-  const erase = (groups: ReadonlyArray<ReadonlyArray<Done>>): Effect.Effect<ReadonlySet<number>, StoreError> =>
+  const erase = (
+    groups: ReadonlyArray<ReadonlyArray<Done>>,
+    orphansOnly: boolean
+  ): Effect.Effect<ReadonlySet<number>, StoreError> =>
     Effect.map(
       retryLocks(database.run(eraseSql, [
         lockMs,
         groups.flatMap((group, i) => group.map(() => i)),
         groups.flatMap((group) => group.map(({ workflowId }) => workflowId)),
-        groups.flatMap((group) => group.map(({ completedAt }) => String(completedAt)))
+        groups.flatMap((group) => group.map(({ completedAt }) => String(completedAt))),
+        orphansOnly
       ])),
       (rows) => new Set(rows.map(([group]) => Number(group)))
     )
@@ -44,7 +48,7 @@ export const make = (database: Database) => {
             completedAt: completedAt === null ? null : Number(completedAt)
           }))
       ),
-    erase
+    erase: (groups) => erase(groups, false)
   })
 
   /** What the last look found and nobody has deleted yet, for the retention that is going on. */
@@ -78,7 +82,7 @@ export const make = (database: Database) => {
           if (found.done.length === 0) break
         }
         const some: Array<Done> = found.done.splice(0, Math.min(batch, limit - deleted))
-        const erased = (yield* erase(some.map((one) => [one]))).size
+        const erased = (yield* erase(some.map((one) => [one]), true)).size
         deleted += erased
         // what was just seen is somebody else's by now
         if (looked && erased === 0) break

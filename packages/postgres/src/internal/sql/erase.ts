@@ -14,7 +14,8 @@ const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
 
 /**
  * Deletes done workflows and everything that is stored of them, in groups: a group goes whole, or stays whole where one of
- * it is not as it was seen (`p_completed`). Returns the numbers of the groups that are gone.
+ * it is not as it was seen (`p_completed`), or has a parent that is not done if `p_orphans_only`. Returns the numbers of the
+ * groups that are gone.
  *
  * Invariant: a workflow is done exactly while its row has `completed_at`, and only a resumption ends that, under this
  * row's lock. So what is locked here with the time that was seen has no owner, no mailbox, and nobody writes for it.
@@ -24,7 +25,13 @@ const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
 export const erase = (s: string): string =>
   createFunction({
     name: `${s}.erase_1`,
-    parameters: ["p_lock_ms integer", "p_groups integer[]", "p_ids text[]", "p_completed bigint[]"],
+    parameters: [
+      "p_lock_ms integer",
+      "p_groups integer[]",
+      "p_ids text[]",
+      "p_completed bigint[]",
+      "p_orphans_only boolean"
+    ],
     returns: "TABLE (group_ integer)",
     volatility: "VOLATILE",
     body: `
@@ -39,7 +46,12 @@ BEGIN${readCommitted}
     FROM (
       SELECT * FROM unnest(p_groups, p_ids, p_completed) AS k(grp, id, completed) ORDER BY k.id COLLATE "C"
     ) k CROSS JOIN LATERAL (
-      SELECT 1 FROM ${s}.workflow w WHERE w.workflow_id = k.id AND w.completed_at = k.completed FOR UPDATE
+      SELECT 1 FROM ${s}.workflow w
+      WHERE w.workflow_id = k.id AND w.completed_at = k.completed
+        AND (NOT p_orphans_only OR w.parent_id IS NULL OR NOT EXISTS (
+          SELECT FROM ${s}.ownership o WHERE o.workflow_id = w.parent_id
+        ))
+      FOR UPDATE
     ) w
   )
   SELECT array_agg(g.grp) INTO v_groups
