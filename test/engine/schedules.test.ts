@@ -174,6 +174,28 @@ onBothStores("ticks", (claim) => {
   )
 
   claim(
+    "what has the deduplication id of a schedule and is not of it is not cancelled by its ticks",
+    Effect.fnUntraced(function*(given) {
+      const queue = WorkflowQueue.make("reports")
+      const { use } = yield* given.engine(long, { queues: [queue] })
+      yield* use(queue.enqueue(Long, undefined, { workflowId: "other", deduplicationId: "report" }))
+      yield* use(Client.schedules.create("s", {
+        workflow: Long,
+        cron: "0 * * * *",
+        overlap: "cancel",
+        queue,
+        deduplicationId: "report"
+      }))
+      const first = yield* nextHour(given)
+      for (const tick of [first, first + hour]) {
+        yield* moveTo(given, tick + 5)
+        yield* use(passed("s", tick))
+      }
+      assert.strictEqual((yield* use(Client.get("other"))).status, "PENDING")
+    })
+  )
+
+  claim(
     "a tick whose latest workflow cannot be cancelled yet starts nothing beside it",
     Effect.fnUntraced(function*(given) {
       const store = storeOf(given)

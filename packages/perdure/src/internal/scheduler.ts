@@ -103,11 +103,17 @@ export class Scheduler {
     })
   }
 
-  /** One that is not there any more need not be. While the store cannot, nothing starts beside it: it is due still. */
+  /**
+   * One that is not there any more need not be, nor one that had the deduplication id and is not of this schedule. While the
+   * store cannot, nothing starts beside it: it is due still.
+   */
   private cancelLatest({ lastWorkflowId, name }: DueSchedule): Effect.Effect<void, StoreError> {
     if (lastWorkflowId === null) return Effect.void
     const detail = `the schedule "${name}" starts its next workflow`
-    return Effect.asVoid(Managing.cancelStored(this.core, [lastWorkflowId], { detail }))
+    return Effect.flatMap(this.core.store.get(lastWorkflowId), (latest) =>
+      latest?.scheduleName === name
+        ? Effect.asVoid(Managing.cancelStored(this.core, [lastWorkflowId], { detail }))
+        : Effect.void)
   }
 
   /** It stays due: when what is wrong is mended, its policy for missed ticks decides. The others go on. */
