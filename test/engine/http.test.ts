@@ -14,10 +14,11 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
-import { Step, Workflow, WorkflowContext } from "perdure"
+import { Auth, Step, Workflow, WorkflowContext } from "perdure"
+import { StoreError, StoreUnavailable } from "perdure/Store"
 import * as WorkflowApi from "perdure/WorkflowApi"
 import * as WorkflowHttp from "perdure/WorkflowHttp"
-import { type Needs, onBothStores, type Running } from "./harness.ts"
+import { type Needs, onBothStores, type Running, storeOf } from "./harness.ts"
 
 class OutOfStock extends Schema.TaggedError<OutOfStock>()("OutOfStock", { sku: Schema.String }) {}
 
@@ -183,6 +184,25 @@ onBothStores("workflows behind HTTP", (claim) => {
       assert.strictEqual(status, 202)
       const row = (yield* given.store.get(JSON.parse(body).workflowId))!
       assert.deepStrictEqual([row.user, row.roles, row.assumedRole], ["clara", ["clerk"], "clerk"])
+    }))
+
+  claim("take a request from nobody for nobody's, whoever the application is", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine(live)
+      const system = Auth.layer({ user: "system", roles: ["clerk"] })
+      const use: Running["use"] = (effect) => engine.use(Effect.provide(effect, system) as typeof effect)
+      const url = yield* serve({ ...engine, use })
+      assert.strictEqual((yield* post(`${url}/shop.Refund`, {}, { sku: "a" })).status, 403)
+    }))
+
+  claim("say nothing of what the database says", (given) =>
+    Effect.gen(function*() {
+      const url = yield* serve(yield* given.engine(live))
+      const message = "no access for user \"secret\""
+      storeOf(given).get = () => Effect.fail(new StoreError({ reason: new StoreUnavailable({ message }) }))
+      const response = yield* Effect.promise(() => fetch(`${url}/Order/a/result`))
+      assert.strictEqual(response.status, 503)
+      assert.notInclude(yield* Effect.promise(() => response.text()), "secret")
     }))
 
   claim(

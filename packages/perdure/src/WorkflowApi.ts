@@ -244,6 +244,8 @@ export const problemOf = (error: WorkflowError): Problem => {
     case "PayloadTooLarge":
       return new BadRequest(given)
     case "StoreFailed":
+      // What the database says may name hosts and users.
+      return new Unavailable({ ...given, message: "The store failed. Try again later." })
     case "EngineStopped":
       return new Unavailable(given)
     default:

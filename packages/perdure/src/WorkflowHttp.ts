@@ -127,8 +127,9 @@ const fromRequest = <E, R>(
     const request = yield* HttpServerRequest.HttpServerRequest
     const principal = options.principal === undefined ? undefined : yield* options.principal(request)
     let context = yield* traced(request)
-    if (principal !== undefined) {
-      const { roles = [], user } = principal
+    if (options.principal !== undefined) {
+      // Nobody is nobody, and not who the application is.
+      const { roles = [], user } = principal ?? Auth.anonymous
       context = Context.add(context, Auth.Current, { user, roles, assumedRole: undefined })
     }
     const key = request.headers[idempotencyHeader]
