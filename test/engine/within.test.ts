@@ -16,7 +16,7 @@ import * as WorkflowQueue from "perdure/WorkflowQueue"
 import * as WorkflowStream from "perdure/WorkflowStream"
 import { Gate, Task, unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
-import { eventually, reaches, reasonOf, suspends } from "./observing.ts"
+import { eventually, Log, reaches, reasonOf, suspends } from "./observing.ts"
 import { twice } from "./twice.ts"
 
 const queue = WorkflowQueue.make("queue")
@@ -67,6 +67,24 @@ onBothStores("transactions of the application", (claim) => {
       yield* client.use(Effect.provide(Effect.void, queue.layer))
       const handle = yield* client.use(Transaction.within(queue.enqueue(Task, { id: "a" })))
       assert.strictEqual(yield* client.use(handle.result), "a")
+    })
+  )
+
+  claim(
+    "what it does after its commit is not part of it: it may start, and wait",
+    Effect.fnUntraced(function*(given) {
+      const gate = yield* opened
+      const { use } = yield* given.engine(gate.live)
+      const seen = new Log()
+      yield* use(Transaction.within(Effect.gen(function*() {
+        const handle = yield* Task.start({ id: "a" })
+        const after = Effect.gen(function*() {
+          yield* seen.add(yield* handle.result)
+          yield* seen.add(yield* Task.execute({ id: "b" }))
+        })
+        yield* given.sql.afterCommit(Effect.orDie(after))
+      })))
+      assert.deepStrictEqual(seen.entries, ["a", "b"])
     })
   )
 

@@ -102,7 +102,10 @@ export interface DeleteOptions {
 
 /** How a fork differs from its source. */
 export interface ForkOptions<Payload> {
-  /** The first step that it does for itself: the records of those before are copied. Default: 0, none. */
+  /**
+   * The first step that it does for itself: the records of those before are copied, with their times. So a limit that began
+   * before it (`Workflow.timeout` around it, a sleep beside it) may be over as the fork starts. Default: 0, none.
+   */
   readonly fromStep?: number | undefined
   /** Default: a random UUID. */
   readonly workflowId?: string | undefined

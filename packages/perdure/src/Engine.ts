@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { patienceMs, patient } from "./internal/answering.ts"
 import type { Core, EngineSettings } from "./internal/core.ts"
 import { DatabaseClock } from "./internal/databaseClock.ts"
 import { ExecutorLoops } from "./internal/executor.ts"
@@ -184,7 +185,7 @@ const settingsOf = ({
 const make = (options: Options, runs: boolean): Effect.Effect<EngineService, WorkflowError, Store | Scope.Scope> =>
   Effect.gen(function*() {
     const settings = yield* attemptSync(() => settingsOf(options))
-    const store = yield* Store
+    const store = patient(yield* Store, patienceMs)
     const context = yield* Effect.context<never>()
     const scope = yield* Effect.scope
     // Closed last, after everything that still needs what is forked in it.
@@ -207,7 +208,7 @@ const make = (options: Options, runs: boolean): Effect.Effect<EngineService, Wor
       lanes: store.name === "sqlite" ? 1 : 2,
       batchSize: 1000,
       batchBytes: 4 * 1024 * 1024,
-      patienceMs: 30_000
+      patienceMs
     }, run)
     let executor: ExecutorLoops | undefined = undefined as ExecutorLoops | undefined
     let scheduler: Scheduler | undefined = undefined as Scheduler | undefined

@@ -178,7 +178,7 @@ export const within = <A, E, R>(
     const refused = refuseInTransaction(fiber, "Transaction.within")
     if (refused !== undefined) return Effect.fail(refused)
     if (fiber.getRef(CurrentRun) !== undefined) return Effect.fail(withinBody)
-    return Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(asPart(effect)))
+    return Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(asPart(sql, effect)))
   })
 
 // -----------------------------------------------------------------------------

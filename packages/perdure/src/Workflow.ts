@@ -29,7 +29,7 @@ import * as Queuing from "./internal/queuing.ts"
 import { CurrentRun } from "./internal/run.ts"
 import { attemptSync } from "./internal/starting.ts"
 import * as Structure from "./internal/structure.ts"
-import { WithinTransaction } from "./internal/transactions.ts"
+import { isPart } from "./internal/transactions.ts"
 import type { StepFailed } from "./StepFailed.ts"
 import type { InWorkflow } from "./WorkflowContext.ts"
 import { InvalidArgument, TransactionMisused, WorkflowError } from "./WorkflowError.ts"
@@ -87,7 +87,8 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
    *
    * **Durability.** Once the start is durable the workflow runs to its end whatever becomes of this process or of the
    * caller: interrupting the caller outside a workflow detaches it. Inside a body the workflow is a child: its row and
-   * the parent's record commit together, its result is recorded, and interrupting the wait cancels it.
+   * the parent's record commit together, its result is recorded, and interrupting the wait cancels it, unless it is detached
+   * or was started by somebody else.
    */
   readonly execute: (
     ...args: [Payload] extends [void] ? [payload?: Payload, options?: ExecuteOptions]
@@ -458,7 +459,7 @@ const fromDefinition = (
         Effect.withFiber((fiber) => {
           const run = fiber.getRef(CurrentRun)
           if (run !== undefined) return executeChild(core, run, definition, payload, options)
-          return fiber.getRef(WithinTransaction)
+          return isPart(fiber.context)
             ? Effect.fail(waitsWithin(definition.name))
             : Effect.flatMap(start(payload, options), (workflowId) => handle(workflowId).result)
         })),

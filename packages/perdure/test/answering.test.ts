@@ -4,7 +4,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { answeredWithin } from "../src/internal/answering.ts"
+import { answeredWithin, patient } from "../src/internal/answering.ts"
+import type { StoreService } from "../src/Store.ts"
 
 it.live("what waits where it can be interrupted is in doubt, and interrupted afterwards", () =>
   Effect.gen(function*() {
@@ -27,6 +28,22 @@ it.live("an answer in time is the answer, and so is a failure", () =>
   Effect.gen(function*() {
     assert.strictEqual(yield* answeredWithin(60_000)(Effect.succeed(1)), 1)
     assert.deepStrictEqual(yield* Effect.exit(answeredWithin(60_000)(Effect.fail("no"))), Exit.fail("no"))
+  }))
+
+it.live("what a workflow waits for of a store that says nothing is given up, the rest is the store's", () =>
+  Effect.gen(function*() {
+    const silent = {
+      name: "test",
+      messages: () => Effect.never,
+      list: () => Effect.succeed([])
+    } as unknown as StoreService
+    const store = patient(silent, 10)
+    const error = yield* Effect.flip(store.messages("w", { topic: null, limit: 1 }))
+    assert.strictEqual(error.reason._tag, "StoreUnavailable")
+    assert.deepStrictEqual(yield* store.list({ order: "asc", limit: 1 }), [])
+    // As it is when it is called.
+    Object.assign(silent, { messages: () => Effect.succeed([]) })
+    assert.deepStrictEqual(yield* store.messages("w", { topic: null, limit: 1 }), [])
   }))
 
 it.live("whoever stops waiting waits for its finalizers", () =>

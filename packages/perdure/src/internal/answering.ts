@@ -1,7 +1,10 @@
 /** How long a store may take to answer. What is given up is ended, and its end is not the answer. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { StoreError, StoreUnavailable, TransactionAborted } from "../Store.ts"
+import { StoreError, type StoreService, StoreUnavailable, TransactionAborted } from "../Store.ts"
+
+/** So long a database may take to answer, where nothing else is said. */
+export const patienceMs = 30_000
 
 /** What becomes of work whose answer nobody waits for any more. */
 interface Abandoned {
@@ -52,6 +55,26 @@ export const giveUpAfter =
         interrupted: (fiber) => Effect.sync(() => fiber.interruptUnsafe())
       }
     )
+
+/**
+ * The store, whose answers to what workflows wait for are given up: whoever asked asks again, on another connection. Neither
+ * what an operator reads, which may take long, nor what gives up by itself.
+ */
+export const patient = (store: StoreService, ms: number): StoreService => {
+  const within = giveUpAfter(ms)
+  const limited: Partial<StoreService> = {
+    eventValues: (...args) => within(store.eventValues(...args)),
+    get: (...args) => within(store.get(...args)),
+    history: (...args) => within(store.history(...args)),
+    inboxes: (...args) => within(store.inboxes(...args)),
+    messages: (...args) => within(store.messages(...args)),
+    outcomes: (...args) => within(store.outcomes(...args)),
+    readStreams: (...args) => within(store.readStreams(...args)),
+    streams: (...args) => within(store.streams(...args))
+  }
+  // Of the store itself, as it is when it is called.
+  return Object.assign(Object.create(store), limited)
+}
 
 /** The same for a transaction: it leaves a doubt, as a connection does that dies in a commit. */
 export const answeredWithin = (ms: number) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>

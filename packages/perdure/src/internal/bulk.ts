@@ -26,7 +26,7 @@ import {
   submitted,
   unexpected
 } from "./starting.ts"
-import { WithinTransaction } from "./transactions.ts"
+import { isPart } from "./transactions.ts"
 import { startWithin } from "./within.ts"
 
 /** Most workflows of one bulk. */
@@ -81,7 +81,7 @@ export const enqueueMany = (
           })
       })
     }
-    const within = fiber.getRef(WithinTransaction)
+    const within = isPart(fiber.context)
     return Effect.flatMap(
       attemptSync(() => prepare(fiber.context, () => undefined)),
       (folded) =>

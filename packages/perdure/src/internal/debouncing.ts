@@ -13,7 +13,7 @@ import type { QueueDefinition } from "./queueDefinition.ts"
 import { enqueueWith } from "./queuing.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync, idFrom, type Parent, startOf, type StartOptions, submitted } from "./starting.ts"
-import { WithinTransaction } from "./transactions.ts"
+import { isPart } from "./transactions.ts"
 
 export interface Debounced {
   readonly definition: Definition
@@ -67,7 +67,7 @@ export const debounce = (core: Core, payload: unknown, debounced: Debounced): Ef
           }))
       })
     }
-    if (fiber.getRef(WithinTransaction)) return Effect.fail(within)
+    if (isPart(fiber.context)) return Effect.fail(within)
     return Effect.flatMap(
       attemptSync(() => start(fiber.context, undefined)),
       (start) => enqueueWith(core, queue, submitted(core, start), (answer) => idFrom(core, start, answer, "fail"))

@@ -30,7 +30,7 @@ import {
 import * as WorkflowContext from "../WorkflowContext.ts"
 import * as WorkflowId from "../WorkflowId.ts"
 import * as WorkflowTimeout from "../WorkflowTimeout.ts"
-import { giveUpAfter } from "./answering.ts"
+import { giveUpAfter, patienceMs } from "./answering.ts"
 import { CurrentAttempt } from "./attemptScope.ts"
 import { born } from "./births.ts"
 import * as BodyClock from "./bodyClock.ts"
@@ -39,7 +39,6 @@ import { type Core, CurrentCore, type Registration } from "./core.ts"
 import * as Failure from "./failure.ts"
 import { CurrentInbox, type Inbox } from "./inbox.ts"
 import { untilItPasses } from "./journal.ts"
-import { patienceMs } from "./loop.ts"
 import * as Metrics from "./metrics.ts"
 import { outsideOf } from "./outside.ts"
 import { CurrentStreams, OwnStreams } from "./ownStreams.ts"
@@ -286,7 +285,7 @@ export class Execution {
       Context.add(WorkflowId.Current, undefined),
       Context.add(WorkflowTimeout.Current, undefined),
       Context.add(EnqueueOptions.Current, {}),
-      Context.add(WithinTransaction, false),
+      Context.add(WithinTransaction, undefined),
       Context.add(Auth.Current, {
         user: owned.user ?? undefined,
         roles: owned.roles,

@@ -134,7 +134,7 @@ export class Inbox {
     const { count } = this
     this.host.fork(
       Effect.forEach(wanted, ([name, topic]) => this.read(name, topic, count, asked), { discard: true }).pipe(
-        Effect.ignore,
+        Effect.exit,
         Effect.andThen(Effect.sync(() => {
           this.looking = false
           const again = this.again

@@ -2,10 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type { StoreError } from "../Store.ts"
-import { giveUpAfter } from "./answering.ts"
-
-/** How long a loop waits for the database in one round. */
-export const patienceMs = 30_000
+import { giveUpAfter, patienceMs } from "./answering.ts"
 
 /** `body` at every signal and at every interval, whatever it does. */
 export const loop = (

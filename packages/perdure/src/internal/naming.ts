@@ -1,5 +1,4 @@
 /** Workflows and queues that are known by their names alone, since their definitions are not at hand. */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Json } from "../Json.ts"
@@ -15,7 +14,7 @@ import { checkWorkflowName } from "./names.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import type { CallOptions } from "./queuing.ts"
 import { attemptSync, idFrom, startOf, submitted } from "./starting.ts"
-import { WithinTransaction } from "./transactions.ts"
+import { isPart } from "./transactions.ts"
 import { startWithin } from "./within.ts"
 
 /** A workflow whose definition is not at hand: its payload is plain JSON, which its own code checks when it starts. */
@@ -73,7 +72,7 @@ export const start = (core: Core, name: string, options: NamedStart): Effect.Eff
         onDuplicate: place?.onDuplicate ?? "attach"
       } as const
     })
-    const answer: Answer = Context.get(context, WithinTransaction)
+    const answer: Answer = isPart(context)
       ? (yield* startWithin(core, [start], undefined))[0]!
       : yield* submitted(core, start)
     if (answer._tag === "NoQueue") {

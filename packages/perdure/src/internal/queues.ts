@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { StoreError, StoreService } from "../Store.ts"
 import { fromStoreError, InvalidArgument, WorkflowError } from "../WorkflowError.ts"
-import { giveUpAfter } from "./answering.ts"
+import { giveUpAfter, patienceMs } from "./answering.ts"
 import { untilItPasses } from "./journal.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 
@@ -14,8 +14,6 @@ interface Declared {
   readonly limits: string
   readonly registered: Deferred.Deferred<void, StoreError>
 }
-
-const patienceMs = 30_000
 
 export class Queues {
   private readonly declared = new Map<string, Declared>()

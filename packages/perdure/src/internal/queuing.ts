@@ -10,7 +10,7 @@ import { type Place, placeOf } from "./enqueuing.ts"
 import type { QueueDefinition } from "./queueDefinition.ts"
 import { CurrentRun } from "./run.ts"
 import { attemptSync, idFrom, startOf, type StartOptions, submitStart, submitted } from "./starting.ts"
-import { WithinTransaction } from "./transactions.ts"
+import { isPart } from "./transactions.ts"
 import { startWithin } from "./within.ts"
 
 export type CallOptions = StartOptions & EnqueueOptions & { readonly key?: string | undefined }
@@ -26,7 +26,7 @@ export const start = (
   Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     if (run !== undefined) return startChild(core, run, definition, payload, options, queue)
-    const within = fiber.getRef(WithinTransaction)
+    const within = isPart(fiber.context)
     return Effect.flatMap(
       attemptSync(() => {
         const place: Place | undefined = queue === undefined ? undefined : placeOf(queue, fiber.context, options)

@@ -22,7 +22,7 @@ import type { Call, Completed, Operation, Slot } from "./operation.ts"
 import { failed, replayed, succeeded } from "./outcomes.ts"
 import { placed, running } from "./placing.ts"
 import { byteLength } from "./text.ts"
-import { beside, WithinTransaction } from "./transactions.ts"
+import { beside, isPart } from "./transactions.ts"
 import { sendWithin } from "./within.ts"
 
 /** A message, checked and encoded. */
@@ -44,7 +44,7 @@ export const send = (
       case "Body":
         return place.run.ask(sendOperation(topic, messages, key, place.run.workflowId))
       case "Step": {
-        if (fiber.getRef(WithinTransaction)) {
+        if (isPart(fiber.context)) {
           return sendPart(core, topic, messages, fiber.getRef(WorkflowContext.Current)?.workflowId ?? null)
         }
         const senderId = fiber.getRef(WorkflowContext.Current)?.workflowId ?? ""
@@ -54,7 +54,7 @@ export const send = (
         )
       }
       case "Outside": {
-        if (fiber.getRef(WithinTransaction)) return sendPart(core, topic, messages, null)
+        if (isPart(fiber.context)) return sendPart(core, topic, messages, null)
         return beside(
           core,
           "a message",

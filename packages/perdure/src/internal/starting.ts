@@ -25,7 +25,7 @@ import type { Place } from "./enqueuing.ts"
 import { tell } from "./hearing.ts"
 import { checkKey, checkWorkflowId, durationMs, positiveDurationMs } from "./names.ts"
 import * as TraceParent from "./traceParent.ts"
-import { checkStart, WithinTransaction } from "./transactions.ts"
+import { checkStart, isPart } from "./transactions.ts"
 
 /** What a call may say about a start. */
 export interface StartOptions {
@@ -71,7 +71,7 @@ export const startOf = (
   const version = versionOf(core, place === undefined ? options.version : place.version)
   const delayMs = delayOf(place === undefined ? options.delay : place.delay)
   const runsHere = place === undefined && delayMs === null && version === core.settings.version &&
-    !Context.get(context, WithinTransaction) && core.executor?.registered(definition.name) !== undefined
+    !isPart(context) && core.executor?.registered(definition.name) !== undefined
   return {
     _tag: "Start",
     workflowId,

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { type StepRecord, StoreError, TransactionAborted } from "../Store.ts"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
-import { answeredWithin } from "./answering.ts"
+import { answeredWithin, patienceMs } from "./answering.ts"
 import { attempt, type Policy } from "./attempts.ts"
 import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
@@ -90,6 +90,7 @@ export const performTransaction = (
       timeoutMs
     })
   ).pipe(
+    // Beyond its body: to begin, to be fenced, to commit.
     answeredWithin(timeoutMs + patienceMs),
     Effect.map(() => {
       release(written!.record)
@@ -198,9 +199,6 @@ export const performTransaction = (
     })
   )
 }
-
-/** How long a transaction may take beyond its body: to begin, to be fenced, to commit. */
-const patienceMs = 30_000
 
 /** The record that an earlier commit left, whose answer was lost. */
 const existing = (core: Core, run: Run, call: Call): Effect.Effect<StepRecord | undefined> =>

@@ -14,19 +14,30 @@ export const InTransaction = Context.Reference<string | undefined>("perdure/InTr
   defaultValue: () => undefined
 })
 
-/** Whether what the current fiber starts and sends is part of the transaction that it is in. See `Transaction.within`. */
-export const WithinTransaction = Context.Reference<boolean>("perdure/WithinTransaction", { defaultValue: () => false })
+/** Of whose transaction it is a part what the current fiber starts and sends. See `Transaction.within`. */
+export const WithinTransaction = Context.Reference<SqlClient.SqlClient | undefined>("perdure/WithinTransaction", {
+  defaultValue: () => undefined
+})
 
-/** Makes what the effect starts and sends part of the transaction that it is run in. */
+/** Makes what the effect starts and sends part of this client's transaction, which it is run in. */
 // `as`: a reference is never a requirement, which `Exclude` of a type parameter does not show.
-export const asPart = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.provideService(effect, WithinTransaction, true) as Effect.Effect<A, E, R>
+export const asPart = <A, E, R>(sql: SqlClient.SqlClient, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, WithinTransaction, sql) as Effect.Effect<A, E, R>
+
+/** Whether it is one. Not what the transaction runs after its commit: that is outside of it. */
+export const isPart = (context: Context.Context<never>): boolean => {
+  const sql = Context.get(context, WithinTransaction)
+  return sql !== undefined && isOpen(sql, context)
+}
 
 /** Whether an SqlClient transaction of the context is open. */
 export const isInTransaction = (context: Context.Context<never>): boolean => {
   const sql = Context.getOption(context, SqlClient.SqlClient)
-  return sql._tag === "Some" && Context.getOption(context, sql.value.transactionService)._tag === "Some"
+  return sql._tag === "Some" && isOpen(sql.value, context)
 }
+
+const isOpen = (sql: SqlClient.SqlClient, context: Context.Context<never>): boolean =>
+  Context.getOption(context, sql.transactionService)._tag === "Some"
 
 /**
  * The effect, which is durable on its own or waits for something that is; refused where it would be so beside a transaction
@@ -49,14 +60,14 @@ export const beside = <A, E, R>(
 const openAround = (core: Core, context: Context.Context<never>): string | undefined => {
   const name = Context.get(context, InTransaction)
   if (name !== undefined) return `the transaction "${name}"`
-  if (Context.get(context, WithinTransaction)) return "Transaction.within, and cannot be a part of it"
+  if (isPart(context)) return "Transaction.within, and cannot be a part of it"
   return core.store.name === "sqlite" && isInTransaction(context) ? "an SqlClient transaction" : undefined
 }
 
 /** A start, or none of its own: see {@link beside}. Throws a `WorkflowError`. */
 export const checkStart = (core: Core, context: Context.Context<never>): void => {
-  const isPart = Context.get(context, WithinTransaction) && Context.get(context, InTransaction) === undefined
-  const open = isPart ? undefined : openAround(core, context)
+  const belongs = isPart(context) && Context.get(context, InTransaction) === undefined
+  const open = belongs ? undefined : openAround(core, context)
   if (open !== undefined) throw refused("nested", `a start was asked for within ${open}`)
 }
 
