@@ -14,7 +14,7 @@ import type { WorkflowError } from "perdure/WorkflowError"
 import * as WorkflowEvent from "perdure/WorkflowEvent"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { onBothStores, storeOf } from "./harness.ts"
-import { Log, reasonOf, suspends } from "./observing.ts"
+import { Log, reaches, reasonOf, suspends } from "./observing.ts"
 
 const Loop = Workflow.make("Loop", { payload: { n: Schema.Int }, success: Schema.String })
 const Child = Workflow.make("Child", { payload: { n: Schema.Int }, success: Schema.Int })
@@ -64,6 +64,25 @@ onBothStores("continueAsNew", (claim) => {
       assert.strictEqual(yield* engine.use(handle.result), "4")
       assert.deepStrictEqual(log.entries, ["a", "b", "c", "end"])
       assert.strictEqual(yield* engine.use(Progress.get("w")), 4)
+    }))
+
+  claim("a child that is waited for is cancelled with the life that waits", (given) =>
+    Effect.gen(function*() {
+      const engine = yield* given.engine([
+        Child.toLayer(() => Effect.never),
+        Loop.toLayer(({ n }) =>
+          n > 1 ? Effect.succeed("next") : Effect.as(
+            Effect.race(
+              Child.execute({ n }, { workflowId: "child" }),
+              Effect.andThen(Step.run("wait", Effect.asVoid(reaches("child", "PENDING"))), Loop.continueAsNew({ n: 2 }))
+            ),
+            "never"
+          )
+        )
+      ])
+      assert.strictEqual(yield* engine.use(Loop.execute({ n: 1 }, { workflowId: "w" })), "next")
+      const reason = yield* reasonOf(engine.use(Child.handle("child").result))
+      assert.deepStrictEqual([reason._tag, reason.by], ["WorkflowCancelled", "parent"])
     }))
 
   claim(

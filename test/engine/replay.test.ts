@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -363,6 +364,29 @@ onBothStores("children", (claim) => {
       assert.strictEqual(yield* engine.use(Subject.execute(undefined, { workflowId: "p" })), 0)
       const reason = yield* reasonOf(engine.use(Child.handle("child").result))
       assert.deepStrictEqual([reason._tag, reason.by], ["WorkflowCancelled", "parent"])
+    })
+  )
+
+  claim(
+    "interrupting the wait for what somebody else has started, or what is detached, does not cancel it",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const open = yield* Deferred.make<void>()
+      const live = Subject.toLayer(() =>
+        Workflow.race([
+          Child.execute({ n: 1 }, { workflowId: "shared" }),
+          Child.execute({ n: 2 }, { workflowId: "detached", detached: true }),
+          Step.run("enough", Effect.as(log.has("child", 2), 0))
+        ])
+      )
+      const child = Child.toLayer(({ n }) => Effect.as(Effect.andThen(log.add("child"), Deferred.await(open)), n))
+      const engine = yield* given.engine([live, child])
+      yield* engine.use(Child.start({ n: 1 }, { workflowId: "shared" }))
+      assert.strictEqual(yield* engine.use(Subject.execute(undefined, { workflowId: "p" })), 0)
+      yield* Deferred.succeed(open, undefined)
+      for (const [id, n] of [["shared", 1], ["detached", 2]] as const) {
+        assert.strictEqual(yield* engine.use(Child.handle(id).result), n)
+      }
     })
   )
 

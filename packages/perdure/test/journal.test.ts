@@ -31,6 +31,33 @@ it.live("a write that is neither answered nor refused is given up and submitted 
     assert.deepStrictEqual(written, [[operation], [operation]])
   }))
 
+it.live("what may be there already goes alone, also when it is held on the way", () =>
+  Effect.gen(function*() {
+    const written: Array<ReadonlyArray<Operation>> = []
+    const recorded: Answer = { _tag: "Recorded", children: [] }
+    const first = advance("w", 1, { records: [record(0)] })
+    const second = advance("w", 1, { events: [event("e", "1")] })
+    const later: Array<() => void> = []
+    const store = {
+      name: "test",
+      write: (batch: ReadonlyArray<Operation>) =>
+        Effect.suspend(() => {
+          written.push(batch)
+          if (written.length === 1) return Effect.never
+          if (written.length > 2) return Effect.succeed(batch.map(() => recorded))
+          journal.submit(second, () => later.forEach((one) => one()))
+          return Effect.succeed(batch.map((): Answer => ({ _tag: "Busy" })))
+        })
+    } as unknown as StoreService
+    const options = { lanes: 1, batchSize: 10, batchBytes: 1000, patienceMs: 50 }
+    const journal: Journal = new Journal(store, options, (effect) => void Effect.runFork(effect))
+    yield* Effect.callback<void>((resume) => {
+      later.push(() => resume(Effect.void))
+      journal.submit(first, () => {})
+    })
+    assert.deepStrictEqual(written, [[first], [first], [first], [second]])
+  }))
+
 it.live("what somebody holds for long is told of, once for all that wait, and written when it is free", () =>
   Effect.gen(function*() {
     const said: Array<string> = []

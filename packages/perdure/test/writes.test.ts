@@ -46,7 +46,7 @@ it.live("whoever waits for a write is told when it was not the owner's any more"
       submit: (_, answered) => queueMicrotask(() => answered({ _tag: "Fenced" })),
       refused: () => {}
     }, 0)
-    assert.deepStrictEqual(yield* Effect.uninterruptible(writes.written({ sends: [] })), { _tag: "Fenced" })
+    assert.deepStrictEqual(yield* Effect.uninterruptible(writes.written(() => ({ sends: [] }))), { _tag: "Fenced" })
     assert.isFalse(run.running)
   }))
 
@@ -69,8 +69,8 @@ it.live("what was delivered does not go along with a write that may be refused, 
     }, 0)
     const delivered = record(0)
     writes.add(delivered, undefined)
-    const refused = writes.written({ sends: [send("ended", "m")], contested: true })
-    const next = writes.written({ along: { events: [{ key: "k", value: "1", codec: "json", stepId: 1 }] } })
+    const refused = writes.written(() => ({ sends: [send("ended", "m")], contested: true }))
+    const next = writes.written(() => ({ along: { events: [{ key: "k", value: "1", codec: "json", stepId: 1 }] } }))
     yield* Effect.all([refused, next], { concurrency: "unbounded" })
     assert.deepStrictEqual(submitted.map(({ records }) => records), [[delivered], [], []])
   }))

@@ -7,6 +7,7 @@ import type { StepRecord } from "../Store.ts"
 import * as WorkflowContext from "../WorkflowContext.ts"
 import type { WorkflowError } from "../WorkflowError.ts"
 import * as WorkflowId from "../WorkflowId.ts"
+import { giveUpAfter } from "./answering.ts"
 import { resultOperation } from "./awaiting.ts"
 import { errors, performBirths } from "./births.ts"
 import type { Core } from "./core.ts"
@@ -120,15 +121,19 @@ export const executeChild = (
       run.ask(resultOperation(core, workflowId, definition, { onAbandoned: () => cancelChild(core, run, workflowId) }))
   )
 
+/** What was there already is whoever's started it, and a detached one is nobody's. */
 const cancelChild = (core: Core, run: Run, workflowId: string): void => {
   const reason = JSON.stringify({ _tag: "Cancelled", by: "parent", detail: "its parent no longer waits for it" })
-  run.afterwards(
-    core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
-      Effect.retry(untilItPasses),
-      // Wherever it runs it ends at once; in a queue it leaves its place to the next.
-      Effect.andThen(tell(core, [{ _tag: "Revoked", incarnation: "*" }])),
-      Effect.orDie
-    ),
-    core.fork
+  const cancel = core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
+    // A large family takes its time.
+    giveUpAfter(300_000),
+    Effect.retry(untilItPasses),
+    // Wherever it runs it ends at once; in a queue it leaves its place to the next.
+    Effect.andThen(tell(core, [{ _tag: "Revoked", incarnation: "*" }]))
   )
+  const isOwn = Effect.map(
+    Effect.retry(core.store.get(workflowId), untilItPasses),
+    (row) => row !== null && row.parentId === run.workflowId && !row.detached
+  )
+  run.afterwards(Effect.orDie(Effect.flatMap(isOwn, (own) => own ? cancel : Effect.void)), core.fork)
 }

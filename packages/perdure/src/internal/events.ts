@@ -41,7 +41,7 @@ export const set = (
           case "Step":
             return Effect.andThen(
               running(place.scope, `setting the event "${eventKey}"`),
-              place.scope.call.writeAlong({ events: [write(place.scope.call.stepId)] })
+              place.scope.call.writeAlong(() => ({ events: [write(place.scope.call.stepId)] }))
             )
           case "Outside":
             return outside(`setting the event "${eventKey}"`, "there is no workflow here", "Set it in the workflow.")

@@ -31,6 +31,8 @@ interface Entry {
   readonly operation: Operation
   /** A refusal of it is an answer to whoever submitted it, and must be of nothing else. */
   readonly contested: boolean
+  /** It may be there already, though nobody has heard so: it is submitted as it was, and nothing goes along. */
+  inDoubt: boolean
   readonly answered: ReadonlyArray<(answer: Answer) => void>
 }
 
@@ -104,6 +106,7 @@ export class Journal {
     line.waiting.push({
       operation,
       contested,
+      inDoubt: false,
       answered: [(answer) => {
         // Not before the answer is taken: what it tells of is on its way until then.
         try {
@@ -211,12 +214,13 @@ export class Journal {
   private submitted(entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyArray<Answer>> {
     return this.store.write(entries.map((entry) => entry.operation)).pipe(
       giveUpAfter(this.options.patienceMs),
-      Effect.tapError((error) =>
-        Effect.andThen(
+      Effect.tapError((error) => {
+        for (const entry of entries) entry.inDoubt = true
+        return Effect.andThen(
           Metrics.journalFailures,
           Effect.logWarning("The journal could not write and will submit the same operations again", error.message)
         )
-      ),
+      }),
       Effect.retry(untilItPasses),
       Effect.catchCause((cause) => {
         if (Cause.hasInterrupts(cause)) return Effect.interrupt
@@ -318,10 +322,10 @@ const mayBeAwaited = (operation: Operation): boolean =>
 const foldable = (waiting: ReadonlyArray<Entry>): number => {
   let count = 0
   let epoch: number | undefined
-  for (const { contested, operation } of waiting) {
+  for (const { contested, inDoubt, operation } of waiting) {
     if (operation._tag !== "Advance") return Math.max(1, count)
     if (epoch !== undefined && operation.epoch !== epoch) return count
-    if (contested || isConditional(operation)) return Math.max(1, count)
+    if (contested || inDoubt || isConditional(operation)) return Math.max(1, count)
     epoch = operation.epoch
     count++
     if (operation.end !== null) return count
@@ -348,6 +352,7 @@ const fold = (entries: ReadonlyArray<Entry>): Entry => {
       supersedes: advances.flatMap((advance) => advance.supersedes)
     },
     contested: false,
+    inDoubt: false,
     answered: entries.flatMap((entry) => entry.answered)
   }
 }

@@ -82,7 +82,7 @@ export interface CallOwner {
   readonly slot: (call: Call, shared: boolean) => Effect.Effect<Slot>
   readonly waitUntil: (call: Call, due: number, what: string) => Effect.Effect<void>
   readonly alarm: (due: number, ring: () => void) => () => void
-  readonly writeAlong: (along: Along) => Effect.Effect<void>
+  readonly writeAlong: (along: () => Along) => Effect.Effect<void>
   readonly send: (sends: ReadonlyArray<Send>) => Effect.Effect<Answer>
   readonly permission: Effect.Effect<void>
 }
@@ -156,8 +156,11 @@ export class Call {
   alarm(due: number, ring: () => void): () => void {
     return this.run.alarm(due, ring)
   }
-  /** Writes without a record, fenced: what a step writes while it runs. Returns when it is durable. */
-  writeAlong(along: Along): Effect.Effect<void> {
+  /**
+   * Writes without a record, fenced: what a step writes while it runs. Returns when it is durable. `along` is called as it is
+   * submitted, so what it counts is in the order of the writes.
+   */
+  writeAlong(along: () => Along): Effect.Effect<void> {
     return this.run.writeAlong(along)
   }
   /** Sends without a record, fenced. Succeeds with the answer: that they are sent, or refused. */

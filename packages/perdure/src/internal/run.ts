@@ -356,7 +356,7 @@ export class Run {
   recordAttempt(call: Call, attempt: FailedAttempt): Effect.Effect<void> {
     const record = { ...attempt, stepId: call.stepId, key: call.key, name: call.operation.name }
     this.failedAttempts.add(record)
-    return this.writes.written({ attempts: [record] })
+    return this.writes.written(() => ({ attempts: [record] }))
   }
 
   // ---------------------------------------------------------------------------
@@ -510,13 +510,13 @@ export class Run {
   // ---------------------------------------------------------------------------
 
   /** See {@link Call.writeAlong}. */
-  writeAlong(along: Along): Effect.Effect<void> {
-    return Effect.asVoid(this.writes.written({ along }))
+  writeAlong(along: () => Along): Effect.Effect<void> {
+    return Effect.asVoid(this.writes.written(() => ({ along: along() })))
   }
 
   /** See {@link Call.send}. */
   send(sends: ReadonlyArray<Send>): Effect.Effect<Answer> {
-    return this.writes.written({ sends, contested: true })
+    return this.writes.written(() => ({ sends, contested: true }))
   }
 
   /**
@@ -573,6 +573,11 @@ export class Run {
       // Cancelled meanwhile: that was the last of its records, and what is to be undone is of this life.
       if (this.replay.isOfCancelled) return Effect.never
       const fibers = [...this.performed, this.root!]
+      // As when a race is lost.
+      for (const call of this.calls) {
+        call.operation.onAbandoned?.()
+        this.unclaimed(call)
+      }
       this.endBody()
       const renew = () =>
         this.writes.whenDurable(() => {

@@ -81,7 +81,7 @@ export class Turn {
           this.asked++
           this.write()
         }),
-      contest: (record) => this.writes.written({ records: [record], contested: true }),
+      contest: (record) => this.writes.written(() => ({ records: [record], contested: true })),
       release: (record) => {
         member.released = true
         this.released++

@@ -86,11 +86,13 @@ const writeInStep = (
     const supersedes = entries.size === 0 ? supersededBy(call, attempt) : []
     const closer = yield* own.closerOf(streamKey, supersedes)
     if (closer !== undefined) return yield* (text === null ? Effect.void : Effect.fail(closedError(streamKey)))
-    const index = entries.get(streamKey) ?? 0
-    entries.set(streamKey, index + 1)
     if (text === null) own.close(streamKey, call.stepId, attempt)
-    const entry = { key: streamKey, value: text, codec: Codec.CODEC, stepId: call.stepId, attempt, index }
-    yield* call.writeAlong({ entries: [entry], supersedes })
+    yield* call.writeAlong(() => {
+      const index = entries.get(streamKey) ?? 0
+      entries.set(streamKey, index + 1)
+      const entry = { key: streamKey, value: text, codec: Codec.CODEC, stepId: call.stepId, attempt, index }
+      return { entries: [entry], supersedes }
+    })
   })
 
 // -----------------------------------------------------------------------------

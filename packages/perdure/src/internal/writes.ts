@@ -84,7 +84,7 @@ export class Writes {
   }
 
   /** The answer, when there is one: it is durable, or refused, or the run is over. */
-  written(write: Write): Effect.Effect<Answer> {
-    return Effect.callback((resume) => this.submit(write, (answer) => resume(Effect.succeed(answer))))
+  written(write: () => Write): Effect.Effect<Answer> {
+    return Effect.callback((resume) => this.submit(write(), (answer) => resume(Effect.succeed(answer))))
   }
 }
