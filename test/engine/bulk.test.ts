@@ -55,11 +55,21 @@ onBothStores("many at once", (claim) => {
   claim(
     "a filter that restricts nothing is refused",
     Effect.fnUntraced(function*(given) {
-      const { use } = yield* given.client
-      for (const operation of [Client.cancelAll({}), Client.resumeAll({}), Client.deleteAll({})]) {
-        const reason = yield* reasonOf(use(operation))
-        assert.deepStrictEqual([reason._tag, reason.argument], ["InvalidArgument", "filter"])
+      const { use } = yield* given.engine(live)
+      yield* use(Quick.execute(1, { workflowId: "done" }))
+      for (
+        const filter of [{}, { idPrefix: "" }, { attributes: {} }, { idPrefix: "", attributes: {}, name: undefined }]
+      ) {
+        for (const operation of [Client.cancelAll, Client.resumeAll, Client.deleteAll]) {
+          const reason = yield* reasonOf(use(operation(filter)))
+          assert.deepStrictEqual([reason._tag, reason.argument], ["InvalidArgument", "filter"])
+        }
+        assert.isFalse(yield* Client.restricts(filter))
+        assert.strictEqual(yield* use(Client.count(filter)), 1)
       }
+      assert.isTrue(yield* Client.restricts({ from: new Date(0) }))
+      assert.deepStrictEqual(yield* use(Client.deleteAll({ ids: [] })), { matched: 0, changed: 0 })
+      assert.strictEqual((yield* use(Client.get("done"))).status, "SUCCESS")
     })
   )
 

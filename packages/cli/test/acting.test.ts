@@ -110,14 +110,24 @@ onBothStores(live, (given) => {
   })
 
   it("asks for ids or for filters, never for both or neither", async () => {
-    const { answer } = given()
+    const { answer, effect } = given()
+    await effect(Order.execute({ item: "pen" }, { workflowId: "either" }))
     for (const verb of ["cancel", "resume", "delete"]) {
-      expect(await answer("workflow", verb, "--yes")).toMatchObject({ exitCode: 2, out: "" })
+      for (const nothing of [[], ["--id-prefix", ""], ["--id-prefix", "", "--dry-run"]]) {
+        const refused = await answer("workflow", verb, ...nothing, "--yes")
+        expect(refused).toMatchObject({ exitCode: 2, out: "" })
+        expect(refused.err).toContain(`It is not said what to ${verb}.`)
+      }
+      expect(await answer("workflow", verb, "either", "--id-prefix", "", "--yes")).toMatchObject({
+        exitCode: 2,
+        out: ""
+      })
       expect(await answer("workflow", verb, "some-id", "--name", "Nap", "--yes")).toMatchObject({
         exitCode: 2,
         out: ""
       })
     }
+    expect((await effect(Client.get("either"))).status).toBe("SUCCESS")
   })
 
   it("workflow fork starts again from a step, or with another input", async () => {

@@ -81,7 +81,9 @@ describe("an address", () => {
       idPrefix: "a",
       attributes: { n: 1, s: "1" }
     })
-    expect(restricts(filterOf(searchOf({ order: "asc", unknown: "x" })))).toBe(false)
+    for (const nothing of [{ order: "asc", unknown: "x" }, { attribute: "customer" }, { attribute: ["=x", "y"] }]) {
+      expect(restricts(filterOf(searchOf(nothing)))).toBe(false)
+    }
   })
 
   it("names an attribute so that it is found by it", () => {

@@ -26,6 +26,7 @@ import * as Events from "./internal/events.ts"
 import type { EventInfo, EventOptions } from "./internal/events.ts"
 import { type ExecutorInfo, executorOf } from "./internal/executorInfo.ts"
 import type { Explanation } from "./internal/explaining.ts"
+import * as Filtering from "./internal/filtering.ts"
 import { cursorOf, type Filter, listFilterOf, lookOf, type PageOptions } from "./internal/filtering.ts"
 import * as Forking from "./internal/forking.ts"
 import { explainById } from "./internal/gathering.ts"
@@ -400,6 +401,13 @@ export const start = (
     readonly queue?: string | undefined
   } = {}
 ): Effect.Effect<string, WorkflowError, Engine> => managed("start", (core) => Naming.start(core, name, options))
+
+/**
+ * Whether a filter leaves anything out, which `cancelAll`, `resumeAll` and `deleteAll` ask for: `""` as a prefix and no
+ * attributes do not. Fails with `InvalidArgument` for one that makes no sense.
+ */
+export const restricts = (filter: Filter): Effect.Effect<boolean, WorkflowError> =>
+  attemptSync(() => Filtering.restricts(filter))
 
 /** Cancels all that fit and are not done. Those that are started meanwhile are left alone. */
 export const cancelAll = (

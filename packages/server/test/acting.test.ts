@@ -122,9 +122,15 @@ onBothStores("an admin server", (claim) => {
       assert.deepStrictEqual([...resumed].at(-1), { matched: 2, changed: 2, done: true })
       const deleted = yield* Stream.runCollect(yield* api.acts.bulkDelete({ payload: { filter } }))
       assert.deepStrictEqual([...deleted].at(-1), { matched: 450, changed: 448, done: true })
-      const everything = yield* post("/api/workflows/bulk/cancel", { filter: {} })
-      assert.deepInclude(everything.body, { _tag: "InvalidRequest", detail: "it restricts nothing" })
-      assert.strictEqual(everything.status, 400)
+      yield* use(Order.execute({ n: 1 }, { workflowId: "done" }))
+      for (const filter of [{}, { idPrefix: "" }, { attributes: {} }]) {
+        for (const act of ["cancel", "resume", "delete"]) {
+          const everything = yield* post(`/api/workflows/bulk/${act}`, { filter })
+          assert.deepInclude(everything.body, { _tag: "InvalidRequest", detail: "it restricts nothing" })
+          assert.strictEqual(everything.status, 400)
+        }
+      }
+      assert.strictEqual((yield* use(Client.get("done"))).status, "SUCCESS")
     }))
 
   claim("sets limits of queues, pauses and resumes them", (given) =>

@@ -55,13 +55,13 @@ const carryOut = Effect.fnUntraced(function*(
   act: Act
 ) {
   const filter = yield* Filters.filterOf(flags)
-  const filtered = Object.keys(filter).length > 0
-  if (filtered === ids.length > 0) {
-    return yield* filtered
-      ? usage("Ids and filters are given", `Give either. Filters can name ids by --id-prefix.`)
-      : usage(`It is not said what to ${act.verb}`, "Give ids, or filters as for workflow list.")
+  if (ids.length > 0) {
+    if (Object.keys(filter).length === 0) return yield* byIds(ids, dryRun, act)
+    return yield* usage("Ids and filters are given", `Give either. Filters can name ids by --id-prefix.`)
   }
-  yield* filtered ? byFilter(filter, dryRun, act) : byIds(ids, dryRun, act)
+  // A filter may be given that fits everything, as where a variable of a script is empty.
+  if (yield* Client.restricts(filter)) return yield* byFilter(filter, dryRun, act)
+  yield* usage(`It is not said what to ${act.verb}`, "Give ids, or filters as for workflow list.")
 })
 
 const byIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, dryRun: boolean, act: Act) {

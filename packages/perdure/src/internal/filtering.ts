@@ -52,13 +52,13 @@ const isStatus = Schema.is(WorkflowStatus)
 /** Most values that one restriction may list. */
 const maxValues = 1000
 
-/** Throws a `WorkflowError` for what makes no sense. */
+/** Only what restricts is in it. Throws a `WorkflowError` for what makes no sense. */
 export const restrictionsOf = (filter: Filter): Restrictions => {
   const given: Record<string, unknown> = {
     ids: listOf("ids", filter.ids, textOf),
     status: listOf("status", filter.status, statusOf),
     names: listOf("name", filter.name, textOf),
-    idPrefix: optional("idPrefix", filter.idPrefix, textOf),
+    idPrefix: optional("idPrefix", filter.idPrefix, prefixOf),
     user: optional("user", filter.user, textOf),
     versions: listOf("version", filter.version, textOf),
     executorId: optional("executorId", filter.executorId, textOf),
@@ -70,7 +70,7 @@ export const restrictionsOf = (filter: Filter): Restrictions => {
     wasForked: optional("wasForked", filter.wasForked, booleanOf),
     parentId: optional("parentId", filter.parentId, textOf),
     hasParent: optional("hasParent", filter.hasParent, booleanOf),
-    attributes: filter.attributes === undefined ? undefined : checkAttributes(filter.attributes),
+    attributes: attributesOf(filter.attributes),
     scheduleName: optional("schedule", filter.schedule, textOf),
     createdFrom: optional("from", filter.from, timeOf),
     createdTo: optional("to", filter.to, timeOf),
@@ -83,6 +83,9 @@ export const restrictionsOf = (filter: Filter): Restrictions => {
   // `as`: the fields above are those of the type, one by one.
   return given as Restrictions
 }
+
+/** Whether anything is left out. Throws a `WorkflowError` for what makes no sense. */
+export const restricts = (filter: Filter): boolean => Object.keys(restrictionsOf(filter)).length > 0
 
 type Check<A> = (argument: string, value: unknown) => A
 
@@ -108,6 +111,15 @@ const textOf: Check<string> = (argument, value) => {
   if (typeof value !== "string") throw invalid(argument, `it is of type ${typeof value}`, "Give a string.")
   if (value.isWellFormed() && !value.includes("\u0000") && value.length <= 10_000) return value
   throw invalid(argument, "it has a NUL, half of a surrogate pair, or is too long", "Give well-formed, shorter text.")
+}
+
+/** Undefined: every id begins so. */
+const prefixOf: Check<string | undefined> = (argument, value) => textOf(argument, value) || undefined
+
+/** Undefined: every workflow has all of none. */
+const attributesOf = (value: unknown): Attributes | undefined => {
+  const checked = checkAttributes(value)
+  return Object.keys(checked).length === 0 ? undefined : checked
 }
 
 const booleanOf: Check<boolean> = (argument, value) => {

@@ -92,7 +92,7 @@ const inBulk = (
   act: (onProgress: OnProgress) => Effect.Effect<Client.BulkResult, WorkflowError, Engine>
 ) =>
   Effect.gen(function*() {
-    if (Object.keys(filter).length === 0) {
+    if (!(yield* ask(Client.restricts(filter)))) {
       return yield* Effect.fail(invalid(
         "InvalidArgument",
         "Invalid filter",

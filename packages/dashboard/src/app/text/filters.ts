@@ -70,6 +70,7 @@ export const attributeText = (key: string, value: string | number | boolean): st
 
 /** As the server takes it. */
 export const filterOf = (search: WorkflowsSearch): Filter => {
+  const attributes = attributesOf(search.attribute ?? [])
   const given: { -readonly [K in keyof Filter]: Filter[K] | undefined } = {
     status: search.status,
     name: search.name,
@@ -82,7 +83,8 @@ export const filterOf = (search: WorkflowsSearch): Filter => {
     schedule: search.schedule,
     parentId: search.parent,
     forkedFrom: search.forkedFrom,
-    attributes: search.attribute === undefined ? undefined : attributesOf(search.attribute),
+    // Where none could be read nothing is restricted.
+    attributes: Object.keys(attributes).length === 0 ? undefined : attributes,
     from: dateOf(search.from),
     to: dateOf(search.to)
   }
