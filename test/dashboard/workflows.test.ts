@@ -175,6 +175,68 @@ onPages("the list of workflows", (claim) => {
     expect(await run(Client.count({ idPrefix: "stay", status: "CANCELLED" }))).toBe(5)
   })
 
+  claim("forgets what is chosen when the filter changes, whichever way", { live }, async ({ open, page, run }) => {
+    await run(start(2, "a"))
+    await run(start(2, "b"))
+    const selected = page.getByRole("region", { name: "Selection" })
+    await open("workflows?id=a")
+    await shows(page, ["a-001", "a-000"])
+    await open("workflows?id=b")
+    await shows(page, ["b-001", "b-000"])
+    await page.getByLabel("Select b-001").check()
+    await selected.getByRole("button", { name: "Cancel" }).click()
+    const dialog = page.getByRole("dialog", { name: "Cancel 1 workflow?" })
+    await dialog.waitFor()
+    await page.goBack()
+    await shows(page, ["a-001", "a-000"])
+    expect([await dialog.count(), await selected.count()]).toEqual([0, 0])
+
+    await page.getByLabel("Select all that are shown").check()
+    await selected.getByRole("button", { name: "Select all that fit the filter" }).click()
+    await page.getByText("All that fit", { exact: true }).waitFor()
+    await page.getByRole("navigation").getByRole("link", { name: "Workflows" }).click()
+    await shows(page, ["b-001", "b-000", "a-001", "a-000"])
+    expect(await selected.count()).toBe(0)
+
+    await page.getByLabel("Select b-001").check()
+    const field = page.getByLabel("Id begins with")
+    await field.pressSequentially("a-")
+    await shows(page, ["a-001", "a-000"])
+    expect(await selected.count()).toBe(0)
+    // Whoever types goes on where he was.
+    await page.keyboard.type("000")
+    await shows(page, ["a-000"])
+    expect(await field.inputValue()).toBe("a-000")
+  })
+
+  claim("lets no row be chosen that is still there of the filter before", { live }, async ({ open, page, run }) => {
+    await run(start(2, "a"))
+    await run(start(2, "b"))
+    await open("workflows?id=a")
+    await shows(page, ["a-001", "a-000"])
+    let release = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await page.route((url) => url.pathname === "/api/workflows" && url.search.includes("idPrefix=b"), async (route) => {
+      await held
+      await route.continue()
+    })
+    await open("workflows?id=b")
+    await page.getByRole("button", { name: "Remove the filter id b" }).waitFor()
+    await shows(page, ["a-001", "a-000"])
+    for (const label of ["Select a-001", "Select all that are shown"]) {
+      expect(await page.getByLabel(label).isDisabled()).toBe(true)
+    }
+    await page.keyboard.press("j")
+    await page.keyboard.press("x")
+    expect(await page.getByRole("region", { name: "Selection" }).count()).toBe(0)
+    release()
+    await shows(page, ["b-001", "b-000"])
+    await page.getByLabel("Select b-001").check()
+    await page.getByText("1 selected").waitFor()
+  })
+
   claim("takes no act on everything there is", { live }, async ({ open, page, run }) => {
     await run(start(2, "all"))
     await open("workflows")

@@ -34,12 +34,21 @@ export const Workflows = () => {
   const searchField = useRef<HTMLInputElement>(null)
   const allowed = useQuery(info).data?.allowed ?? []
 
-  const set = (changes: WorkflowsSearch) => {
+  // What was chosen is of the filter before, whatever has changed it: the form, a link, the way back.
+  const address = JSON.stringify(search)
+  const [seen, setSeen] = useState(address)
+  if (address !== seen) {
+    setSeen(address)
     setSelection(new Set())
     setAt(-1)
-    void navigate({ to: "/workflows", search: changes, replace: true })
+    setAct((before) => before === "start" ? before : undefined)
   }
+  /** The rows are still those of the filter before. */
+  const outdated = list.isPlaceholderData
+
+  const set = (changes: WorkflowsSearch) => void navigate({ to: "/workflows", search: changes, replace: true })
   const toggle = (id: string) => {
+    if (outdated) return
     const next = new Set(selection === "all" ? rows.map((row) => row.workflowId) : selection)
     if (!next.delete(id)) next.add(id)
     setSelection(next)
@@ -85,6 +94,7 @@ export const Workflows = () => {
           rows={rows}
           at={at}
           selection={selection}
+          outdated={outdated}
           toggle={toggle}
           setSelection={setSelection}
           more={lookedTo === undefined && list.hasNextPage && !list.isFetchingNextPage

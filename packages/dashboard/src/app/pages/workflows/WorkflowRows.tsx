@@ -12,11 +12,13 @@ import type { Selection } from "../Workflows.tsx"
 
 const rowHeight = 58
 
-export const WorkflowRows = ({ rows, at, selection, toggle, setSelection, more, end }: {
+export const WorkflowRows = ({ rows, at, selection, outdated, toggle, setSelection, more, end }: {
   readonly rows: ReadonlyArray<WorkflowSummary>
   /** The row that the keys are at. */
   readonly at: number
   readonly selection: Selection
+  /** They are not of the filter in force, so that none can be chosen. */
+  readonly outdated: boolean
   readonly toggle: (id: string) => void
   readonly setSelection: (selection: Selection) => void
   /** Asks for more; undefined: there is no more, or it is on its way. */
@@ -48,6 +50,7 @@ export const WorkflowRows = ({ rows, at, selection, toggle, setSelection, more, 
             type="checkbox"
             aria-label="Select all that are shown"
             checked={all}
+            disabled={outdated}
             onChange={() => setSelection(all ? new Set() : new Set(rows.map((row) => row.workflowId)))}
           />
         </span>
@@ -74,6 +77,7 @@ export const WorkflowRows = ({ rows, at, selection, toggle, setSelection, more, 
                   type="checkbox"
                   aria-label={`Select ${visible(row.workflowId)}`}
                   checked={selection === "all" || selection.has(row.workflowId)}
+                  disabled={outdated}
                   onChange={() => toggle(row.workflowId)}
                 />
               </span>
