@@ -24,7 +24,10 @@ export type { Action, Principal } from "./api/access.ts"
 
 /** The questions. */
 export interface AdminAccessService {
-  /** Who this request is from. Fails with `Unauthenticated`, also where that cannot be told. */
+  /**
+   * Who this request is from. Fails with `Unauthenticated`, also where that cannot be told. Asked once for each but those to
+   * `/health`, also for what everybody may: whoever is known is answered while many ask who are not.
+   */
   readonly authenticate: (request: HttpServerRequest) => Effect.Effect<Principal, Unauthenticated>
   /** Whether this principal may. Asked after {@link AdminAccessService.authenticate}, not for what a read-only server forbids. */
   readonly permits: (principal: Principal, action: Action) => Effect.Effect<boolean>

@@ -98,9 +98,10 @@ export const layer = (
     const settings = yield* settingsOf(options)
     if (options.dashboard !== undefined) yield* isBuilt(options.dashboard)
     const router = yield* HttpRouter.HttpRouter
+    const access = yield* AdminAccess
     // No more than these: the host's router is among the services too, and is not the one to add to.
     const services = Context.make(Engine, yield* Engine).pipe(
-      Context.add(AdminAccess, yield* AdminAccess),
+      Context.add(AdminAccess, access),
       Context.add(CurrentSettings, settings),
       Context.add(Streams.Places, Streams.make(settings.limits.streams, "streams"))
     )
@@ -118,6 +119,7 @@ export const layer = (
     )
     const handler = guarded(
       yield* handlerOf(routes, services),
+      access.authenticate,
       { hosts: namesOf(options.hosts ?? loopback) },
       settings.limits
     )

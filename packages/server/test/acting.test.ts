@@ -81,11 +81,15 @@ onBothStores("an admin server", (claim) => {
   claim("starts on behalf of who asks, and with his roles", (given) =>
     Effect.gen(function*() {
       const engine = yield* given.engine(live)
+      let asked = 0
       const access = AdminAccess.layer({
         authenticate: (request) =>
-          Effect.succeed({
-            user: request.headers["x-user"] ?? "nobody",
-            roles: request.headers["x-user"] === "clara" ? ["clerk"] : []
+          Effect.sync(() => {
+            asked++
+            return {
+              user: request.headers["x-user"] ?? "nobody",
+              roles: request.headers["x-user"] === "clara" ? ["clerk"] : []
+            }
           })
       })
       const { post } = yield* serve(engine, {}, access)
@@ -93,6 +97,8 @@ onBothStores("an admin server", (claim) => {
       assert.deepInclude(refused.body, { _tag: "Forbidden", reason: "WorkflowUnauthorized" })
       const { body } = yield* post("/api/workflows/start", { name: "Whose" }, { "x-user": "clara" })
       assert.strictEqual(yield* engine.use(Client.result(body.workflowId)), "clara")
+      // Once for each request.
+      assert.strictEqual(asked, 2)
     }))
 
   claim("counts first, then acts on all that fit, and tells how far it is", (given) =>

@@ -14,7 +14,7 @@ import { onBothStores } from "../../../test/engine/harness.ts"
 import { eventually, suspends } from "../../../test/engine/observing.ts"
 import type { Change } from "../src/AdminApi.ts"
 import { changes } from "../src/internal/live.ts"
-import { serve, token } from "./serving.ts"
+import { type Plain, serve, token } from "./serving.ts"
 
 const Quick = Workflow.make("Quick", { payload: Schema.Number, success: Schema.Number })
 const Waiting = Workflow.make("Waiting")
@@ -39,8 +39,11 @@ const opened = (port: number, head: string) =>
     (socket) => Effect.sync(() => socket.destroy())
   )
 
+const anonymous = (line: string, ...more: ReadonlyArray<string>) =>
+  [line, "Host: localhost", ...more, "", ""].join("\r\n")
+
 const request = (line: string, ...more: ReadonlyArray<string>) =>
-  [line, "Host: localhost", `Authorization: Bearer ${token}`, ...more, "", ""].join("\r\n")
+  anonymous(line, `Authorization: Bearer ${token}`, ...more)
 
 /** The beginning of an answer has come. */
 const answered = (socket: Socket) => Effect.promise(() => new Promise((resolve) => socket.once("data", resolve)))
@@ -227,6 +230,39 @@ onBothStores("slow clients", (claim) => {
         assert.deepInclude(refused.body, { _tag: "TooMany", problem: "This server is busy" })
         for (const socket of slow) socket.destroy()
         yield* eventually("room", get("/api/info"), ({ status }) => status === 200)
+      })
+  )
+
+  claim(
+    "that nobody knows leave room for whoever is known; the health is told to all",
+    (given) =>
+      Effect.gen(function*() {
+        const engine = yield* given.engine(live)
+        const { get, plain, port } = yield* serve(engine, { limits: { requests: 4 } })
+        const endless = ["Content-Type: application/json", "Content-Length: 1000"]
+        const sockets: Array<Socket> = []
+        // `look` is answered without asking the store: so it holds no place when the one that was opened comes.
+        const crowd = (head: string, look: Effect.Effect<Plain>) =>
+          eventually(
+            "a refusal",
+            Effect.andThen(Effect.map(opened(port, head), (socket) => sockets.push(socket)), look),
+            ({ status }) => status === 429
+          )
+        const statuses = (...answers: ReadonlyArray<Effect.Effect<Plain>>) =>
+          Effect.map(Effect.all(answers), (all) => all.map(({ status }) => status))
+        const whoever = plain("/api/session/known")
+        const health = plain("/health")
+        const refused = yield* crowd(anonymous("POST /api/session HTTP/1.1", ...endless), whoever)
+        assert.deepStrictEqual(yield* statuses(get("/api/info"), get("/api/session/known"), health), [200, 200, 200])
+        assert.include(refused.body.detail, "2 requests without valid credentials")
+        yield* crowd(request("POST /api/workflows/cancel HTTP/1.1", ...endless), get("/api/session/known"))
+        assert.deepStrictEqual(yield* statuses(health, whoever), [200, 429])
+        for (const socket of sockets) socket.destroy()
+        yield* eventually(
+          "room",
+          statuses(get("/api/info"), whoever),
+          (all) => all.every((status) => status === 200)
+        )
       })
   )
 })

@@ -4,13 +4,16 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import { HttpServerError } from "effect/http/HttpServerError"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as SchemaIssue from "effect/SchemaIssue"
+import type { AdminAccessService } from "../AdminAccess.ts"
 import type { Problem } from "../api/problems.ts"
+import { Caller } from "./caller.ts"
 import { failed, forbidden, invalid, noSuchPath, tooLarge, tooMany, tooSlow } from "./problem.ts"
 import type { Limits } from "./settings.ts"
 
@@ -155,6 +158,44 @@ const problemOf = (cause: Cause.Cause<unknown>, method: string): Problem | undef
 }
 
 // -----------------------------------------------------------------------------
+// how many at once
+// -----------------------------------------------------------------------------
+
+type Answer<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+
+/** So many at once; to others it is said that there are too many. */
+const placesOf = (limit: number, what: string) => {
+  let taken = 0
+  return <E, R>(answer: Answer<E, R>): Answer<E, R> =>
+    Effect.suspend((): Answer<E, R> => {
+      if (taken >= limit) {
+        return Effect.succeed(responseOf(tooMany(`${taken} ${what} are being answered, and the limit is ${limit}`)))
+      }
+      taken++
+      return Effect.ensuring(
+        answer,
+        Effect.sync(() => {
+          taken--
+        })
+      )
+    })
+}
+
+/** Anybody can send a body slowly. Whoever is not known takes half of the places, so that others find one. */
+const inPlaces = <E, R>(handler: Answer<E, R>, authenticate: AdminAccessService["authenticate"], limit: number) => {
+  const ofAll = placesOf(limit, "requests")
+  const ofUnknown = placesOf(Math.max(1, Math.floor(limit / 2)), "requests without valid credentials")
+  return (request: HttpServerRequest): Answer<E, R> =>
+    ofAll(Effect.flatMap(Effect.exit(authenticate(request)), (caller) => {
+      const answer = Effect.provideService(handler, Caller, caller)
+      return Exit.isSuccess(caller) ? answer : ofUnknown(answer)
+    }))
+}
+
+/** What watches a server has no credentials, and needs its answer most when many others ask. */
+const isHealth = ({ url }: HttpServerRequest): boolean => url.split("?", 1)[0] === "/health"
+
+// -----------------------------------------------------------------------------
 // all of it
 // -----------------------------------------------------------------------------
 
@@ -162,23 +203,21 @@ const problemOf = (cause: Cause.Cause<unknown>, method: string): Problem | undef
 const maxUrl = 16_384
 
 export const guarded = <E, R>(
-  handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  handler: Answer<E, R>,
+  authenticate: AdminAccessService["authenticate"],
   origins: Origins,
   limits: Limits
-): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R | HttpServerRequest> => {
-  let answering = 0
+): Answer<never, R | HttpServerRequest> => {
+  const answerTo = inPlaces(handler, authenticate, limits.requests)
   return Effect.flatMap(HttpServerRequest, (request) => {
     const refused = strangerOf(request.headers, origins) ??
       (request.url.length > maxUrl
         ? invalid("UrlTooLong", "The URL is too long", `it is longer than ${maxUrl}`, "Ask with less, or in pages.")
         : Number(request.headers["content-length"] ?? 0) > limits.bodyBytes
         ? tooLarge(`its body is over ${limits.bodyBytes} bytes`)
-        : answering >= limits.requests
-        ? tooMany(`${answering} requests are being answered, and the limit is ${limits.requests}`)
         : undefined)
     if (refused !== undefined) return Effect.succeed(secured(responseOf(refused)))
-    answering++
-    return handler.pipe(
+    return (isHealth(request) ? handler : answerTo(request)).pipe(
       Effect.provideService(HttpIncomingMessage.MaxBodySize, BigInt(limits.bodyBytes) as never),
       Effect.timeoutOrElse({
         duration: limits.requestMs,
@@ -193,10 +232,7 @@ export const guarded = <E, R>(
       Effect.map((response) =>
         // The library's own refusal has no body that says so.
         secured(response.status === 415 ? responseOf(otherType) : response)
-      ),
-      Effect.ensuring(Effect.sync(() => {
-        answering--
-      }))
+      )
     )
   })
 }

@@ -1,11 +1,11 @@
-/** Asks, for every request but those that everybody may make, who it is from and whether he may. */
+/** Asks, for every request but those that everybody may make, whether it is from somebody and whether he may. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Auth from "perdure/Auth"
 import { AdminAccess } from "../AdminAccess.ts"
 import { Access, CurrentPrincipal, Needs } from "../api/access.ts"
+import { Caller } from "./caller.ts"
 import { forbidden } from "./problem.ts"
 import { CurrentSettings } from "./settings.ts"
 
@@ -17,8 +17,7 @@ export const layer: Layer.Layer<Access, never, AdminAccess | CurrentSettings> = 
     return Access.of({
       bearer: (handler, { endpoint }) =>
         Effect.gen(function*() {
-          const request = yield* HttpServerRequest
-          const principal = yield* access.authenticate(request)
+          const principal = yield* yield* Caller
           const action = Context.get(endpoint.annotations, Needs)
           if (action === undefined) return yield* Effect.die(new Error(`${endpoint.identifier} says not what it needs`))
           if (readOnly && action !== "view") return yield* Effect.fail(isReadOnly)

@@ -9,7 +9,7 @@ export interface Limits {
   readonly pageBytes: number
   /** Milliseconds until an answer begins. */
   readonly requestMs: number
-  /** Requests that are being answered. */
+  /** Requests that are being answered, `/health` apart; at most half of them without valid credentials. */
   readonly requests: number
   /** Streams of changes, and bulk acts, that are open. */
   readonly streams: number

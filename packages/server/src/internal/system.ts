@@ -7,6 +7,7 @@ import { Engine } from "perdure/Engine"
 import { AdminAccess } from "../AdminAccess.ts"
 import { Action, AdminApi, CurrentPrincipal, NotFound } from "../AdminApi.ts"
 import { ask } from "./asking.ts"
+import { Caller } from "./caller.ts"
 import { defined } from "./defined.ts"
 import { metrics } from "./gauges.ts"
 import * as Live from "./live.ts"
@@ -60,12 +61,10 @@ export const open = (path: string) =>
   HttpApiBuilder.group(AdminApi, "open", (handlers) =>
     handlers
       .handle("health", () => Effect.as(ask(Client.store), { status: "ok" } as const))
-      .handle("session", ({ request }) =>
+      .handle("session", () =>
         Effect.gen(function*() {
-          const { authenticate } = yield* AdminAccess
-          return {
-            known: yield* Effect.match(authenticate(request), { onSuccess: () => true, onFailure: () => false })
-          }
+          const caller = yield* Caller
+          return { known: yield* Effect.match(caller, { onSuccess: () => true, onFailure: () => false }) }
         }))
       .handle("login", ({ payload, request }) =>
         Effect.gen(function*() {
