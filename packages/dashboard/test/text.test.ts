@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { align } from "../src/app/text/align.ts"
 import { counted, inQueue, waiting } from "../src/app/text/counts.ts"
 import { inWords } from "../src/app/text/cron.ts"
-import { attributeText, filterOf, restricts, searchOf } from "../src/app/text/filters.ts"
+import { attributesOf, attributeText, filterOf, restricts, searchOf } from "../src/app/text/filters.ts"
 import { fieldOf, initial } from "../src/app/text/form.ts"
 import { limitsInWords } from "../src/app/text/limits.ts"
 import { parseSearch, stringifySearch } from "../src/app/text/search.ts"
@@ -56,6 +56,14 @@ describe("times", () => {
   })
 })
 
+/** As it is stored: there is no -0. */
+const attributeValue = fc.oneof(
+  fc.string(),
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+  fc.boolean()
+)
+
 describe("an address", () => {
   it("gives back what was put into it, whatever it is", () => {
     fc.assert(fc.property(
@@ -88,14 +96,47 @@ describe("an address", () => {
 
   it("names an attribute so that it is found by it", () => {
     fc.assert(fc.property(
-      fc.string({ minLength: 1 }).filter((key) => !key.includes("=")),
-      fc.oneof(fc.string(), fc.integer(), fc.boolean()),
+      fc.oneof(fc.string({ minLength: 1 }), fc.string({ unit: fc.constantFrom("a", "=", "\"", "\\"), minLength: 1 })),
+      attributeValue,
       (key, value) => {
         expect(filterOf({ attribute: [attributeText(key, value)] }).attributes).toEqual(
           Object.fromEntries([[key, value]])
         )
       }
     ))
+  })
+})
+
+describe("attributes", () => {
+  it("that are shown and not edited are what they were", () => {
+    const attributes = {
+      "a=b": 1,
+      "\"q\"": "x",
+      huge: 1e21,
+      tiny: -1e-7,
+      text: "1e21",
+      beyond: "1e999",
+      quoted: "\"1\""
+    }
+    const lines = Object.entries(attributes).map(([key, value]) => attributeText(key, value))
+    expect(lines.slice(0, 3)).toEqual(["\"a=b\"=1", "\"\\\"q\\\"\"=x", "huge=1e+21"])
+    expect(attributesOf(lines)).toEqual(attributes)
+    fc.assert(fc.property(fc.dictionary(fc.string({ minLength: 1 }), attributeValue), (given) => {
+      const lines = Object.entries(given).map(([key, value]) => attributeText(key, value))
+      expect(attributesOf(lines)).toEqual({ ...given })
+    }))
+  })
+
+  it("are read from what is typed", () => {
+    expect(attributesOf(["n=-1.5E+3", "e=1e5", "far=1e999", "a=b=c", "\"a=b\"=c", "\"a\"b=c", "none", "=x", "\"\"=x"]))
+      .toEqual({
+        n: -1500,
+        e: 100_000,
+        far: "1e999",
+        a: "b=c",
+        "a=b": "c",
+        "\"a\"b": "c"
+      })
   })
 })
 

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query"
 import { type RefObject, useEffect, useState } from "react"
 import { definitions, queues, versions } from "../api/queries.ts"
-import type { WorkflowsSearch } from "../text/filters.ts"
+import { attributeOf, type WorkflowsSearch } from "../text/filters.ts"
 import { fromInput, toInput } from "../text/time.ts"
 import { Button } from "./Button.tsx"
 import { TextField } from "./Field.tsx"
@@ -146,7 +146,7 @@ const More = ({ search, set }: { readonly search: WorkflowsSearch; readonly set:
         className="row"
         onSubmit={(event) => {
           event.preventDefault()
-          if (attribute.indexOf("=") > 0) {
+          if (attributeOf(attribute) !== undefined) {
             set({ ...search, attribute: [...(search.attribute ?? []), attribute] })
             setAttribute("")
           }
@@ -159,7 +159,7 @@ const More = ({ search, set }: { readonly search: WorkflowsSearch; readonly set:
           value={attribute}
           onChange={(event) => setAttribute(event.currentTarget.value)}
         />
-        <Button type="submit" disabled={attribute.indexOf("=") < 1}>Add</Button>
+        <Button type="submit" disabled={attributeOf(attribute) === undefined}>Add</Button>
       </form>
       {(["from", "to"] as const).map((key) => (
         <TextField

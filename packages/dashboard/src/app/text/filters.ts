@@ -48,25 +48,44 @@ const dateOf = (text: string | undefined): Date | undefined => {
   return Number.isNaN(at.getTime()) ? undefined : at
 }
 
-/** `key=value`: numbers and booleans are meant as such, unless the value is quoted. */
-export const attributesOf = (given: ReadonlyArray<string>): NonNullable<Filter["attributes"]> => {
-  const found = new Map<string, string | number | boolean>()
-  for (const text of given) {
-    const equals = text.indexOf("=")
-    if (equals > 0) found.set(text.slice(0, equals), valueOf(text.slice(equals + 1)))
-  }
-  return Object.fromEntries(found)
+type Attributes = NonNullable<Filter["attributes"]>
+type AttributeValue = Attributes[string]
+
+/**
+ * `key=value`: numbers and booleans are meant as such, unless the value is quoted. A key that has a `=` is quoted, as JSON.
+ * Undefined: it is none.
+ */
+export const attributeOf = (text: string): readonly [string, AttributeValue] | undefined => {
+  const quoted = /^("(?:[^"\\]|\\.)*")=/s.exec(text)?.[1]
+  const key = quoted === undefined ? undefined : unquoted(quoted)
+  const equals = quoted === undefined || key === undefined ? text.indexOf("=") : quoted.length
+  return equals < 1 || key === "" ? undefined : [key ?? text.slice(0, equals), valueOf(text.slice(equals + 1))]
 }
 
-const valueOf = (text: string): string | number | boolean => {
+/** Undefined: it has what JSON has not, so the quotes are its own. */
+const unquoted = (text: string): string | undefined => {
+  try {
+    return String(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+const valueOf = (text: string): AttributeValue => {
   if (text === "true" || text === "false") return text === "true"
-  if (/^-?\d+(\.\d+)?$/.test(text)) return Number(text)
+  if (/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text) && Number.isFinite(Number(text))) return Number(text)
   return /^".*"$/s.test(text) ? text.slice(1, -1) : text
 }
 
-/** An attribute as {@link attributesOf} reads it. */
-export const attributeText = (key: string, value: string | number | boolean): string =>
-  typeof value === "string" && valueOf(value) !== value ? `${key}="${value}"` : `${key}=${value}`
+/** Those of the texts that are one. */
+export const attributesOf = (given: ReadonlyArray<string>): Attributes =>
+  Object.fromEntries(given.map(attributeOf).filter((one) => one !== undefined))
+
+/** An attribute as {@link attributeOf} reads it: the same one. */
+export const attributeText = (key: string, value: AttributeValue): string => {
+  const name = key.includes("=") || key.startsWith("\"") ? JSON.stringify(key) : key
+  return typeof value === "string" && valueOf(value) !== value ? `${name}="${value}"` : `${name}=${value}`
+}
 
 /** As the server takes it. */
 export const filterOf = (search: WorkflowsSearch): Filter => {

@@ -7,7 +7,7 @@ import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { TextField } from "../../components/Field.tsx"
-import { attributesOf, attributeText } from "../../text/filters.ts"
+import { attributeOf, attributesOf, attributeText } from "../../text/filters.ts"
 
 export const AttributesDialog = ({ info, close }: {
   readonly info: WorkflowDetail
@@ -19,7 +19,8 @@ export const AttributesDialog = ({ info, close }: {
   ])
   const given = lines.filter((line) => line.trim() !== "")
   const attributes = attributesOf(given)
-  const ready = given.every((line) => line.indexOf("=") > 0) && Object.keys(attributes).length === given.length
+  // Neither one that cannot be read, nor two of a key.
+  const ready = Object.keys(attributes).length === given.length
   const act = async () => {
     await ask((api) => api.acts.setAttributes({ payload: { id: info.workflowId, attributes } }))
     void queryClient.invalidateQueries({ queryKey: ["workflow", info.workflowId] })
@@ -30,7 +31,8 @@ export const AttributesDialog = ({ info, close }: {
     <Confirm title="Attributes of this workflow" action="Set them" act={act} close={close} ready={ready}>
       <p>
         Each as <code>key=value</code>. A number, <code>true</code> or <code>false</code> is meant as such;{" "}
-        <code>n="1"</code> is text. An empty line is left out.
+        <code>n="1"</code> is text. A key with a <code>=</code> is quoted:{" "}
+        <code>"a=b"=1</code>. An empty line is left out.
       </p>
       {lines.map((line, index) => (
         <TextField
@@ -40,7 +42,7 @@ export const AttributesDialog = ({ info, close }: {
           label={`Attribute ${index + 1}`}
           value={line}
           set={(next) => setLines(lines.with(index, next))}
-          aria-invalid={line.trim() !== "" && line.indexOf("=") < 1}
+          aria-invalid={line.trim() !== "" && attributeOf(line) === undefined}
         />
       ))}
       <div>
