@@ -160,6 +160,13 @@ onBothStores("an admin server refuses", (claim) => {
         isProblem(yield* post("/api/session", { token }, as("bob")), 404, "NoSessions")
         assert.strictEqual((yield* engine.use(Client.get("w"))).status, "PENDING")
         assert.strictEqual((yield* post("/api/workflows/cancel", asked, as("ada"))).status, 204)
+
+        const broken = AdminAccess.layer({
+          authenticate: () => {
+            throw new Error("no key")
+          }
+        })
+        isProblem(yield* (yield* serve(engine, {}, broken)).get("/api/workflows"), 500, "Internal")
       })
   )
 

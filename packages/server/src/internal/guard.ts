@@ -186,7 +186,7 @@ const inPlaces = <E, R>(handler: Answer<E, R>, authenticate: AdminAccessService[
   const ofAll = placesOf(limit, "requests")
   const ofUnknown = placesOf(Math.max(1, Math.floor(limit / 2)), "requests without valid credentials")
   return (request: HttpServerRequest): Answer<E, R> =>
-    ofAll(Effect.flatMap(Effect.exit(authenticate(request)), (caller) => {
+    ofAll(Effect.flatMap(Effect.exit(Effect.suspend(() => authenticate(request))), (caller) => {
       const answer = Effect.provideService(handler, Caller, caller)
       return Exit.isSuccess(caller) ? answer : ofUnknown(answer)
     }))
@@ -209,6 +209,7 @@ export const guarded = <E, R>(
   limits: Limits
 ): Answer<never, R | HttpServerRequest> => {
   const answerTo = inPlaces(handler, authenticate, limits.requests)
+  const ofHealth = placesOf(limits.requests, "requests for the health")
   return Effect.flatMap(HttpServerRequest, (request) => {
     const refused = strangerOf(request.headers, origins) ??
       (request.url.length > maxUrl
@@ -217,7 +218,7 @@ export const guarded = <E, R>(
         ? tooLarge(`its body is over ${limits.bodyBytes} bytes`)
         : undefined)
     if (refused !== undefined) return Effect.succeed(secured(responseOf(refused)))
-    return (isHealth(request) ? handler : answerTo(request)).pipe(
+    return (isHealth(request) ? ofHealth(handler) : answerTo(request)).pipe(
       Effect.provideService(HttpIncomingMessage.MaxBodySize, BigInt(limits.bodyBytes) as never),
       Effect.timeoutOrElse({
         duration: limits.requestMs,
