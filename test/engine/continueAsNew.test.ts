@@ -85,6 +85,33 @@ onBothStores("continueAsNew", (claim) => {
       assert.deepStrictEqual([reason._tag, reason.by], ["WorkflowCancelled", "parent"])
     }))
 
+  claim("so is one whose start is being written just then", (given) =>
+    Effect.gen(function*() {
+      const store = storeOf(given)
+      const { write } = store
+      const writing = yield* Deferred.make<void>()
+      const leaving = yield* Deferred.make<void>()
+      store.write = (batch) =>
+        batch.some((one) => one._tag === "Advance" && one.children.length > 0)
+          ? Effect.andThen(Deferred.succeed(writing, undefined), Effect.andThen(Deferred.await(leaving), write(batch)))
+          : write(batch)
+      const left = Effect.onInterrupt(Effect.never, () => Deferred.succeed(leaving, undefined))
+      const engine = yield* given.engine([
+        Child.toLayer(() => Effect.never),
+        Loop.toLayer(({ n }) =>
+          n > 1 ? Effect.succeed("next") : Effect.gen(function*() {
+            yield* Effect.forkChild(Child.execute({ n }, { workflowId: "child" }))
+            yield* Effect.forkChild(left)
+            yield* Effect.promise(() => Effect.runPromise(Deferred.await(writing)))
+            return yield* Loop.continueAsNew({ n: 2 })
+          })
+        )
+      ])
+      assert.strictEqual(yield* engine.use(Loop.execute({ n: 1 }, { workflowId: "w" })), "next")
+      const reason = yield* reasonOf(engine.use(Child.handle("child").result))
+      assert.deepStrictEqual([reason._tag, reason.by], ["WorkflowCancelled", "parent"])
+    }))
+
   claim(
     "what else runs in the body is interrupted, finalizers included, before the next life begins",
     (given) =>

@@ -203,19 +203,29 @@ const start = (workflow: AnyWorkflow, payload: unknown, headers: typeof StartHea
     return workflow.start(payload, workflowId === undefined ? {} : { workflowId })
   }).pipe(
     Effect.map((handle) => ({ workflowId: handle.workflowId })),
-    Effect.mapError(problemOf)
+    asProblem
   )
 
 const result = (workflow: AnyWorkflow, workflowId: string, query: typeof ResultQuery.Type) =>
   Effect.andThen(
     ofThisName(workflow, workflowId),
     Effect.suspend(() => workflow.handle(workflowId).resultWithin(query.waitMs ?? 10_000))
-  ).pipe(Effect.mapError((error) => error instanceof WorkflowError ? problemOf(error) : error))
+  ).pipe(asProblem)
 
 const cancel = (workflow: AnyWorkflow, workflowId: string) =>
   Effect.andThen(ofThisName(workflow, workflowId), Effect.suspend(() => workflow.handle(workflowId).cancel)).pipe(
-    Effect.mapError(problemOf)
+    asProblem
   )
+
+/** What the store says is for the log; the caller gets the problem, or the workflow's own error. */
+const asProblem = <A, E, R>(effect: Effect.Effect<A, E | WorkflowError, R>): Effect.Effect<A, E | Problem, R> =>
+  Effect.catch(effect, (error): Effect.Effect<never, E | Problem> => {
+    if (!(error instanceof WorkflowError)) return Effect.fail(error)
+    const problem = Effect.fail(problemOf(error))
+    return error.reason._tag === "StoreFailed"
+      ? Effect.andThen(Effect.logWarning("A workflow's endpoint could not ask the store", error), problem)
+      : problem
+  })
 
 /** An id is known to many; it must not open what belongs to another workflow. */
 const ofThisName = (workflow: AnyWorkflow, workflowId: string): Effect.Effect<void, WorkflowError, Engine> =>

@@ -574,16 +574,22 @@ export class Run {
       if (this.replay.isOfCancelled) return Effect.never
       const fibers = [...this.performed, this.root!]
       // As when a race is lost.
-      for (const call of this.calls) {
+      const underWay = [...this.calls].filter((call) => {
         call.operation.onAbandoned?.()
         this.unclaimed(call)
-      }
+        return call.record === undefined
+      })
       this.endBody()
       const renew = () =>
         this.writes.whenDurable(() => {
           if (this.running) this.host.renew({ payload, firstStepId: this.stepIds.unused })
         })
-      this.leave(() => this.paid(renew), fibers)
+      const ended = () => {
+        // It was being written, which is not taken back.
+        for (const call of underWay) this.unclaimed(call)
+        this.paid(renew)
+      }
+      this.leave(ended, fibers)
       return Effect.never
     })
   }
