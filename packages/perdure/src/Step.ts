@@ -267,7 +267,7 @@ const runStep = (
   return Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     const core = fiber.getRef(CurrentCore)
-    const refused = refuseInTransaction(fiber, `step "${name}"`)
+    const refused = refuseInTransaction(fiber.context, `step "${name}"`)
     if (refused !== undefined) return Effect.failCause(asStepFailed(name, refused))
     if (run === undefined || core === undefined) return plainly(name, effect, options)
     return run.ask(operationOf(core, run, described, effect, options, fiber.context))

@@ -175,7 +175,7 @@ export const within = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> =>
   Effect.withFiber((fiber): Effect.Effect<A, E | SqlError | WorkflowError, R | SqlClient.SqlClient> => {
-    const refused = refuseInTransaction(fiber, "Transaction.within")
+    const refused = refuseInTransaction(fiber.context, "Transaction.within")
     if (refused !== undefined) return Effect.fail(refused)
     if (fiber.getRef(CurrentRun) !== undefined) return Effect.fail(withinBody)
     return Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(asPart(sql, effect)))
@@ -216,7 +216,7 @@ const runTransaction = (
   return Effect.withFiber((fiber) => {
     const run = fiber.getRef(CurrentRun)
     const core = fiber.getRef(CurrentCore)
-    const refused = refuseInTransaction(fiber, `transaction "${name}"`)
+    const refused = refuseInTransaction(fiber.context, `transaction "${name}"`)
     if (refused !== undefined) return Effect.fail(refused)
     if (run === undefined || core === undefined) return plainly(name, body, options)
     const { rollback } = options

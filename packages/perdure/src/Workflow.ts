@@ -117,8 +117,9 @@ export interface Workflow<Name extends string, Payload, Success, Error> {
    *
    * It is the same workflow: id, handles and who waits for its result, place in its queue, deadline, children, streams,
    * values of events, and messages that it has not received stay; `WorkflowInfo.continuations` counts. What else runs in
-   * the body is interrupted, so a child that `execute` waits for just then is cancelled. Fails with `Unencodable` or `PayloadTooLarge` for the payload, with `InvalidArgument` in the
-   * body of another workflow, with `OutsideWorkflow` in a step.
+   * the body is interrupted, so a child that `execute` waits for just then is cancelled. Fails with `Unencodable` or
+   * `PayloadTooLarge` for the payload, with `InvalidArgument` in the body of another workflow, with `OutsideWorkflow` in a
+   * step.
    *
    * **Durability.** Everything that the life recorded is durable first; then its end and the next life's beginning are one
    * commit. Before it, the life goes on from its records; after it, nothing of them is left: rollbacks that they declared

@@ -207,25 +207,24 @@ const start = (workflow: AnyWorkflow, payload: unknown, headers: typeof StartHea
   )
 
 const result = (workflow: AnyWorkflow, workflowId: string, query: typeof ResultQuery.Type) =>
-  Effect.andThen(
+  Effect.flatMap(
     ofThisName(workflow, workflowId),
-    Effect.suspend(() => workflow.handle(workflowId).resultWithin(query.waitMs ?? 10_000))
+    () => workflow.handle(workflowId).resultWithin(query.waitMs ?? 10_000)
   ).pipe(asProblem)
 
 const cancel = (workflow: AnyWorkflow, workflowId: string) =>
-  Effect.andThen(ofThisName(workflow, workflowId), Effect.suspend(() => workflow.handle(workflowId).cancel)).pipe(
-    asProblem
-  )
+  Effect.flatMap(ofThisName(workflow, workflowId), () => workflow.handle(workflowId).cancel).pipe(asProblem)
 
 /** What the store says is for the log; the caller gets the problem, or the workflow's own error. */
 const asProblem = <A, E, R>(effect: Effect.Effect<A, E | WorkflowError, R>): Effect.Effect<A, E | Problem, R> =>
-  Effect.catch(effect, (error): Effect.Effect<never, E | Problem> => {
-    if (!(error instanceof WorkflowError)) return Effect.fail(error)
-    const problem = Effect.fail(problemOf(error))
-    return error.reason._tag === "StoreFailed"
-      ? Effect.andThen(Effect.logWarning("A workflow's endpoint could not ask the store", error), problem)
-      : problem
-  })
+  effect.pipe(
+    Effect.tapError((error) =>
+      error instanceof WorkflowError && error.reason._tag === "StoreFailed"
+        ? Effect.logWarning("A workflow's endpoint could not ask the store", error)
+        : Effect.void
+    ),
+    Effect.mapError((error) => error instanceof WorkflowError ? problemOf(error) : error)
+  )
 
 /** An id is known to many; it must not open what belongs to another workflow. */
 const ofThisName = (workflow: AnyWorkflow, workflowId: string): Effect.Effect<void, WorkflowError, Engine> =>

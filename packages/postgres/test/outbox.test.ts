@@ -77,7 +77,7 @@ it.effect("a database that does not answer is given up, and what waits goes out 
     assert.lengthOf(delivered, 1)
   }))
 
-/** Drains messages to these into what answers each operation like this, and tells which were deleted, statement by statement. */
+/** Drains messages to these into what answers each operation like this. Which were deleted, statement by statement. */
 const drained = (destinations: ReadonlyArray<string>, answer: (n: number) => Effect.Effect<Answer>) =>
   Effect.gen(function*() {
     const emptied: Array<unknown> = []

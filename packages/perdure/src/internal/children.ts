@@ -127,13 +127,17 @@ const cancelChild = (core: Core, run: Run, workflowId: string): void => {
   const cancel = core.store.cancel([workflowId], { reason, childReason: reason, children: true }).pipe(
     // A large family takes its time.
     giveUpAfter(300_000),
-    Effect.retry(untilItPasses),
     // Wherever it runs it ends at once; in a queue it leaves its place to the next.
     Effect.andThen(tell(core, [{ _tag: "Revoked", incarnation: "*" }]))
   )
-  const isOwn = Effect.map(
-    Effect.retry(core.store.get(workflowId), untilItPasses),
-    (row) => row !== null && row.parentId === run.workflowId && !row.detached
+  run.afterwards(
+    Effect.flatMap(
+      core.store.get(workflowId),
+      (row) => row?.parentId === run.workflowId && !row.detached ? cancel : Effect.void
+    ).pipe(
+      Effect.retry(untilItPasses),
+      Effect.orDie
+    ),
+    core.fork
   )
-  run.afterwards(Effect.orDie(Effect.flatMap(isOwn, (own) => own ? cancel : Effect.void)), core.fork)
 }

@@ -20,7 +20,7 @@ export const placed = <A, E, R>(
   inside: (place: Place, fiber: Fiber.Fiber<any, any>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | WorkflowError, R> =>
   Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError, R> => {
-    const refused = refuseInTransaction(fiber, what)
+    const refused = refuseInTransaction(fiber.context, what)
     if (refused !== undefined) return Effect.fail(refused)
     const run = fiber.getRef(CurrentRun)
     if (run !== undefined) return inside({ _tag: "Body", run }, fiber)

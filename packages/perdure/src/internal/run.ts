@@ -574,19 +574,16 @@ export class Run {
       if (this.replay.isOfCancelled) return Effect.never
       const fibers = [...this.performed, this.root!]
       // As when a race is lost.
-      const underWay = [...this.calls].filter((call) => {
-        call.operation.onAbandoned?.()
-        this.unclaimed(call)
-        return call.record === undefined
-      })
+      const calls = [...this.calls]
+      for (const call of calls) call.operation.onAbandoned?.()
       this.endBody()
       const renew = () =>
         this.writes.whenDurable(() => {
           if (this.running) this.host.renew({ payload, firstStepId: this.stepIds.unused })
         })
       const ended = () => {
-        // It was being written, which is not taken back.
-        for (const call of underWay) this.unclaimed(call)
+        // Not before: what is being written is not taken back.
+        for (const call of calls) this.unclaimed(call)
         this.paid(renew)
       }
       this.leave(ended, fibers)

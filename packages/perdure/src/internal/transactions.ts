@@ -4,7 +4,6 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as SqlClient from "effect/sql/SqlClient"
 import { TransactionMisused, WorkflowError } from "../WorkflowError.ts"
 import type { Core } from "./core.ts"
@@ -40,45 +39,57 @@ const isOpen = (sql: SqlClient.SqlClient, context: Context.Context<never>): bool
   Context.getOption(context, sql.transactionService)._tag === "Some"
 
 /**
- * The effect, which is durable on its own or waits for something that is; refused where it would be so beside a transaction
- * that is open. A `Transaction` records nothing else; what cannot be a part of `Transaction.within` would stay when that rolls
- * back, and cannot be awaited before its commit; and SQLite has one writer, so that whatever waited for the transaction that
- * waits for it would wait for ever.
+ * The effect, which is durable on its own or waits for something that is; refused where it would be so beside a
+ * transaction that is open. A `Transaction` records nothing else; what cannot be a part of `Transaction.within` would stay
+ * when that rolls back, and cannot be awaited before its commit; and SQLite has one writer, so that whatever waited for the
+ * transaction that waits for it would wait for ever.
  */
 export const beside = <A, E, R>(
   core: Core,
   what: string,
   effect: Effect.Effect<A, E, R>,
-  why: "nested" | "waits" = "nested"
+  why: Why = "nested"
 ): Effect.Effect<A, E | WorkflowError, R> =>
   Effect.withFiber((fiber): Effect.Effect<A, E | WorkflowError, R> => {
-    const open = openAround(core, fiber.context)
-    return open === undefined ? effect : Effect.fail(refused(why, `${what} was asked for within ${open}`))
+    const refused = refuseBeside(core, fiber.context, what, why)
+    return refused === undefined ? effect : Effect.fail(refused)
   })
 
-/** The transaction that whatever is asked for here would be beside. */
-const openAround = (core: Core, context: Context.Context<never>): string | undefined => {
-  const name = Context.get(context, InTransaction)
-  if (name !== undefined) return `the transaction "${name}"`
-  if (isPart(context)) return "Transaction.within, and cannot be a part of it"
-  return core.store.name === "sqlite" && isInTransaction(context) ? "an SqlClient transaction" : undefined
+const refuseBeside = (
+  core: Core,
+  context: Context.Context<never>,
+  what: string,
+  why: Why
+): WorkflowError | undefined => {
+  const refused = refuseInTransaction(context, what, why)
+  if (refused !== undefined) return refused
+  if (isPart(context)) return misused(why, what, "Transaction.within, and cannot be a part of it")
+  return core.store.name === "sqlite" && isInTransaction(context) ? misused(why, what, ownTransaction) : undefined
 }
 
-/** A start, or none of its own: see {@link beside}. Throws a `WorkflowError`. */
+/** The same for a start, which can be a part. Throws a `WorkflowError`. */
 export const checkStart = (core: Core, context: Context.Context<never>): void => {
-  const belongs = isPart(context) && Context.get(context, InTransaction) === undefined
-  const open = belongs ? undefined : openAround(core, context)
-  if (open !== undefined) throw refused("nested", `a start was asked for within ${open}`)
+  const refused = isPart(context)
+    ? refuseInTransaction(context, "a start")
+    : refuseBeside(core, context, "a start", "nested")
+  if (refused !== undefined) throw refused
 }
-
-const refused = (why: "nested" | "waits", detail: string): WorkflowError =>
-  new WorkflowError({ reason: new TransactionMisused({ why, detail }) })
 
 /** A durable operation of a body was asked for while the application's own transaction is open around it. */
-export const nested = (what: string): WorkflowError =>
-  refused("nested", `${what} was asked for within an SqlClient transaction`)
+export const nested = (what: string): WorkflowError => misused("nested", what, ownTransaction)
 
-export const refuseInTransaction = (fiber: Fiber.Fiber<any, any>, what: string): WorkflowError | undefined => {
-  const name = fiber.getRef(InTransaction)
-  return name === undefined ? undefined : refused("nested", `${what} was asked for within the transaction "${name}"`)
+export const refuseInTransaction = (
+  context: Context.Context<never>,
+  what: string,
+  why: Why = "nested"
+): WorkflowError | undefined => {
+  const name = Context.get(context, InTransaction)
+  return name === undefined ? undefined : misused(why, what, `the transaction "${name}"`)
 }
+
+type Why = "nested" | "waits"
+
+const ownTransaction = "an SqlClient transaction"
+
+const misused = (why: Why, what: string, within: string): WorkflowError =>
+  new WorkflowError({ reason: new TransactionMisused({ why, detail: `${what} was asked for within ${within}` }) })

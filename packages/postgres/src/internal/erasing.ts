@@ -23,7 +23,7 @@ export const make = (database: Database) => {
   /** Which of the groups are gone, by position. */
   const erase = (
     groups: ReadonlyArray<ReadonlyArray<Done>>,
-    orphansOnly: boolean
+    unaskedOnly: boolean
   ): Effect.Effect<ReadonlySet<number>, StoreError> =>
     Effect.map(
       retryLocks(database.run(eraseSql, [
@@ -31,7 +31,7 @@ export const make = (database: Database) => {
         groups.flatMap((group, i) => group.map(() => i)),
         groups.flatMap((group) => group.map(({ workflowId }) => workflowId)),
         groups.flatMap((group) => group.map(({ completedAt }) => String(completedAt))),
-        orphansOnly
+        unaskedOnly
       ])),
       (rows) => new Set(rows.map(([group]) => Number(group)))
     )

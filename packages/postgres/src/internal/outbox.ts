@@ -15,7 +15,10 @@ import type { Deliver, Hint, Send, StoreService } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { emptyStatement, outboxStatement } from "./sql/outbox.ts"
 
-/** So long each statement may take. A database that says nothing would be waited for, and nothing delivered by this process again. */
+/**
+ * So long each read and write may take. A database that says nothing would be waited for, and nothing delivered by this
+ * process again.
+ */
 const patience = Effect.timeout("30 seconds")
 
 interface Letter {

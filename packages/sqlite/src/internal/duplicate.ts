@@ -85,7 +85,7 @@ export const refusal = (
   if (holder === undefined) {
     return expected === null
       ? undefined
-      : { index, workflowId: null, name: null, movable: false }
+      : cannotMove(index)
   }
   if (holder.movable && holder.workflowId === expected) return undefined
   const { movable, name, workflowId } = holder
@@ -94,7 +94,9 @@ export const refusal = (
 
 /** One whose id is taken moves nobody, and its parent's record would say that it does. */
 export const refusalOfTaken = ({ debounce }: Enqueued, index: number): HeldChild | undefined =>
-  debounce?.expected == null ? undefined : { index, workflowId: null, name: null, movable: false }
+  debounce?.expected == null ? undefined : cannotMove(index)
+
+const cannotMove = (index: number): HeldChild => ({ index, workflowId: null, name: null, movable: false })
 
 const memoryMs = 3_600_000
 

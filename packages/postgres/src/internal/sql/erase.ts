@@ -12,10 +12,16 @@ const belongings: ReadonlyArray<readonly [table: string, column: string]> = [
   ["waiter", "waiter_id"]
 ]
 
+/** No parent may still ask for its result. */
+const unasked = (s: string): string =>
+  `w.parent_id IS NULL OR NOT EXISTS (
+            SELECT FROM ${s}.ownership o WHERE o.workflow_id = w.parent_id
+          )`
+
 /**
  * Deletes done workflows and everything that is stored of them, in groups: a group goes whole, or stays whole where one of
- * it is not as it was seen (`p_completed`), or has a parent that is not done if `p_orphans_only`. Returns the numbers of the
- * groups that are gone.
+ * it is not as it was seen (`p_completed`), or has a parent that may ask for it if `p_unasked_only`. Returns the numbers of
+ * the groups that are gone.
  *
  * Invariant: a workflow is done exactly while its row has `completed_at`, and only a resumption ends that, under this
  * row's lock. So what is locked here with the time that was seen has no owner, no mailbox, and nobody writes for it.
@@ -30,7 +36,7 @@ export const erase = (s: string): string =>
       "p_groups integer[]",
       "p_ids text[]",
       "p_completed bigint[]",
-      "p_orphans_only boolean"
+      "p_unasked_only boolean"
     ],
     returns: "TABLE (group_ integer)",
     volatility: "VOLATILE",
@@ -48,9 +54,7 @@ BEGIN${readCommitted}
     ) k CROSS JOIN LATERAL (
       SELECT 1 FROM ${s}.workflow w
       WHERE w.workflow_id = k.id AND w.completed_at = k.completed
-        AND (NOT p_orphans_only OR w.parent_id IS NULL OR NOT EXISTS (
-          SELECT FROM ${s}.ownership o WHERE o.workflow_id = w.parent_id
-        ))
+        AND (NOT p_unasked_only OR ${unasked(s)})
       FOR UPDATE
     ) w
   )
@@ -122,9 +126,7 @@ BEGIN
           AND w.created_at < coalesce(v_before, 9223372036854775807)
           AND w.completed_at < coalesce(v_before, 9223372036854775807)
           AND (v_at IS NULL OR (w.completed_at, w.workflow_id) < (v_at, v_id))
-          AND (w.parent_id IS NULL OR NOT EXISTS (
-            SELECT FROM ${s}.ownership o WHERE o.workflow_id = w.parent_id
-          ))
+          AND (${unasked(s)})
         ORDER BY w.created_at, w.workflow_id LIMIT v_left;
       GET DIAGNOSTICS v_count = ROW_COUNT;
       v_left := v_left - v_count;
