@@ -63,7 +63,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     name: "a commit whose answer is lost counts as failed",
     file: `${core}/transacting.ts`,
     replace: `          doubtful = true
-          return again(50, tries)`,
+          return Effect.andThen(Metrics.journalFailures, again(50, tries))`,
     by: "          return refused(new Error(message))",
     test: ["test/engine/doubts.test.ts"]
   },
@@ -71,7 +71,7 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     name: "a commit whose answer is lost counts as made",
     file: `${core}/transacting.ts`,
     replace: `          doubtful = true
-          return again(50, tries)`,
+          return Effect.andThen(Metrics.journalFailures, again(50, tries))`,
     by: `          release(written!.record)
           return Effect.succeed(written!.completed)`,
     test: ["test/engine/doubts.test.ts"]

@@ -10,9 +10,10 @@ import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Step from "perdure/Step"
 import * as StepStatus from "perdure/StepStatus"
-import { type Operation, type StepRecord, TransactionAborted } from "perdure/Store"
+import { type Operation, type StepRecord, StoreError, StoreUnavailable, TransactionAborted } from "perdure/Store"
 import * as Transaction from "perdure/Transaction"
 import * as Workflow from "perdure/Workflow"
+import { counters } from "../counters.ts"
 import { type Given, onBothStores, storeOf } from "./harness.ts"
 import { Log, stepsOf } from "./observing.ts"
 import { twice } from "./twice.ts"
@@ -20,6 +21,7 @@ import { twice } from "./twice.ts"
 const Subject = Workflow.make("Subject", { success: Schema.String })
 const hour = 3_600_000
 
+const away = new StoreError({ reason: new StoreUnavailable({ message: "The store is away" }) })
 const lost = new TransactionAborted({ why: "unknown", message: "the connection was lost in the commit" })
 
 /** Transactions of the first owner are rolled back when they would commit, and nobody can tell. */
@@ -265,6 +267,35 @@ onBothStores("a commit whose answer was lost", (claim) => {
       const { live, replayed } = yield* twice(given, body)
       for (const exit of [live, replayed]) assert.match(String(exit), /broken/)
       assert.strictEqual(yield* table.rows, 0)
+    })
+  )
+
+  claim(
+    "counts as a write that failed and was made again, like one that the store refused, and its record counts once",
+    Effect.fnUntraced(function*(given) {
+      const table = yield* tableOf(given)
+      const store = storeOf(given)
+      const { transaction } = store
+      let tries = 0
+      store.transaction = (...asked) =>
+        Effect.suspend(() => {
+          switch (++tries) {
+            case 1:
+              return Effect.fail(away)
+            case 2:
+              return Effect.andThen(transaction(...asked), Effect.fail(lost))
+            default:
+              return transaction(...asked)
+          }
+        })
+      const live = Subject.toLayer(() => Effect.orDie(Transaction.run("enter", Effect.as(table.insert, "done"))))
+      const engine = yield* given.engine(live)
+      const before = yield* counters
+      assert.strictEqual(yield* engine.use(Subject.execute(undefined, { workflowId: "w" })), "done")
+      const after = yield* counters
+      const more = (name: string) => (after[name] ?? 0) - (before[name] ?? 0)
+      assert.deepStrictEqual([tries, more("perdure_journal_failures"), more("perdure_steps_recorded")], [3, 2, 1])
+      assert.strictEqual(yield* table.rows, 1)
     })
   )
 })

@@ -1,7 +1,8 @@
 /** Workflows that kill whoever runs them: each is given up after its attempts, and what ran beside it ends well. */
 import * as Effect from "effect/Effect"
 import { Client, Step, Workflow } from "perdure"
-import { counters, say } from "../../crash/harness/voice.ts"
+import { counters } from "../../counters.ts"
+import { say } from "../../crash/harness/voice.ts"
 import { did } from "../../crash/workflows/World.ts"
 import { exactly, upTo } from "../checks.ts"
 import { lastWords } from "../Crew.ts"

@@ -1,6 +1,5 @@
 /** The program's side of the conversation: lines of JSON on standard output and input. */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import { createInterface } from "node:readline"
 
@@ -30,12 +29,3 @@ export const obey = (commands: Commands): Effect.Effect<void, never, Scope.Scope
     })
     process.stdin.unref()
   })
-
-/** The engine's counters that are not zero. */
-export const counters: Effect.Effect<{ readonly [name: string]: number }> = Effect.map(
-  Metric.snapshot,
-  (metrics) =>
-    Object.fromEntries(
-      metrics.flatMap((metric) => metric.type === "Counter" ? [[metric.id, Number(metric.state.count)]] : [])
-    )
-)

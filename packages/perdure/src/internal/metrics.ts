@@ -35,7 +35,7 @@ const batchSize = Metric.histogram("perdure_journal_batch_size", {
   boundaries: Metric.exponentialBoundaries({ start: 1, factor: 2, count: 12 })
 })
 const failures = Metric.counter("perdure_journal_failures", {
-  description: "Writes of the journal that failed and were submitted again",
+  description: "Writes of the journal, and transactions, that the store failed, and that were made again",
   incremental: true
 })
 

@@ -16,6 +16,7 @@ import type { StorableSchema, ValueCodec } from "./codec.ts"
 import type { Core } from "./core.ts"
 import * as Failure from "./failure.ts"
 import { untilItPasses } from "./journal.ts"
+import * as Metrics from "./metrics.ts"
 import type { Call, Completed, Slot } from "./operation.ts"
 import type { Run } from "./run.ts"
 import { attemptSync } from "./starting.ts"
@@ -95,7 +96,8 @@ export const performTransaction = (
     Effect.map(() => {
       release(written!.record)
       return written!.completed
-    })
+    }),
+    counted
   )
 
   // SQLite has one writer, and a transaction is it from its beginning: it must not wait then for a number that waits for
@@ -137,12 +139,12 @@ export const performTransaction = (
       if (error instanceof StoreError) {
         // The database is away: nothing is recorded of that, and it is tried until it is back.
         if (!doubtful) release(undefined)
-        return Effect.andThen(
-          Effect.logWarning(
+        return Metrics.journalFailures.pipe(
+          Effect.andThen(Effect.logWarning(
             `${transaction.name}: the database is away, the transaction will be tried again`,
             error.message
-          ),
-          again(Math.min(1000, 50 * 2 ** Math.min(tries, 5)), tries + 1)
+          )),
+          Effect.andThen(again(Math.min(1000, 50 * 2 ** Math.min(tries, 5)), tries + 1))
         )
       }
       if (!(error instanceof TransactionAborted)) return refused(error)
@@ -154,12 +156,12 @@ export const performTransaction = (
         case "unknown":
           // The number is kept: the same record goes again.
           doubtful = true
-          return again(50, tries)
+          return Effect.andThen(Metrics.journalFailures, again(50, tries))
         case "exists":
           return Effect.flatMap(existing(core, run, call), (found) => {
             if (found === undefined) return again(50, tries)
             release(found)
-            return Effect.succeed(completedOf(found, transaction))
+            return counted(Effect.succeed(completedOf(found, transaction)))
           })
         case "fenced":
           run.stop({ _tag: "Fenced" })
@@ -199,6 +201,11 @@ export const performTransaction = (
     })
   )
 }
+
+/** What the transaction has recorded by itself, past the journal that counts the others. */
+const counted: <A, E>(recorded: Effect.Effect<A, E>) => Effect.Effect<A, E> = Effect.tap(
+  Metrics.count(Metrics.stepsRecorded)
+)
 
 /** The record that an earlier commit left, whose answer was lost. */
 const existing = (core: Core, run: Run, call: Call): Effect.Effect<StepRecord | undefined> =>
