@@ -206,6 +206,32 @@ onPages("the page of a workflow", (claim) => {
     expect(await page.getByRole("button", { name: "Load more" }).count()).toBe(0)
   })
 
+  claim(
+    "shows more messages also where the workflow changes while they are on their way",
+    { live },
+    async ({ open, page, run }) => {
+      const other = Message.make("other", { payload: Schema.Int })
+      await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
+      await run(Effect.forEach(Array.from({ length: 101 }, (_, n) => n), (n) => other.send("sleeper", n)))
+      await open("workflow?id=sleeper&tab=messages")
+      const rows = page.getByRole("list", { name: "messages" }).locator("> li")
+      await rows.nth(99).waitFor()
+      // The second page stays on its way until what else is shown was asked for again, because of the change.
+      let changed: Promise<unknown> | undefined
+      await page.route(/api\/workflow\/messages\?.*after=[1-9]/, async (route) => {
+        if (changed === undefined) {
+          changed = page.waitForResponse(/api\/workflow\?/)
+          await run(other.send("sleeper", 101))
+          await changed
+        }
+        await route.continue()
+      })
+      await page.getByRole("button", { name: "Load more" }).click()
+      await rows.nth(101).waitFor()
+      expect(changed).toBeDefined()
+    }
+  )
+
   claim("deletes it", { live }, async ({ open, page, run }) => {
     await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))
     await open("workflow?id=quick")

@@ -6,7 +6,7 @@ import { Change } from "@perdure/server/AdminApi"
 import * as Schema from "effect/Schema"
 import { useEffect, useSyncExternalStore } from "react"
 import { mount } from "./client.ts"
-import { queryClient } from "./queries.ts"
+import { askAgain } from "./queries.ts"
 
 export type Connection = "connecting" | "live" | "lost"
 
@@ -36,7 +36,7 @@ const note = (...key: ReadonlyArray<string>): void => {
   changed.set(key.join("/"), key)
   timer ??= setTimeout(() => {
     timer = undefined
-    for (const queryKey of changed.values()) void queryClient.invalidateQueries({ queryKey })
+    for (const key of changed.values()) askAgain(key)
     changed.clear()
   }, intervalMs)
 }

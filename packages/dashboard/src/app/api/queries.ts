@@ -25,6 +25,21 @@ export const queryClient: QueryClient = new QueryClient({
   }
 })
 
+const loadsMore = ({ state }: Pick<Query, "state">): boolean =>
+  state.fetchStatus === "fetching" && state.fetchMeta?.fetchMore !== undefined
+
+/**
+ * Asks again for what is shown and has changed. What is about to show more does so first: asking for all of it again
+ * would give that up, and whoever asked for more would not get it. `key`: what the keys begin with.
+ */
+export const askAgain = (key: ReadonlyArray<unknown>): void => {
+  for (const { promise, queryKey } of queryClient.getQueryCache().findAll({ queryKey: key, predicate: loadsMore })) {
+    const then = () => askAgain(queryKey)
+    void promise?.then(then, then)
+  }
+  void queryClient.invalidateQueries({ queryKey: key, predicate: (query) => !loadsMore(query) })
+}
+
 /** Deletes what a page shows, then leaves the page. `key`: what the keys of everything about it begin with. */
 export const deleting = async (
   key: ReadonlyArray<string>,

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../api/client.ts"
-import { info, queryClient, versions } from "../api/queries.ts"
+import { askAgain, info, versions } from "../api/queries.ts"
 import { announce } from "../components/Announcements.tsx"
 import { Button } from "../components/Button.tsx"
 import { Confirm } from "../components/Dialog.tsx"
@@ -60,7 +60,7 @@ const Latest = ({ version, close }: { readonly version: VersionInfo; readonly cl
     close={close}
     act={async () => {
       await ask((api) => api.fleet.setLatest({ payload: { version: version.version } }))
-      void queryClient.invalidateQueries({ queryKey: ["executors"] })
+      askAgain(["executors"])
       announce(`${version.version} is the latest.`)
     }}
   >

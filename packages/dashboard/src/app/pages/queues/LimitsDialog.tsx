@@ -2,7 +2,7 @@
 import type { QueueDetail, QueueLimits } from "@perdure/server/AdminApi"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { queryClient } from "../../api/queries.ts"
+import { askAgain } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { TextField } from "../../components/Field.tsx"
@@ -43,7 +43,7 @@ export const LimitsDialog = ({ queue, close }: { readonly queue: QueueDetail; re
   const act = async () => {
     if (next === undefined) return
     await ask((api) => api.queues.setLimits({ payload: { name: queue.name, limits: next } }))
-    void queryClient.invalidateQueries({ queryKey: ["queues"] })
+    askAgain(["queues"])
     announce(`Changed the limits of ${queue.name}.`)
   }
   return (

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { deleting, info, queryClient } from "../../api/queries.ts"
+import { askAgain, deleting, info } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -16,7 +16,7 @@ import { LimitsDialog } from "./LimitsDialog.tsx"
 
 type Asked = "pause" | "resume" | "limits" | "reset" | "delete"
 
-const refresh = (): void => void queryClient.invalidateQueries({ queryKey: ["queues"] })
+const refresh = (): void => askAgain(["queues"])
 
 export const QueueDetails = (
   { queue, close }: { readonly queue: QueueDetail; readonly close: () => Promise<void> }

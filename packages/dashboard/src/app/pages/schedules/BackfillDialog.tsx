@@ -3,7 +3,7 @@ import type { ScheduleDetail } from "@perdure/server/AdminApi"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
 import { now } from "../../api/clock.ts"
-import { queryClient } from "../../api/queries.ts"
+import { askAgain } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { TextField } from "../../components/Field.tsx"
@@ -20,8 +20,8 @@ export const BackfillDialog = (
     if (range.from === undefined || range.to === undefined) return
     const payload = { name: schedule.name, from: range.from, to: range.to }
     const { started, ticks } = await ask((api) => api.schedules.backfill({ payload }))
-    void queryClient.invalidateQueries({ queryKey: ["schedules"] })
-    void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+    askAgain(["schedules"])
+    askAgain(["workflows"])
     announce(`${ticks} ticks, ${started} started.`)
   }
   return (

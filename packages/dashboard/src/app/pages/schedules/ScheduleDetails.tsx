@@ -4,7 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { deleting, info, queryClient, workflows } from "../../api/queries.ts"
+import { askAgain, deleting, info, workflows } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -19,8 +19,8 @@ import { BackfillDialog } from "./BackfillDialog.tsx"
 type Asked = "pause" | "resume" | "trigger" | "backfill" | "delete"
 
 const refresh = (): void => {
-  void queryClient.invalidateQueries({ queryKey: ["schedules"] })
-  void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+  askAgain(["schedules"])
+  askAgain(["workflows"])
 }
 
 const missedWords: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { definitions, queryClient } from "../../api/queries.ts"
+import { askAgain, definitions } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
@@ -52,7 +52,7 @@ const Opened = ({ close, names }: { readonly close: () => void; readonly names: 
         }
       })
     )
-    void queryClient.invalidateQueries({ queryKey: ["schedules"] })
+    askAgain(["schedules"])
     announce(`Created ${name}.`)
     void navigate({ to: "/schedules", search: { name } })
   }

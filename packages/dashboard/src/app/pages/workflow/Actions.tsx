@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { deleting, explanation, info as serverInfo, queryClient } from "../../api/queries.ts"
+import { askAgain, deleting, explanation, info as serverInfo, queryClient } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -59,8 +59,8 @@ interface Props {
 }
 
 const refresh = (id: string): void => {
-  void queryClient.invalidateQueries({ queryKey: ["workflow", id] })
-  void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+  askAgain(["workflow", id])
+  askAgain(["workflows"])
 }
 
 const CancelDialog = ({ info, close }: Props) => {
@@ -105,7 +105,7 @@ const DeleteDialog = ({ info, close }: Props) => {
       () => navigate({ to: "/workflows", search: {} })
     )
     queryClient.removeQueries({ queryKey: key })
-    void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+    askAgain(["workflows"])
     announce(`Deleted ${info.workflowId}.`)
   }
   return (

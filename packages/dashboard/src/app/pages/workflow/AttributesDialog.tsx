@@ -2,7 +2,7 @@
 import type { WorkflowDetail } from "@perdure/server/AdminApi"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { queryClient } from "../../api/queries.ts"
+import { askAgain } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
@@ -23,8 +23,8 @@ export const AttributesDialog = ({ info, close }: {
   const ready = Object.keys(attributes).length === given.length
   const act = async () => {
     await ask((api) => api.acts.setAttributes({ payload: { id: info.workflowId, attributes } }))
-    void queryClient.invalidateQueries({ queryKey: ["workflow", info.workflowId] })
-    void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+    askAgain(["workflow", info.workflowId])
+    askAgain(["workflows"])
     announce(`Attributes of ${info.workflowId} are set.`)
   }
   return (

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { queryClient, versions } from "../../api/queries.ts"
+import { askAgain, versions } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
@@ -38,8 +38,8 @@ export const ForkDialog = ({ info, fromStep, close }: {
         }
       })
     )
-    void queryClient.invalidateQueries({ queryKey: ["workflow", info.workflowId] })
-    void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+    askAgain(["workflow", info.workflowId])
+    askAgain(["workflows"])
     announce(`Forked as ${started.workflowId}.`)
     void navigate({ to: "/workflow", search: { id: started.workflowId } })
   }

@@ -2,7 +2,7 @@
 import type { WorkflowDetail } from "@perdure/server/AdminApi"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { queryClient } from "../../api/queries.ts"
+import { askAgain } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { TextField } from "../../components/Field.tsx"
@@ -26,7 +26,7 @@ export const MessageDialog = ({ info, topic: waited, close }: {
         payload: { id: info.workflowId, topic, key, ...(payload === undefined ? {} : { payload: payload as Json }) }
       })
     )
-    void queryClient.invalidateQueries({ queryKey: ["workflow", info.workflowId] })
+    askAgain(["workflow", info.workflowId])
     announce(`Sent to ${info.workflowId}.`)
   }
   return (

@@ -3,7 +3,7 @@ import type { Filter, WorkflowSummary } from "@perdure/server/AdminApi"
 import { useQuery } from "@tanstack/react-query"
 import { useEffect, useRef, useState } from "react"
 import { ask, follow } from "../../api/client.ts"
-import { bulkCount, info, queryClient } from "../../api/queries.ts"
+import { askAgain, bulkCount, info } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Button } from "../../components/Button.tsx"
 import { Dialog } from "../../components/Dialog.tsx"
@@ -106,11 +106,11 @@ const Acting = ({ act, selection, filter, close }: {
       ? all(act, filter, options, report, controller.signal)
       : some(act, [...selection], options, report, controller.signal)
     work.then(() => {
-      void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+      askAgain(["workflows"])
       announce(`${seen.changed.toLocaleString("en")} ${past[act]}.`)
       close(true)
     }, (error: unknown) => {
-      void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+      askAgain(["workflows"])
       setProgress({ state: "stopped", ...seen, error: controller.signal.aborted ? undefined : error })
     })
   }

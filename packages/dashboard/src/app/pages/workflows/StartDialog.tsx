@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query"
 import { useNavigate } from "@tanstack/react-router"
 import { useState } from "react"
 import { ask } from "../../api/client.ts"
-import { definitions, queryClient } from "../../api/queries.ts"
+import { askAgain, definitions } from "../../api/queries.ts"
 import { announce } from "../../components/Announcements.tsx"
 import { Confirm } from "../../components/Dialog.tsx"
 import { Field, TextField } from "../../components/Field.tsx"
@@ -56,7 +56,7 @@ const Opened = ({ close, name, names, setName, template }: {
         }
       })
     )
-    void queryClient.invalidateQueries({ queryKey: ["workflows"] })
+    askAgain(["workflows"])
     announce(`Started ${id}.`)
     void navigate({ to: "/workflow", search: { id } })
   }
