@@ -24,6 +24,18 @@ const ended = async (shown: Pick<Shown, "run">, workflowId: string, approved: bo
   )
 }
 
+const Other = Message.make("other", { payload: Schema.Int })
+
+/** Sends "sleeper" one message more than a page has, and looks at the first page of them. */
+const messagesOverAPage = async ({ open, page, run }: Shown) => {
+  await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
+  await run(Effect.forEach(Array.from({ length: 101 }, (_, n) => n), (n) => Other.send("sleeper", n)))
+  await open("workflow?id=sleeper&tab=messages")
+  const rows = page.getByRole("list", { name: "messages" }).locator("> li")
+  await rows.nth(99).waitFor()
+  return { rows, more: page.getByRole("button", { name: "Load more" }) }
+}
+
 const timeline = (page: Page) => page.getByRole("region", { name: "Timeline of steps" })
 const tab = (page: Page, name: string) => page.getByRole("tab", { name }).click()
 
@@ -193,44 +205,31 @@ onPages("the page of a workflow", (claim) => {
     }
   )
 
-  claim("shows messages in pages, and more of them when asked", { live }, async ({ open, page, run }) => {
-    const other = Message.make("other", { payload: Schema.Int })
-    await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
-    await run(Effect.forEach(Array.from({ length: 101 }, (_, n) => n), (n) => other.send("sleeper", n)))
-    await open("workflow?id=sleeper&tab=messages")
-    const rows = page.getByRole("list", { name: "messages" }).locator("> li")
-    await rows.nth(99).waitFor()
+  claim("shows messages in pages, and more of them when asked", { live }, async (shown) => {
+    const { more, rows } = await messagesOverAPage(shown)
     expect(await rows.count()).toBe(100)
-    await page.getByRole("button", { name: "Load more" }).click()
+    await more.click()
     await rows.nth(100).waitFor()
-    expect(await page.getByRole("button", { name: "Load more" }).count()).toBe(0)
+    expect(await more.count()).toBe(0)
   })
 
-  claim(
-    "shows more messages also where the workflow changes while they are on their way",
-    { live },
-    async ({ open, page, run }) => {
-      const other = Message.make("other", { payload: Schema.Int })
-      await run(World.Sleeper.start({ note: "x" }, { workflowId: "sleeper" }))
-      await run(Effect.forEach(Array.from({ length: 101 }, (_, n) => n), (n) => other.send("sleeper", n)))
-      await open("workflow?id=sleeper&tab=messages")
-      const rows = page.getByRole("list", { name: "messages" }).locator("> li")
-      await rows.nth(99).waitFor()
-      // The second page stays on its way until what else is shown was asked for again, because of the change.
-      let changed: Promise<unknown> | undefined
-      await page.route(/api\/workflow\/messages\?.*after=[1-9]/, async (route) => {
-        if (changed === undefined) {
-          changed = page.waitForResponse(/api\/workflow\?/)
-          await run(other.send("sleeper", 101))
-          await changed
-        }
-        await route.continue()
-      })
-      await page.getByRole("button", { name: "Load more" }).click()
-      await rows.nth(101).waitFor()
-      expect(changed).toBeDefined()
-    }
-  )
+  claim("shows more messages also where the workflow changes while they are on their way", { live }, async (shown) => {
+    const { page, run } = shown
+    const { more, rows } = await messagesOverAPage(shown)
+    // The second page stays on its way until what else is shown was asked for again, because of the change.
+    let changed: Promise<unknown> | undefined
+    await page.route(/api\/workflow\/messages\?.*after=[1-9]/, async (route) => {
+      if (changed === undefined) {
+        changed = page.waitForResponse(/api\/workflow\?/)
+        await run(Other.send("sleeper", 101))
+        await changed
+      }
+      await route.continue()
+    })
+    await more.click()
+    await rows.nth(101).waitFor()
+    expect(changed).toBeDefined()
+  })
 
   claim("deletes it", { live }, async ({ open, page, run }) => {
     await run(World.Quick.execute({ note: "x" }, { workflowId: "quick" }))
