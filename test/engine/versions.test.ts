@@ -9,7 +9,7 @@ import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
-import { eventually, reaches, reasonOf, suspends } from "./observing.ts"
+import { eventually, onlyTakesUnversioned, reaches, reasonOf, suspends } from "./observing.ts"
 
 const day = 86_400_000
 /** The version of the code that runs it. */
@@ -48,6 +48,7 @@ onBothStores("versions", (claim) => {
     Effect.fnUntraced(function*(given) {
       const one = yield* engine(given, "1")
       const two = yield* engine(given, "2")
+      yield* two.use(onlyTakesUnversioned("v2"))
       const client = yield* given.client
       const ids = ["a", "b", "c", "d"]
       yield* client.use(Effect.forEach(ids, (workflowId) => queue.enqueue(Which, undefined, { workflowId })))
@@ -63,7 +64,9 @@ onBothStores("versions", (claim) => {
     Effect.fnUntraced(function*(given) {
       yield* engine(given, "1")
       const two = yield* engine(given, "2")
+      yield* two.use(onlyTakesUnversioned("v2"))
       assert.isTrue(yield* given.store.setLatestVersion("1"))
+      yield* two.use(onlyTakesUnversioned("v1"))
       const handle = yield* two.use(queue.enqueue(Which, undefined, { version: "" }))
       assert.strictEqual(yield* two.use(handle.result), "1")
     })
