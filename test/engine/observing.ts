@@ -72,17 +72,6 @@ const becomes = (
     Option.getOrThrow
   )
 
-/** Waits until this executor, and no other, takes what is of no version: each knows the latest since its last heartbeat. */
-export const onlyTakesUnversioned = (executorId: string): Effect.Effect<unknown, WorkflowError, Engine> =>
-  eventually(
-    `"${executorId}" alone to take what is of no version`,
-    Client.executors,
-    (all) => {
-      const taking = all.filter(({ served }) => served.some(({ version }) => version === ""))
-      return taking.length === 1 && taking[0]!.executorId === executorId
-    }
-  )
-
 /** The steps of a workflow as short lines: `0 step price`. */
 export const stepsOf = (workflowId: string): Effect.Effect<ReadonlyArray<string>, WorkflowError, Engine> =>
   Effect.map(Client.steps(workflowId), (steps) => steps.map((step) => `${step.stepId} ${step.kind} ${step.name}`))

@@ -9,7 +9,7 @@ import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { unpolled } from "./gate.ts"
 import { type Given, onBothStores } from "./harness.ts"
-import { eventually, onlyTakesUnversioned, reaches, reasonOf, suspends } from "./observing.ts"
+import { eventually, reaches, reasonOf, suspends } from "./observing.ts"
 
 const day = 86_400_000
 /** The version of the code that runs it. */
@@ -48,7 +48,6 @@ onBothStores("versions", (claim) => {
     Effect.fnUntraced(function*(given) {
       const one = yield* engine(given, "1")
       const two = yield* engine(given, "2")
-      yield* two.use(onlyTakesUnversioned("v2"))
       const client = yield* given.client
       const ids = ["a", "b", "c", "d"]
       yield* client.use(Effect.forEach(ids, (workflowId) => queue.enqueue(Which, undefined, { workflowId })))
@@ -60,13 +59,45 @@ onBothStores("versions", (claim) => {
   )
 
   claim(
+    "one that was the latest takes nothing of no version any more, though it does not know that it was",
+    Effect.fnUntraced(function*(given) {
+      const one = yield* given.engine([which, queue.layer], {
+        ...unpolled,
+        version: "1",
+        executorId: "v1",
+        lease: "5 hours"
+      })
+      yield* one.use(
+        eventually(
+          "it to take what is of no version",
+          Client.executors,
+          ([only]) => only!.served.some(({ version }) => version === "")
+        )
+      )
+      const two = yield* engine(given, "2")
+      yield* two.close
+      const client = yield* given.client
+      yield* client.use(queue.enqueue(Which, undefined, { workflowId: "queued" }))
+      yield* client.use(Which.start(undefined, { workflowId: "started" }))
+      // what came later, it does take
+      yield* one.use(Effect.flatMap(queue.enqueue(Which), (handle) => handle.result))
+      yield* one.use(Which.execute(undefined, { delay: "1 milli" }))
+      assert.deepStrictEqual(
+        [yield* statusOf(given, "queued"), yield* statusOf(given, "started")],
+        ["ENQUEUED", "ENQUEUED"]
+      )
+      const again = yield* engine(given, "2")
+      assert.strictEqual(yield* again.use(Which.handle("queued").result), "2")
+      assert.strictEqual(yield* again.use(Which.handle("started").result), "2")
+    })
+  )
+
+  claim(
     "an operator can make an older version the latest again",
     Effect.fnUntraced(function*(given) {
       yield* engine(given, "1")
       const two = yield* engine(given, "2")
-      yield* two.use(onlyTakesUnversioned("v2"))
       assert.isTrue(yield* given.store.setLatestVersion("1"))
-      yield* two.use(onlyTakesUnversioned("v1"))
       const handle = yield* two.use(queue.enqueue(Which, undefined, { version: "" }))
       assert.strictEqual(yield* two.use(handle.result), "1")
     })

@@ -672,6 +672,10 @@ export interface StoreService
    * delayed ones, and when a rate limit lets the next one start. `waiting`: something of these queues waits, or may wait,
    * for a place there or in this executor; while it is false, a place that becomes free is no reason to claim.
    *
+   * What is of no version goes only to incarnations of the latest version as it is when the claim begins, and to those
+   * of none, whoever serves it: an executor knows which is the latest only since its last heartbeat. For others it is
+   * neither taken nor due.
+   *
    * A workflow whose executor is lost, or that is handed back, waits in its queue again (`ENQUEUED`), in its old place. A
    * blocked one has no place until it is resumed.
    */

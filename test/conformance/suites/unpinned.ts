@@ -1,4 +1,4 @@
-/** Starts of no version yet: whoever may claims them, and they are of its version from then on. */
+/** Starts of no version yet: one of the latest version claims them, and they are of that version from then on. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { StoreService } from "perdure/Store"
@@ -46,6 +46,7 @@ export const unpinned: Suite = (claim) => {
           yield* joinAs(store, "two", "2")
           yield* enqueue(store, [start({ workflowId: "w", version: "", queue })])
           yield* takeIds(store, "two", only(""))
+          assert.isTrue(yield* store.setLatestVersion("1"))
           yield* recorded(store, advance("w", 1, { records: [record(0)], end: release }))
           assert.deepStrictEqual(yield* takeIds(store, "i", only("1", "")), [])
           assert.deepStrictEqual(yield* takeIds(store, "two", only("2")), ["w"])
@@ -58,6 +59,34 @@ export const unpinned: Suite = (claim) => {
           yield* joinAs(store, "three", "2")
           assert.deepStrictEqual(yield* takeIds(store, "one", only("1", "")), [])
           assert.deepStrictEqual(yield* takeIds(store, "three", only("2")), ["w"])
+        })
+    )
+
+    claim(
+      `${where} only one of the latest version gets it, also while another takes itself for that`,
+      ({ store }) =>
+        Effect.gen(function*() {
+          yield* withQueue(store, given)
+          yield* joinAs(store, "two", "2")
+          yield* enqueue(store, [start({ workflowId: "w", version: "", queue })])
+          const { claimed, nextDueAt } = yield* claimDue(store, "i", only("1", ""))
+          assert.deepStrictEqual(claimed, [])
+          assert.isNull(nextDueAt, "what it may not take is no reason to look again")
+          assert.isTrue(yield* store.setLatestVersion("1"))
+          assert.deepStrictEqual(yield* takeIds(store, "two", only("2", "")), [])
+          assert.deepStrictEqual(yield* takeIds(store, "i", only("1", "")), ["w"])
+          assert.strictEqual((yield* store.get("w"))!.version, "1")
+        })
+    )
+
+    claim(
+      `${where} what is of a version is taken also by one that is not of the latest, and serves none`,
+      ({ store }) =>
+        Effect.gen(function*() {
+          yield* withQueue(store, given)
+          yield* joinAs(store, "two", "2")
+          yield* enqueue(store, [start({ workflowId: "w", version: "1", queue })])
+          assert.deepStrictEqual(yield* takeIds(store, "i", only("1", "")), ["w"])
         })
     )
 

@@ -52,8 +52,9 @@ export const latest: Effect.Effect<VersionInfo | undefined, WorkflowError, Engin
 )
 
 /**
- * Makes a version the latest: what is started for whichever is the latest (schedules, `version: ""`) is run by it.
- * Executors know at their next heartbeat. Fails with `InvalidArgument` for one that no executor has joined with.
+ * Makes a version the latest: what is started for whichever is the latest (schedules, `version: ""`) is run by it. Once
+ * this has returned, no claim that begins gives such a workflow to another version; executors of this one ask for it from
+ * their next heartbeat on. Fails with `InvalidArgument` for one that no executor has joined with.
  */
 export const setLatest = (version: string): Effect.Effect<void, WorkflowError, Engine> =>
   managed("setLatest", (core) =>

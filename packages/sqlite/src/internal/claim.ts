@@ -5,13 +5,14 @@ import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
 import * as Delay from "./delay.ts"
 import * as Due from "./due.ts"
-import { isAlive } from "./executor.ts"
+import { isAlive, versionOf } from "./executor.ts"
 import { page } from "./history.ts"
 import * as Item from "./item.ts"
 import * as Mailbox from "./mailbox.ts"
 import * as Ownership from "./ownership.ts"
 import * as Partition from "./partition.ts"
 import * as Queue from "./queue.ts"
+import * as Version from "./version.ts"
 import { get } from "./workflow.ts"
 
 export interface ClaimOptions {
@@ -22,25 +23,27 @@ export interface ClaimOptions {
 }
 
 /** Whether a claim would find something. Read without the write lock, since most polls find nothing. */
-export const look = (database: Database, options: ClaimOptions) => {
+export const look = (database: Database, asked: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) return { now, nextDueAt: null, isDue: false, waiting: false }
+  if (!isAlive(database, asked.incarnation, now)) return { now, nextDueAt: null, isDue: false, waiting: false }
+  const options = allowed(database, asked)
   const { nextDueAt, waiting } = left(database, options, now)
   return { now, nextDueAt, isDue: Delay.isDue(database, now) || (nextDueAt !== null && nextDueAt <= now), waiting }
 }
 
-export const claim = (database: Database, options: ClaimOptions) => {
+export const claim = (database: Database, asked: ClaimOptions) => {
   const now = Clock.now(database)
-  if (!isAlive(database, options.incarnation, now)) {
+  if (!isAlive(database, asked.incarnation, now)) {
     return { now, claimed: [], nextDueAt: null, contended: false, waiting: false }
   }
+  const options = allowed(database, asked)
+  const { served } = options
   Delay.promote(database, now)
-  const served = distinct(options.served)
   const claimed: Array<Claimed> = Due.dueNow(database, "", served, options.limit, now)
     .map((workflowId) => take(database, workflowId, "", options.incarnation, now))
   const queues = shuffled(queuesOf(database, options))
   for (const queue of queues) {
-    for (const workflowId of woken(database, queue, { ...options, served }, options.limit - claimed.length, now)) {
+    for (const workflowId of woken(database, queue, options, options.limit - claimed.length, now)) {
       claimed.push(take(database, workflowId, queue.name, options.incarnation, now))
     }
   }
@@ -49,7 +52,7 @@ export const claim = (database: Database, options: ClaimOptions) => {
     const share = Math.ceil((options.limit - claimed.length) / shares)
     for (const queue of queues) {
       const most = Math.min(share, options.limit - claimed.length)
-      claimed.push(...admit(database, queue, { ...options, served }, most, now))
+      claimed.push(...admit(database, queue, options, most, now))
     }
   }
   return { now, claimed, contended: false, ...left(database, options, now) }
@@ -144,10 +147,7 @@ const adopt = (database: Database, workflowId: string, incarnation: string): str
     workflowId
   )!
   if (version !== "") return version
-  const own = database.get<{ version: string }>(
-    "SELECT version FROM perdure_executor WHERE incarnation = ?",
-    incarnation
-  )!.version
+  const own = versionOf(database, incarnation)
   if (own === "") return own
   for (const table of ["workflow", "ownership", "mailbox"]) {
     database.run(`UPDATE perdure_${table} SET version = ? WHERE workflow_id = ?`, own, workflowId)
@@ -164,7 +164,7 @@ const left = (
   options: ClaimOptions,
   now: number
 ): { readonly nextDueAt: number | null; readonly waiting: boolean } => {
-  const served = distinct(options.served)
+  const { served } = options
   let next: number | null = null
   let waiting = false
   const consider = (at: number | null) => {
@@ -176,7 +176,7 @@ const left = (
   }
   for (const queue of queuesOf(database, options)) {
     const isDue = Due.dueNow(database, queue.name, served, 1, now).length > 0
-    const awake = isDue && woken(database, queue, { ...options, served }, 1, now).length > 0
+    const awake = isDue && woken(database, queue, options, 1, now).length > 0
     waiting ||= isDue || Due.waits(database, queue.name)
     for (const pair of served) consider(Due.nextDue(database, queue.name, pair, awake ? 0 : now + 1))
     if (Admit.hasAny(database, queue, served, options.incarnation, now)) consider(now)
@@ -184,6 +184,19 @@ const left = (
   }
   return { nextDueAt: next, waiting }
 }
+
+/**
+ * What of it may be claimed, each pair once. What is of no version is for executors of the latest one, or of none; others
+ * may ask for it, since they know which that is only since their last heartbeat.
+ */
+const allowed = (database: Database, asked: ClaimOptions): ClaimOptions => {
+  const served = distinct(asked.served)
+  const isLatest = () => ["", Version.latest(database)].includes(versionOf(database, asked.incarnation))
+  if (!served.some(isUnversioned) || isLatest()) return { ...asked, served }
+  return { ...asked, served: served.filter((pair) => !isUnversioned(pair)) }
+}
+
+const isUnversioned = ({ version }: Served): boolean => version === ""
 
 /** A pair given twice must not be claimed twice. */
 const distinct = (served: ReadonlyArray<Served>): ReadonlyArray<Served> => [

@@ -140,6 +140,9 @@ export const isAlive = (database: Database, incarnation: string, now: number): b
     now
   ) !== undefined
 
+export const versionOf = (database: Database, incarnation: string): string =>
+  database.get<{ version: string }>("SELECT version FROM perdure_executor WHERE incarnation = ?", incarnation)!.version
+
 /** Those whose lease has passed are dead from now on, for everybody. */
 export const buryLapsed = (database: Database, now: number): void => {
   database.run("UPDATE perdure_executor SET dead = 1 WHERE dead = 0 AND lease_until <= ?", now)

@@ -1,6 +1,7 @@
 import { createFunction, readCommitted } from "./function.ts"
 import { occupied, servedPairs } from "./occupied.ts"
 import { workflowRow } from "./rows.ts"
+import { latestVersion } from "./versions.ts"
 
 /**
  * What is due of one queue (`''`: of none): oldest first over one probe per served name and version, so rows that nobody
@@ -68,7 +69,8 @@ const shuffled = (queues: string): string => `
  * now. Queues come in an order of chance, so that none is always the last one when the limit binds.
  *
  * The epoch is raised in one statement and the history read in a later one: a flush that committed in between is seen.
- * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked.
+ * A lapsed, dead or unknown incarnation takes nothing; its row is read, never locked. One that is not of the latest version
+ * takes nothing that is of none, whatever it serves: which is the latest is read once, at the beginning.
  *
  * Locks, in this order: ownership rows, skipping (`pickDue`), and their workflow rows; of each queue its row, skipping, and
  * ownership rows and what belongs to them and to items (`claim_queue_1`); then all mailboxes by id, waiting; waiter rows,
@@ -87,6 +89,7 @@ DECLARE
   v_next bigint;
   v_executor text;
   v_version text;
+  v_superseded boolean;
   v_ids text[];
   v_all text[] := '{}';
   v_contended boolean := false;
@@ -100,8 +103,14 @@ DECLARE
   v_at bigint;
   v_one record;
 BEGIN${readCommitted}
-  SELECT e.executor_id, e.version INTO v_executor, v_version
+  SELECT e.executor_id, e.version, '' = ANY (p_versions) AND e.version NOT IN ('', ${latestVersion(s)})
+    INTO v_executor, v_version, v_superseded
   FROM ${s}.executor e WHERE e.incarnation = p_incarnation AND e.state = 'alive' AND e.lease_until > v_now;
+
+  IF v_superseded THEN
+    SELECT coalesce(array_agg(p.name), '{}'), coalesce(array_agg(p.version), '{}') INTO p_names, p_versions
+    FROM unnest(p_names, p_versions) p(name, version) WHERE p.version <> '';
+  END IF;
 
   IF v_executor IS NOT NULL THEN${pickDue(s, "''", "p_limit")}
     IF v_ids IS NOT NULL THEN
