@@ -221,6 +221,46 @@ it.effect("a beat that is answered after it was given up neither joins again nor
     assert.deepStrictEqual([joins, executor.incarnation(), executor.isRunning("w")], [2, incarnation, true])
   }))
 
+it.effect("what was taken under a lease that has lapsed does not begin, not even until there is another one", () =>
+  Effect.gen(function*() {
+    const late = yield* Deferred.make<Claim>()
+    const rejoined = yield* Deferred.make<number>()
+    const joined: Array<string> = []
+    let [claims, lapsed] = [0, false]
+    const { executor, ran, written } = yield* loopOn({
+      claim: () => Effect.suspend(() => ++claims === 1 ? Deferred.await(late) : Effect.succeed(nothing)),
+      history: () => Effect.die("not asked for"),
+      owned: () => Effect.succeed([]),
+      join: ({ incarnation }) =>
+        Effect.suspend(() => joined.push(incarnation) === 1 ? Effect.succeed(1) : Deferred.await(rejoined)),
+      heartbeat: (incarnation) =>
+        Effect.sync(() => ({ now: 1, latestVersion: "", alive: !lapsed || incarnation !== joined[0], revoked: [] }))
+    })
+    yield* until(() => claims === 1)
+    lapsed = true
+    yield* until(() => joined.length > 1)
+    // Taken before the lapse, and only now is that known here.
+    yield* Deferred.succeed(late, claimOf(2))
+    executor.began({
+      workflowId: "started",
+      name: "Subject",
+      incarnation: joined[0]!,
+      epoch: 1,
+      payload: "null",
+      startedAt: 1,
+      deadlineAt: null,
+      user: null,
+      roles: [],
+      assumedRole: null,
+      parentId: null,
+      trace: null
+    })
+    yield* until(() => written.length + ran.length === 2)
+    yield* Deferred.succeed(rejoined, 1)
+    yield* until(() => executor.incarnation() !== joined[0] && executor.room() > 0)
+    assert.deepStrictEqual([ran, written.toSorted()], [[], ["Release of epoch 1", "Release of epoch 2"]])
+  }))
+
 it.effect("a join that is answered after it was given up replaces no later one", () =>
   Effect.gen(function*() {
     const late = yield* Deferred.make<number>()

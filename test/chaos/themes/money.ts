@@ -3,11 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import { Client, Step, Transaction, Workflow, WorkflowContext } from "perdure"
+import type { SideEffect } from "../../crash/harness/sideEffects.ts"
 import { did } from "../../crash/workflows/World.ts"
 import { exactly, upTo } from "../checks.ts"
 import { recovery } from "../figures.ts"
 import { sure } from "../sure.ts"
-import type { Theme } from "./Theme.ts"
+import type { Seen, Theme } from "./Theme.ts"
 
 const accounts = 5
 const opening = 1000
@@ -42,16 +43,20 @@ interface Late {
   readonly what: string
   readonly pid: number
   readonly recorded: unknown
+  readonly runs: ReadonlyArray<SideEffect>
 }
 
 /**
  * Runs after the record of another. A process that is frozen just where a step begins goes on there, and it can be at one
  * such place at a time; what it starts afterwards it starts without a lease.
  */
-const tooLate = (late: ReadonlyArray<Late>, lapsed: ReadonlySet<number>): ReadonlyArray<string> =>
+const tooLate = (late: ReadonlyArray<Late>, { lapsed, stops }: Seen): ReadonlyArray<string> =>
   late
     .filter(({ pid }, index) => !lapsed.has(pid) || late.findIndex((other) => other.pid === pid) < index)
-    .map(({ pid, recorded, what }) => `${what} ran last in ${pid}, and ${recorded} had recorded it`)
+    .map(({ pid, recorded, runs, what }) =>
+      `${what} ran last in ${pid}, and ${recorded} had recorded it: ` +
+      JSON.stringify({ runs, stops: stops.filter((stop) => stop.pid === pid) })
+    )
 
 export const money = (): Theme => ({
   name: "money",
@@ -68,8 +73,9 @@ export const money = (): Theme => ({
       const payload = { from, to: (from + 1 + number % (accounts - 1)) % accounts, amount: 1 + number }
       return sure(Transfer.execute(payload, { workflowId: transferOf(index, number) }))
     }, { concurrency: "unbounded" }),
-  check: ({ acts, lapsed, sideEffects }) =>
+  check: (seen) =>
     Effect.gen(function*() {
+      const { acts, sideEffects } = seen
       const sql = yield* SqlClient
       const [total] = yield* sql<{ readonly sum: number | string }>`SELECT sum(balance) AS sum FROM accounts`
       const entered = yield* sql<{ readonly workflow_id: string }>`SELECT workflow_id FROM transfers`
@@ -81,12 +87,14 @@ export const money = (): Theme => ({
           ).flatMap((step) => {
             const runs = sideEffects.filter((run) => run.workflowId === workflowId && run.step === step.name)
             const { pid } = runs.at(-1)!
-            return pid === step.value ? [] : [{ what: `${step.name} of ${workflowId}`, pid, recorded: step.value }]
+            return pid === step.value
+              ? []
+              : [{ what: `${step.name} of ${workflowId}`, pid, recorded: step.value, runs }]
           })))
       return [
         ...exactly("sum of all balances", [Number(total?.sum)], [accounts * opening]),
         ...exactly("transfers entered", entered.map((row) => row.workflow_id).sort(), [...transfers].sort()),
-        ...tooLate(late.flat(), lapsed)
+        ...tooLate(late.flat(), seen)
       ]
     }),
   figures: (seen) =>

@@ -7,7 +7,6 @@ import * as Exit from "effect/Exit"
 import type { Claimed, StoreError } from "../Store.ts"
 import type { Begun, Core } from "./core.ts"
 import type { Executions } from "./executions.ts"
-import type { Lease } from "./lease.ts"
 import * as Metrics from "./metrics.ts"
 import { nothingOf } from "./operation.ts"
 import type { Serving } from "./serving.ts"
@@ -17,7 +16,9 @@ const reconcileEveryMs = 60_000
 
 /** The executor that claims. */
 export interface Claimer {
-  readonly lease: Lease
+  readonly incarnation: () => string
+  /** Whether what this incarnation has taken is to be run here: not once its lease has lapsed, joined again or not. */
+  readonly holds: (incarnation: string) => boolean
   readonly stopping: boolean
   readonly mayStart: () => boolean
   readonly claimNow: () => void
@@ -80,7 +81,7 @@ export class Claiming {
   /** A workflow that was started here, as its owner. */
   began(begun: Begun): void {
     const registration = this.serving.get(begun.name)
-    if (registration === undefined || begun.incarnation !== this.executor.lease.incarnation || this.executor.stopping) {
+    if (registration === undefined || !this.executor.holds(begun.incarnation) || this.executor.stopping) {
       // Ours by its row, and not to be run here any more.
       return this.giveBack(begun.workflowId, begun.epoch)
     }
@@ -114,7 +115,7 @@ export class Claiming {
     for (const [workflowId, epoch] of [...this.suspects]) this.suspect(workflowId, epoch)
     const now = performance.now()
     if (!this.doubtful && now < this.reconciledAt + reconcileEveryMs) return Effect.void
-    return Effect.map(this.core.store.owned(this.executor.lease.incarnation), (owned) => {
+    return Effect.map(this.core.store.owned(this.executor.incarnation()), (owned) => {
       this.doubtful = false
       this.reconciledAt = now
       for (const { epoch, workflowId } of owned) this.suspect(workflowId, epoch)
@@ -139,13 +140,13 @@ export class Claiming {
       if (this.executor.stopping || free <= 0 || this.serving.isEmpty || !this.executor.mayStart()) return Effect.void
       // The other half is for what is started here meanwhile.
       const limit = Math.min(Math.ceil(free / 2), claimBatch)
-      const { lease } = this.executor
+      const incarnation = this.executor.incarnation()
       const sentAt = performance.now()
       this.looking = true
       this.asked = limit
       return Effect.flatMap(
         this.core.store.claim({
-          incarnation: this.executor.lease.incarnation,
+          incarnation,
           served: this.serving.served,
           queues: this.core.settings.queues,
           limit
@@ -165,7 +166,7 @@ export class Claiming {
           }
           for (const { row } of claimed) this.taking.set(row.workflowId, row.epoch)
           this.asked = 0
-          return Effect.forEach(claimed, (one) => this.take(one, now, lease), { discard: true }).pipe(
+          return Effect.forEach(claimed, (one) => this.take(one, now, incarnation), { discard: true }).pipe(
             Effect.ensuring(Effect.sync(() => {
               for (const { row } of claimed) this.taking.delete(row.workflowId)
             })),
@@ -179,11 +180,11 @@ export class Claiming {
     })
   }
 
-  private take(claimed: Claimed, now: number, lease: Lease): Effect.Effect<void, StoreError> {
+  private take(claimed: Claimed, now: number, incarnation: string): Effect.Effect<void, StoreError> {
     return Effect.map(this.wholeHistory(claimed), (history) => {
       const { row } = claimed
       const registration = this.serving.get(row.name)
-      if (registration === undefined || this.executor.stopping || this.executor.lease !== lease) {
+      if (registration === undefined || this.executor.stopping || !this.executor.holds(incarnation)) {
         return this.giveBack(row.workflowId, row.epoch)
       }
       // Nothing of it runs any more: whoever sweeps next cancels it, owned or not.

@@ -65,6 +65,7 @@ export class ExecutorLoops implements Executor {
   // ---------------------------------------------------------------------------
 
   readonly incarnation = (): string => this.lease.incarnation
+  readonly holds = (incarnation: string): boolean => incarnation === this.lease.incarnation && !this.lease.hasLapsed
   readonly registered = (name: string): Registration | undefined => this.serving.get(name)
   readonly definitions = (): ReadonlyArray<Definition> => this.serving.definitions
   readonly isRunning = (workflowId: string): boolean => this.executions.has(workflowId)
@@ -173,6 +174,7 @@ export class ExecutorLoops implements Executor {
 
   /** The lease had lapsed: others own what ran here. Begin anew under another incarnation. */
   private readonly lost: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    this.lease.lapsed()
     this.executions.stopAll({ _tag: "Fenced" })
     // Once it has joined: as long as it cannot, each beat finds the same lapse.
     return Effect.flatMap(

@@ -13,10 +13,20 @@ export class Lease {
   /** Until when steps may start, counted from before the renewal was sent. */
   private end = 0
   private wallEnd = 0
+  private over = false
 
   /** Whether steps may start. */
   get isGood(): boolean {
-    return performance.now() < this.end && Date.now() < this.wallEnd
+    return !this.over && performance.now() < this.end && Date.now() < this.wallEnd
+  }
+
+  /** The store has said that it is over, and it never comes back: what was taken under it may be somebody else's. */
+  get hasLapsed(): boolean {
+    return this.over
+  }
+
+  lapsed(): void {
+    this.over = true
   }
 
   renewed(sent: Sent, settings: { readonly heartbeatMs: number; readonly leaseMs: number }): void {
