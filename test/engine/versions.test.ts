@@ -61,12 +61,7 @@ onBothStores("versions", (claim) => {
   claim(
     "one that was the latest takes nothing of no version any more, though it does not know that it was",
     Effect.fnUntraced(function*(given) {
-      const one = yield* given.engine([which, queue.layer], {
-        ...unpolled,
-        version: "1",
-        executorId: "v1",
-        lease: "5 hours"
-      })
+      const one = yield* given.engine(which, { ...unpolled, version: "1", lease: "5 hours" })
       yield* one.use(
         eventually(
           "it to take what is of no version",

@@ -241,20 +241,7 @@ it.effect("what was taken under a lease that has lapsed does not begin, not even
     yield* until(() => joined.length > 1)
     // Taken before the lapse, and only now is that known here.
     yield* Deferred.succeed(late, claimOf(2))
-    executor.began({
-      workflowId: "started",
-      name: "Subject",
-      incarnation: joined[0]!,
-      epoch: 1,
-      payload: "null",
-      startedAt: 1,
-      deadlineAt: null,
-      user: null,
-      roles: [],
-      assumedRole: null,
-      parentId: null,
-      trace: null
-    })
+    executor.began({ ...life, workflowId: "started", incarnation: joined[0]!, epoch: 1 })
     yield* until(() => written.length + ran.length === 2)
     yield* Deferred.succeed(rejoined, 1)
     yield* until(() => executor.incarnation() !== joined[0] && executor.room() > 0)
@@ -310,23 +297,29 @@ const away = new StoreError({ reason: new StoreUnavailable({ message: "away" }) 
 
 const nothing: Claim = { claimed: [], nextDueAt: null, now: 1, contended: false, waiting: false }
 
+/** Of whatever is run here. */
+const life = {
+  name: "Subject",
+  payload: "null",
+  startedAt: 1,
+  deadlineAt: null,
+  user: null,
+  roles: [],
+  assumedRole: null,
+  parentId: null,
+  trace: null
+}
+
 const claimOf = (epoch: number, more = false): Claim => ({
   ...nothing,
   claimed: [{
     row: {
+      ...life,
       workflowId: "w",
-      name: "Subject",
       version: "",
       status: "PENDING",
       phase: "run",
-      epoch,
-      payload: "null",
-      startedAt: 1,
-      deadlineAt: null,
-      user: null,
-      roles: [],
-      assumedRole: null,
-      parentId: null
+      epoch
     } as any,
     records: [],
     attempts: [],

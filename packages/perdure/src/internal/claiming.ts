@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Claimed, StoreError } from "../Store.ts"
-import type { Begun, Core } from "./core.ts"
+import type { Begun, Core, Registration } from "./core.ts"
 import type { Executions } from "./executions.ts"
 import * as Metrics from "./metrics.ts"
 import { nothingOf } from "./operation.ts"
@@ -80,11 +80,8 @@ export class Claiming {
 
   /** A workflow that was started here, as its owner. */
   began(begun: Begun): void {
-    const registration = this.serving.get(begun.name)
-    if (registration === undefined || !this.executor.holds(begun.incarnation) || this.executor.stopping) {
-      // Ours by its row, and not to be run here any more.
-      return this.giveBack(begun.workflowId, begun.epoch)
-    }
+    const registration = this.codeFor(begun.name, begun.incarnation)
+    if (registration === undefined) return this.giveBack(begun.workflowId, begun.epoch)
     this.executions.run(registration, {
       ...begun,
       queue: null,
@@ -97,6 +94,11 @@ export class Claiming {
       attempts: [],
       inbox: 0
     })
+  }
+
+  /** The code for what this incarnation has taken. None: it is ours by its row, and not to be run here any more. */
+  private codeFor(name: string, incarnation: string): Registration | undefined {
+    return this.executor.stopping || !this.executor.holds(incarnation) ? undefined : this.serving.get(name)
   }
 
   /** Owned by this process, and not run by it: somebody else shall have it. */
@@ -183,10 +185,8 @@ export class Claiming {
   private take(claimed: Claimed, now: number, incarnation: string): Effect.Effect<void, StoreError> {
     return Effect.map(this.wholeHistory(claimed), (history) => {
       const { row } = claimed
-      const registration = this.serving.get(row.name)
-      if (registration === undefined || this.executor.stopping || !this.executor.holds(incarnation)) {
-        return this.giveBack(row.workflowId, row.epoch)
-      }
+      const registration = this.codeFor(row.name, incarnation)
+      if (registration === undefined) return this.giveBack(row.workflowId, row.epoch)
       // Nothing of it runs any more: whoever sweeps next cancels it, owned or not.
       if (row.phase === "run" && row.deadlineAt !== null && row.deadlineAt <= now) return this.executor.deadlinePassed()
       this.executions.run(registration, {

@@ -51,7 +51,7 @@ export class Serving {
     return true
   }
 
-  /** Every name in every version that this code can run; and those of no version, where this is the latest by what is known. */
+  /** Every name in every version that this code can run; and those of no version, where it takes itself for the latest. */
   get served(): ReadonlyArray<Served> {
     const { compatible, version } = this.core.settings
     const versions = new Set([version, ...compatible])
