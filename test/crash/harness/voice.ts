@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createInterface } from "node:readline"
+import { now } from "./sideEffects.ts"
 
 /** Written before it returns. */
 export const sayNow = (tag: string, fields: object = {}): void =>
@@ -11,9 +12,16 @@ export const say = (tag: string, fields: object = {}): Effect.Effect<void> => Ef
 
 export type Commands = { readonly [name: string]: (command: any) => Effect.Effect<object | void, unknown> }
 
+/** Stops by itself, and says when: within nothing that another fiber does at once. */
+const freeze = Effect.sync(() => {
+  sayNow("freezing", { at: now() })
+  process.kill(process.pid, "SIGSTOP")
+})
+
 /** Obeys commands as they come, in parallel; each answer carries the command's name as its tag. */
-export const obey = (commands: Commands): Effect.Effect<void, never, Scope.Scope> =>
+export const obey = (own: Commands): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
+    const commands: Commands = { freeze: () => freeze, ...own }
     const scope = yield* Effect.scope
     const context = yield* Effect.context<never>()
     const lines = createInterface(process.stdin)
