@@ -161,23 +161,38 @@ entry("Dead letters", ({ become, executor, order, types }) =>
     yield* types
   }))
 
-tried.push("A lost database")
-it.live("A lost database", () =>
+/** Until `program` gives up a heartbeat, after a third of its lease of 2 seconds; and as long as the server lives. */
+const silence = (url: string, program: Program) =>
   Effect.gen(function*() {
-    const postgres = yield* server
-    const lab = yield* Lab.onDatabase(postgres.url)
-    const { ends, executor, hears, types } = shopOn(lab, "A lost database", postgres.url)
-    const one = yield* executor("shop-1", "v1")
-    yield* Effect.promise(() => postgres.stop("immediate"))
-    yield* types
-    yield* hears(one)
-    // As long as a lease.
-    yield* Effect.sleep("2500 millis")
-    yield* Effect.promise(() => postgres.start())
-    yield* hears(one)
-    yield* types
-    yield* ends
-  }))
+    const holder = yield* PgConnection.make({ url: Redacted.make(url) })
+    yield* holder.query("BEGIN")
+    yield* holder.query("LOCK TABLE perdure.executor")
+    yield* eventually(
+      "a heartbeat to be given up",
+      Effect.sync(() => program.tail.includes("StoreError: The database did not answer within 667 ms"))
+    )
+  })
+
+tried.push("A lost database")
+for (const silent of [false, true]) {
+  it.live(`A lost database${silent ? ", silent before it is gone" : ""}`, () =>
+    Effect.gen(function*() {
+      const postgres = yield* server
+      const lab = yield* Lab.onDatabase(postgres.url)
+      const { ends, executor, hears, types } = shopOn(lab, "A lost database", postgres.url)
+      const one = yield* executor("shop-1", "v1")
+      if (silent) yield* silence(postgres.url, one)
+      yield* Effect.promise(() => postgres.stop("immediate"))
+      yield* types
+      yield* hears(one)
+      // As long as a lease.
+      yield* Effect.sleep("2500 millis")
+      yield* Effect.promise(() => postgres.start())
+      yield* hears(one)
+      yield* types
+      yield* ends
+    }))
+}
 
 /** What was there when the backup was made, and two executors since: one that died, and one that lives on, frozen. */
 const livedOn = ({ executor, order, types }: Shop) =>

@@ -196,7 +196,7 @@ export class ExecutorLoops implements Executor {
     const { heartbeatMs, leaseMs, pollMs, suspendAfterMs } = this.core.settings
     return [
       // A connection that hangs must not cost the lease.
-      loop("heartbeat", this.beats, heartbeatMs, this.beat, Math.min(patienceMs, leaseMs / 3)),
+      loop("heartbeat", this.beats, heartbeatMs, this.beat, Math.min(patienceMs, Math.ceil(leaseMs / 3))),
       loop("claim", this.claims, pollMs, this.claiming.once),
       loop("sweep", this.sweeps, heartbeatMs, this.sweepAll),
       Effect.forever(Effect.andThen(
