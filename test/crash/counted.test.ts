@@ -39,12 +39,13 @@ const counting = (counts: Counts): Layer.Layer<Store, never, Store> =>
   Layer.effect(
     Store,
     Effect.map(Store, (store): StoreService => {
+      // Hints are a stream.
+      const count = (verb: string, answer: unknown) =>
+        Effect.isEffect(answer) ? Effect.andThen(Effect.sync(() => counts.call(verb)), answer) : answer
       const counted = (verb: string, member: unknown) =>
-        typeof member !== "function" ? member : (...args: ReadonlyArray<unknown>) =>
-          Effect.suspend(() => {
-            counts.call(verb)
-            return member(...args)
-          })
+        typeof member === "function"
+          ? (...args: ReadonlyArray<unknown>) => count(verb, member(...args))
+          : count(verb, member)
       const all = Object.fromEntries(Object.entries(store).map(([verb, member]) => [verb, counted(verb, member)]))
       return {
         ...all as unknown as StoreService,
@@ -97,6 +98,8 @@ it.live("a workflow of n steps makes n + 1 writes and no read per step", () =>
           statements: statements().slice(before.statements)
         }
       })
+      // When it has begun to listen it looks at everything once, and beats.
+      yield* eventually("it to listen", Effect.sync(() => counts.of("heartbeat") >= 2))
       yield* costOf(1)
       const ten = yield* costOf(10)
       const twenty = yield* costOf(20)
@@ -121,10 +124,9 @@ it.live("the claim of a workflow of 100 recorded steps brings its history along"
         Effect.map(Client.get("long"), (info) => info.waits.length > 0)
       )
     }).pipe(Effect.provide(engineOn(place, new Counts())))
+    yield* Effect.provide(Effect.flatMap(Store, (store) => store.adjustClock(3 * 86_400_000)), storeLayer(place))
     const counts = new Counts()
     yield* Effect.gen(function*() {
-      const store = yield* Store
-      yield* store.adjustClock(3 * 86_400_000)
       assert.strictEqual(yield* Counted.handle("long").result, 100)
       assert.deepStrictEqual(counts.histories, [100])
       assert.strictEqual(counts.of("history", "get", "steps", "list"), 0)
