@@ -41,6 +41,13 @@ export const did = (crew: Crew, name: string): Effect.Effect<void> => Effect.syn
 const proxyBefore = (url: string) =>
   Effect.acquireRelease(Effect.promise(() => Proxy.before(url)), (proxy) => Effect.promise(() => proxy.close()))
 
+/** Through the proxy, and no more patient than an application is by default: whoever cannot connect is started again. */
+const through = (proxy: Proxy, url: string): string => {
+  const address = new URL(proxy.through(url))
+  address.searchParams.delete("connect_timeout")
+  return address.toString()
+}
+
 /** Clocks of processes are as wrong as this, and nothing may depend on them. */
 const clockShifts = [-600_000, 0, 600_000]
 
@@ -54,7 +61,7 @@ const start = Effect.fnUntraced(function*(crew: Crew, place: number, clockShiftM
     // What was killed is seen at once by its successor at the place, and by the others when its lease has lapsed.
     machine: `machine ${place}`,
     clockShiftMs,
-    ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: proxy.through(at.url) } } : {})
+    ...(proxy !== undefined && at.kind === "postgres" ? { place: { ...at, url: through(proxy, at.url) } } : {})
   }
   while (true) {
     const program = yield* crew.lab.run("chaos", config)

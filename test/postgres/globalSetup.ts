@@ -8,20 +8,15 @@ declare module "vitest" {
   }
 }
 
-/** However busy the machine is, nobody gives up connecting. */
-const patiently = (address: string): string => {
-  const url = new URL(address)
-  url.searchParams.set("connect_timeout", "120")
-  return url.toString()
-}
-
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.DATABASE_URL
   if (given) {
-    project.provide("postgresUrl", patiently(given))
+    const url = new URL(given)
+    url.searchParams.set("connect_timeout", "120")
+    project.provide("postgresUrl", url.toString())
     return async () => {}
   }
   const server = await startPostgres()
-  project.provide("postgresUrl", patiently(server.url))
+  project.provide("postgresUrl", server.url)
   return () => server.close()
 }

@@ -183,7 +183,8 @@ class Server implements Postgres {
   }
 
   get url(): string {
-    return `postgres://postgres:${this.#password}@127.0.0.1:${this.#port}/postgres`
+    // However busy the machine is, nobody gives up connecting.
+    return `postgres://postgres:${this.#password}@127.0.0.1:${this.#port}/postgres?connect_timeout=120`
   }
 
   get pid(): number | null {

@@ -9,7 +9,7 @@ const indexing = WorkflowQueue.make("indexing", { concurrency: 5 })
 const Reindex = Workflow.make("Reindex", { payload: { document: Schema.String, why: Schema.String } })
 
 const ReindexLive = Reindex.toLayer(({ document, why }) =>
-  Effect.andThen(Step.run("reindex", Console.log(`reindexing ${document}: ${why}`)), Effect.sleep("1 second"))
+  Effect.andThen(Step.run("reindex", Console.log(`reindexing ${document}: ${why}`)), Effect.sleep("3 seconds"))
 )
 
 const reindex = (document: string, why: string) =>

@@ -54,7 +54,9 @@ const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ ad
 
 const open = (options: PostgresStore.Options) =>
   Effect.map(
-    Layer.build(Layer.fresh(PostgresStore.layer({ schema: `store_${++schemas}`, ...options }))),
+    Layer.build(
+      Layer.fresh(PostgresStore.layer({ schema: `store_${++schemas}`, connectTimeout: "2 minutes", ...options }))
+    ),
     (context) => Context.get(context, Store)
   )
 

@@ -69,7 +69,7 @@ export const start = Effect.fnUntraced(
       pid: child.pid!,
       waitFor: (what, pick) =>
         Effect.timeoutOrElse(next(pick), {
-          duration: "20 seconds",
+          duration: "2 minutes",
           orElse: () => Effect.fail(new Unexpected({ what: `Waited in vain for ${what} of ${name}.\n${errors}` }))
         }),
       kill: killed(child)
