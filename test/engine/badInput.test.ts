@@ -562,10 +562,11 @@ onBothStores("bad input: starts", (claim) => {
       const body = Effect.gen(function*() {
         const sql = yield* SqlClient
         return yield* Effect.all([
+          // What is recorded comes first: a replay waits for it only so long, and the rest is plain asynchronous work.
           Effect.exit(one.pipe(Effect.provideContext(elsewhere))),
+          Effect.exit(Transaction.run("outer", one)),
           Effect.exit(sql.withTransaction(one)),
-          Effect.exit(sql.withTransaction(Effect.andThen(step, step))),
-          Effect.exit(Transaction.run("outer", one))
+          Effect.exit(sql.withTransaction(Effect.andThen(step, step)))
         ])
       })
       const { live, replayed } = yield* twiceWell(given, body)

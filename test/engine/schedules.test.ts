@@ -146,6 +146,7 @@ onBothStores("ticks", (claim) => {
   claim(
     "a tick while the latest workflow goes on starts another, none, or cancels that one",
     Effect.fnUntraced(function*(given) {
+      yield* offTheHour(given)
       const overlaps = ["allow", "skip", "cancel"] as const
       const layers = overlaps.map((overlap) =>
         WorkflowSchedule.make(overlap, { workflow: Long, cron: "0 * * * *", overlap }).layer
@@ -239,6 +240,7 @@ onBothStores("ticks", (claim) => {
   claim(
     "a tick waits in its queue, on behalf of its user, with its timeout and attributes",
     Effect.fnUntraced(function*(given) {
+      yield* offTheHour(given)
       const Guarded = Workflow.make("Guarded", { requiredRoles: ["clerk"] })
       const queue = WorkflowQueue.make("reports", { concurrency: 1 })
       const schedule = WorkflowSchedule.make("guarded", {

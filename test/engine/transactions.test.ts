@@ -471,7 +471,8 @@ onBothStores("transactions", (claim) => {
       )
       // One after the other: 10, 9 and then 8. Without the conflict both would be 9.
       assert.deepStrictEqual(balances.toSorted(), [8, 9])
-      assert.strictEqual(log.count("read"), 3)
+      // Once more at the least: the commit that it lost to may not be seen yet.
+      assert.isAtLeast(log.count("read"), 3)
     }),
     "postgres"
   )

@@ -9,9 +9,11 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import { isSqlError } from "effect/sql/SqlError"
 import { type Operation, Store } from "perdure/Store"
 import { freshDatabase } from "../../../test/postgres/database.ts"
 import { encode, flushStatement } from "../src/internal/encoding.ts"
+import { classify } from "../src/internal/errors.ts"
 import { quoteIdentifier } from "../src/internal/sql/function.ts"
 import * as PostgresStore from "../src/PostgresStore.ts"
 
@@ -48,6 +50,10 @@ export const flushIn = (
   batch: ReadonlyArray<Operation>,
   lockMs = 100
 ) => connection.queryValues(flushStatement(quoteIdentifier(schema)), encode(batch, lockMs))
+
+/** Again, in another schema, where a machine that stood still made somebody wait for a lock for as long as it may be waited for. */
+export const unlessTimedOut = <A, E, R>(test: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.retry(test, { while: (error) => isSqlError(error) && classify(error) === "busy", times: 9 })
 
 /** Whether somebody waits for a lock that this session has. */
 const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConnection) {

@@ -23,8 +23,8 @@ export const append = (file: string, workflowId: string, step: string, sync: boo
   }
 }
 
-/** In the order in which they happened. */
+/** In the order in which they happened. What is being written is none yet: it is not whole. */
 export const read = (file: string): ReadonlyArray<SideEffect> =>
   !existsSync(file)
     ? []
-    : readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as SideEffect)
+    : readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as SideEffect)
