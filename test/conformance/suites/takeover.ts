@@ -23,7 +23,10 @@ const writeUntilFenced = Effect.fnUntraced(function*(store: StoreService, workfl
 
 /** Sweeps until so many are released: one whose owner writes just then is not waited for. */
 const releaseAll = Effect.fnUntraced(function*(store: StoreService, count: number) {
-  for (let released = 0; released < count;) released += (yield* sweep(store)).released
+  for (let released = 0, tries = 0; released < count; tries++) {
+    assert.isBelow(tries, 10_000, "never released")
+    released += (yield* sweep(store)).released
+  }
 })
 
 /** Claims until it has one workflow, whichever. */
