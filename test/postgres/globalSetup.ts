@@ -1,6 +1,6 @@
 /** One PostgreSQL for all tests of a run: `DATABASE_URL`, or a server that lives as long as the run. */
 import type { TestProject } from "vitest/node"
-import { startPostgres } from "./server.ts"
+import { patiently, startPostgres } from "./server.ts"
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -11,9 +11,7 @@ declare module "vitest" {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.DATABASE_URL
   if (given) {
-    const url = new URL(given)
-    url.searchParams.set("connect_timeout", "120")
-    project.provide("postgresUrl", url.toString())
+    project.provide("postgresUrl", patiently(given))
     return async () => {}
   }
   const server = await startPostgres()

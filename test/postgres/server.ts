@@ -90,6 +90,13 @@ const environment = (): NodeJS.ProcessEnv => ({
   LC_ALL: "C"
 })
 
+/** However busy the machine is, nobody gives up connecting. */
+export const patiently = (address: string): string => {
+  const url = new URL(address)
+  url.searchParams.set("connect_timeout", "120")
+  return url.toString()
+}
+
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer()
@@ -183,8 +190,7 @@ class Server implements Postgres {
   }
 
   get url(): string {
-    // However busy the machine is, nobody gives up connecting.
-    return `postgres://postgres:${this.#password}@127.0.0.1:${this.#port}/postgres?connect_timeout=120`
+    return patiently(`postgres://postgres:${this.#password}@127.0.0.1:${this.#port}/postgres`)
   }
 
   get pid(): number | null {

@@ -55,8 +55,8 @@ export const flushIn = (
 export const unlessTimedOut = <A, E, R>(test: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.retry(test, { while: (error) => isSqlError(error) && classify(error) === "busy", times: 9 })
 
-/** Whether somebody waits for a lock that this session has. */
-const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConnection) {
+/** Whether somebody waits for a lock that this session has: made while it does nothing, asked at any time. */
+export const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConnection) {
   const watching = yield* session
   const [own] = yield* connection.queryValues("SELECT pg_backend_pid()", [])
   return Effect.map(
@@ -69,10 +69,10 @@ const isWaitedFor = Effect.fnUntraced(function*(connection: PgConnection.PgConne
   )
 })
 
+/** Until somebody waits, or the fiber is through. */
+export const untilWaitedFor = <A, E, E2>(waited: Effect.Effect<boolean, E2>, fiber: Fiber.Fiber<A, E>) =>
+  Effect.repeat(waited, { until: (waits) => waits || fiber.pollUnsafe() !== undefined })
+
 /** Until the fiber waits for this session, or is through without. */
-export const untilHeld = Effect.fnUntraced(
-  function*<A, E>(holding: PgConnection.PgConnection, fiber: Fiber.Fiber<A, E>) {
-    const waited = yield* isWaitedFor(holding)
-    yield* Effect.repeat(waited, { until: (waits) => waits || fiber.pollUnsafe() !== undefined })
-  }
-)
+export const untilHeld = <A, E>(holding: PgConnection.PgConnection, fiber: Fiber.Fiber<A, E>) =>
+  Effect.flatMap(isWaitedFor(holding), (waited) => untilWaitedFor(waited, fiber))

@@ -4,7 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { deliver, send } from "../../../test/conformance/builders.ts"
 import { join, startOwned, submit } from "../../../test/conformance/verbs.ts"
-import { flushIn, freshSchema, open, session, unlessTimedOut, useDatabase } from "./given.ts"
+import {
+  flushIn,
+  freshSchema,
+  isWaitedFor,
+  open,
+  session,
+  unlessTimedOut,
+  untilWaitedFor,
+  useDatabase
+} from "./given.ts"
 
 useDatabase()
 
@@ -49,23 +58,16 @@ it.live("gives back what gets its first message meanwhile, and what gets another
     for (const id of ["a", "b"]) yield* startOwned(store, id, "i")
     yield* submit(store, deliver(send("0", "first"), send("a", "first")))
     const [stranger, sender] = [yield* session, yield* session]
+    const [strangerHolds, senderHolds] = [yield* isWaitedFor(stranger), yield* isWaitedFor(sender)]
     yield* stranger.query("BEGIN")
     yield* stranger.query(`SELECT 1 FROM ${schema}.mailbox WHERE workflow_id = '0' FOR UPDATE`)
     // It has given `b` a mailbox when it waits for that of `0`, and wants that of `a` next.
     const sending = yield* Effect.forkChild(
       flushIn(sender, schema, [deliver(...["0", "a", "b"].map((id) => send(id, "m")))])
     )
-    const held = (count: number) =>
-      Effect.repeat(
-        stranger.queryValues(
-          "SELECT count(*)::float8 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-          []
-        ),
-        { until: ([row]) => row![0] === count || sending.pollUnsafe() !== undefined }
-      )
-    yield* held(1)
+    yield* untilWaitedFor(strangerHolds, sending)
     const leaving = yield* Effect.forkChild(store.leave("i"))
-    yield* held(2)
+    yield* untilWaitedFor(senderHolds, sending)
     yield* stranger.query("ROLLBACK")
     yield* Fiber.join(sending)
     yield* Fiber.join(leaving)

@@ -191,6 +191,11 @@ describe("messages on PostgreSQL", () => {
       })
       const advanced = (given: Parameters<typeof advance>[2]) =>
         unlessHeld(Effect.map(store.write([advance("w", epoch, given)]), tags), ([tag]) => tag === "Busy")
+      const claiming = Effect.catchIf(
+        claim(store, "i"),
+        ({ reason }) => reason._tag === "StoreUnavailable" && reason.code === "55P03",
+        () => Effect.succeed({ claimed: [] })
+      )
       let epoch = 1
       for (const round of rounds(50)) {
         const inbox = (yield* store.inboxes(["w"])).get("w")!
@@ -199,11 +204,6 @@ describe("messages on PostgreSQL", () => {
         if (suspended[0] !== "Stirred") {
           assert.deepStrictEqual(suspended, ["Recorded"])
           // its mailbox is locked nearly always, and still one claim is enough
-          const claiming = Effect.catchIf(
-            claim(store, "i"),
-            ({ reason }) => reason._tag === "StoreUnavailable" && reason.code === "55P03",
-            () => Effect.succeed({ claimed: [] })
-          )
           const { claimed } = yield* unlessHeld(claiming, ({ claimed }) => claimed.length === 0)
           epoch = claimed[0]!.row.epoch
         } else assert.deepStrictEqual(yield* advanced({ records: [record(round)] }), ["Recorded"])
