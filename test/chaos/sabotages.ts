@@ -103,9 +103,9 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "leases are by the clock of the process",
     file: `${core}/executor.ts`,
-    replace: "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),",
+    replace: "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs, ended),",
     by:
-      "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs + Date.now() - Math.round(performance.timeOrigin + performance.now())),",
+      "      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs + Date.now() - Math.round(performance.timeOrigin + performance.now()), ended),",
     test: ["packages/perdure/test/executor.test.ts", "whatever the clock"]
   },
   {

@@ -29,7 +29,7 @@ describe("the Store on a PostgreSQL that is restarted", () => {
         const failing of [
           store.write([operation]),
           store.now,
-          store.heartbeat("i", 60_000),
+          store.heartbeat("i", 60_000, []),
           store.get("w"),
           store.sweep(10)
         ] as ReadonlyArray<Effect.Effect<unknown, StoreError>>
@@ -46,7 +46,7 @@ describe("the Store on a PostgreSQL that is restarted", () => {
         times: 100
       })
       assert.deepStrictEqual(answers, [{ _tag: "Recorded", children: [] }])
-      assert.isTrue((yield* Effect.retry(store.heartbeat("i", 60_000), { times: 100 })).alive)
+      assert.isTrue((yield* Effect.retry(store.heartbeat("i", 60_000, []), { times: 100 })).alive)
       assert.deepStrictEqual(yield* historyOf(store, "w"), [record(0)])
     }))
 

@@ -139,7 +139,10 @@ export const cancel = (
 
 /** What a living owner does about its losses: one heartbeat tells it of them, the next one says that it knows. */
 export const acknowledge = (store: StoreService, incarnation: string) =>
-  Effect.andThen(store.heartbeat(incarnation, leaseMs), store.heartbeat(incarnation, leaseMs))
+  Effect.flatMap(
+    store.heartbeat(incarnation, leaseMs, []),
+    ({ revoked }) => store.heartbeat(incarnation, leaseMs, revoked)
+  )
 
 /** Starts an unowned workflow and ends it. */
 export const startDone = Effect.fnUntraced(function*(store: StoreService, workflowId: string, owner: string) {

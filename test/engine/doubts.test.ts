@@ -78,9 +78,9 @@ onBothStores("a commit whose answer was lost", (claim) => {
       const store = storeOf(given)
       const { heartbeat, sweep } = store
       let beats = 0
-      store.heartbeat = (incarnation, leaseMs) =>
+      store.heartbeat = (...args) =>
         Effect.tap(
-          heartbeat(incarnation, leaseMs),
+          heartbeat(...args),
           ({ alive }) => Effect.sync(() => (beats += beats > 0 || !alive ? 1 : 0))
         )
       store.sweep = (limit) =>
@@ -110,8 +110,7 @@ onBothStores("a commit whose answer was lost", (claim) => {
       const store = storeOf(given)
       const { heartbeat, transaction } = store
       let away = false
-      store.heartbeat = (incarnation, leaseMs) =>
-        Effect.suspend(() => away ? Effect.never : heartbeat(incarnation, leaseMs))
+      store.heartbeat = (...args) => Effect.suspend(() => away ? Effect.never : heartbeat(...args))
       let first = true
       store.transaction = (workflowId, epoch, body, record, options) =>
         Effect.suspend(() => {

@@ -78,11 +78,11 @@ onBothStores("ownership", (claim) => {
         )
       const child = Child.toLayer(() => Effect.as(Effect.sleep("1 day"), "slow"))
       let [beating, silent, mine] = [0, false, ""]
-      store.heartbeat = (incarnation, leaseMs) =>
+      store.heartbeat = (incarnation, ...rest) =>
         Effect.suspend(() => {
           if (silent && incarnation === mine) return Effect.never
           beating++
-          return Effect.ensuring(heartbeat(incarnation, leaseMs), Effect.sync(() => beating--))
+          return Effect.ensuring(heartbeat(incarnation, ...rest), Effect.sync(() => beating--))
         })
       const a = yield* given.engine([parent("a"), child], { ...short, poll: "1 day" })
       mine = (yield* a.use(Client.incarnation))!

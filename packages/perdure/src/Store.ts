@@ -400,7 +400,7 @@ export interface Heartbeat {
   readonly latestVersion: string
   /** False: the lease had lapsed. This incarnation never gets it back and must stop. */
   readonly alive: boolean
-  /** What was taken from this incarnation since the last heartbeat (cancelled, expired, taken over, deleted). */
+  /** What was taken from this incarnation (cancelled, expired, taken over), until a heartbeat says that it has ended. */
   readonly revoked: ReadonlyArray<Revoked>
 }
 
@@ -649,8 +649,16 @@ export interface StoreService
   /** Registers an incarnation with a lease of `leaseMs`. Returns the database's clock. */
   readonly join: (executor: ExecutorInfo, leaseMs: number) => Effect.Effect<number, StoreError>
 
-  /** Renews the lease, unless it has lapsed. On a connection of its own, where the database has connections. */
-  readonly heartbeat: (incarnation: string, leaseMs: number) => Effect.Effect<Heartbeat, StoreError>
+  /**
+   * Renews the lease, unless it has lapsed. On a connection of its own, where the database has connections. `ended`: what
+   * an earlier answer named as `revoked`, and of which nothing runs here any more. An answer that is lost loses nothing:
+   * what it named is named again.
+   */
+  readonly heartbeat: (
+    incarnation: string,
+    leaseMs: number,
+    ended: ReadonlyArray<Revoked>
+  ) => Effect.Effect<Heartbeat, StoreError>
 
   /**
    * Ends the leases of these executors, as if they had lapsed: their processes are known to have ended. The sweep finds
@@ -722,9 +730,9 @@ export interface StoreService
 
   /**
    * Sets `CANCELLED` and raises the epoch at once. With `children`, also every child that is not detached, however deep.
-   * One with rollbacks is then due: when its owner's lease ends, or as soon as a living owner has learned of it by a
-   * heartbeat (at the latest by the one after), so that no rollback overlaps a step that is being interrupted. Returns an
-   * answer for each id, in their order, and then one for each other workflow that was cancelled as a descendant.
+   * One with rollbacks is then due: when its owner's lease ends, or as soon as a living owner has said by a heartbeat that
+   * it has ended, so that no rollback overlaps a step that is being interrupted. Returns an answer for each id, in their
+   * order, and then one for each other workflow that was cancelled as a descendant.
    */
   readonly cancel: (
     workflowIds: ReadonlyArray<string>,

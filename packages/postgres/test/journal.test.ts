@@ -270,7 +270,7 @@ describe("the journal on PostgreSQL", () => {
         start({ workflowId: "x", owner: "i" }),
         advance("w", 1, { records: [record(0)] })
       ])
-      assert.isTrue((yield* store.heartbeat("i", 60_000)).alive)
+      assert.isTrue((yield* store.heartbeat("i", 60_000, [])).alive)
       yield* holding.query("ROLLBACK")
       yield* holding.query("BEGIN")
       yield* holding.query(`SELECT 1 FROM ${schema}.executor FOR UPDATE`)
@@ -293,19 +293,6 @@ describe("the journal on PostgreSQL", () => {
       ])
       assert.deepStrictEqual(tags(answers), ["Rejected", "Recorded"])
       assert.deepStrictEqual((yield* store.history("a", -1)).records, [record(0)])
-    }))
-
-  it.live("a lost answer to a heartbeat loses no revocation", () =>
-    Effect.gen(function*() {
-      const { schema, store } = yield* given
-      const other = yield* open(schema)
-      yield* join(store, "i")
-      yield* startOwned(store, "w", "i")
-      yield* cancel(store, ["w"])
-      // asked by a process whose answer nobody got
-      assert.deepStrictEqual((yield* other.store.heartbeat("i", 60_000)).revoked, [{ workflowId: "w", epoch: 1 }])
-      assert.deepStrictEqual((yield* store.heartbeat("i", 60_000)).revoked, [{ workflowId: "w", epoch: 1 }])
-      assert.deepStrictEqual((yield* store.heartbeat("i", 60_000)).revoked, [])
     }))
 
   it.live("leaving counts no attempt, whoever sweeps meanwhile", () =>

@@ -60,8 +60,7 @@ describe("deleting", () => {
         { workflowId: "w", result: "running", status: "PENDING" }
       ])
       yield* cancel(store, ["w"])
-      yield* store.heartbeat("i", 60_000)
-      yield* store.heartbeat("i", 60_000)
+      yield* store.heartbeat("i", 60_000, [{ workflowId: "w", epoch: 1 }])
       assert.deepStrictEqual(yield* store.delete(["w", "w-1", "nobody"], { children: true }), [
         { workflowId: "w", result: "deleted" },
         { workflowId: "w-1", result: "deleted" },

@@ -29,7 +29,7 @@ const life = Effect.fnUntraced(function*(store: Store["Service"]) {
   yield* join(store, "j")
   const { records, row } = yield* claimUntil(store, "j", "w")
   assert.deepStrictEqual(records, [record(0)])
-  assert.isTrue((yield* store.heartbeat("j", 60_000)).alive)
+  assert.isTrue((yield* store.heartbeat("j", 60_000, [])).alive)
   yield* submit(store, advance("w", row.epoch, { end: succeed }))
   assert.strictEqual((yield* store.get("w"))!.status, "SUCCESS")
 })
@@ -91,7 +91,7 @@ describe("sessions", () => {
       const busy = Effect.all([
         sql`SELECT pg_sleep(0.01)`,
         submit(store, start({ workflowId: "w" })),
-        store.heartbeat("i", 60_000),
+        store.heartbeat("i", 60_000, []),
         store.hint([{ _tag: "Done", workflowId: "w" }], "")
       ], { concurrency: "unbounded" })
       yield* Effect.all(Array.from({ length: 50 }, () => busy), { concurrency: "unbounded" })

@@ -145,7 +145,7 @@ describe("the journal", () => {
       const { store } = yield* begin
       yield* store.write([advance("w", 1, { records: [record(0, { rollback: true })] })])
       yield* store.cancel(["w"], { reason, childReason: reason, children: true })
-      yield* store.heartbeat("A", 60_000)
+      yield* store.heartbeat("A", 60_000, [{ workflowId: "w", epoch: 1 }])
       const { claimed } = yield* store.claim({ incarnation: "A", served, queues: null, limit: 1 })
       assert.deepStrictEqual(claimed.map(({ row }) => [row.status, row.phase, row.epoch]), [[
         "CANCELLED",

@@ -187,7 +187,7 @@ export const claiming: Suite = (claim) => {
     Effect.gen(function*() {
       yield* join(store, "i")
       yield* store.adjustClock(leaseMs / 2)
-      yield* store.heartbeat("i", leaseMs)
+      yield* store.heartbeat("i", leaseMs, [])
       yield* store.adjustClock(leaseMs / 2 + 1_000)
       yield* store.write([start({ workflowId: "w" })])
       assert.strictEqual((yield* claimUntil(store, "i", "w")).row.epoch, 1)

@@ -32,7 +32,7 @@ export const deadlines: Suite = (claim) => {
         assert.deepStrictEqual(yield* submit(store, advance("running", 1, { records: [record(0)] })), {
           _tag: "Fenced"
         })
-        const { alive, revoked } = yield* store.heartbeat("i", leaseMs)
+        const { alive, revoked } = yield* store.heartbeat("i", leaseMs, [])
         assert.deepStrictEqual([alive, revoked], [true, [{ workflowId: "running", epoch: 1 }]])
         assert.deepStrictEqual(yield* claimIds(store, "i"), [])
       })

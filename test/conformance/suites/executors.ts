@@ -18,7 +18,7 @@ export const executors: Suite = (claim) => {
       yield* join(store, "i")
       for (let beat = 0; beat < 5; beat++) {
         yield* store.adjustClock(leaseMs / 2 + 5_000)
-        const { alive, revoked, now } = yield* store.heartbeat("i", leaseMs)
+        const { alive, revoked, now } = yield* store.heartbeat("i", leaseMs, [])
         assert.deepStrictEqual([alive, revoked], [true, []])
         assert.isAtMost(now, yield* store.now)
       }
@@ -28,32 +28,34 @@ export const executors: Suite = (claim) => {
     Effect.gen(function*() {
       yield* join(store, "i")
       yield* lapse(store)
-      assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
-      assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
+      assert.isFalse((yield* store.heartbeat("i", leaseMs, [])).alive)
+      assert.isFalse((yield* store.heartbeat("i", leaseMs, [])).alive)
       yield* sweep(store)
-      assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
+      assert.isFalse((yield* store.heartbeat("i", leaseMs, [])).alive)
     }))
 
   claim("an incarnation that never joined or has left is not alive", ({ store }) =>
     Effect.gen(function*() {
-      assert.isFalse((yield* store.heartbeat("stranger", leaseMs)).alive)
+      assert.isFalse((yield* store.heartbeat("stranger", leaseMs, [])).alive)
       yield* join(store, "i")
       yield* store.leave("i")
-      assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
+      assert.isFalse((yield* store.heartbeat("i", leaseMs, [])).alive)
     }))
 
   claim(
-    "a heartbeat names the workflows that were taken from the incarnation, and only once",
+    "a heartbeat names the workflows that were taken from the incarnation, until one says that they have ended",
     ({ store }) =>
       Effect.gen(function*() {
         for (const incarnation of ["i", "j"]) yield* join(store, incarnation)
         for (const id of ["a", "b", "c"]) yield* startOwned(store, id, "i")
         yield* startOwned(store, "d", "j")
         yield* cancel(store, ["a", "c", "d"])
-        const lost = (yield* store.heartbeat("i", leaseMs)).revoked
+        const lost = (yield* store.heartbeat("i", leaseMs, [])).revoked
         assert.deepStrictEqual(lost.map(({ workflowId }) => workflowId).sort(), ["a", "c"])
-        assert.deepStrictEqual((yield* store.heartbeat("i", leaseMs)).revoked, [])
-        assert.deepStrictEqual((yield* store.heartbeat("j", leaseMs)).revoked.map(({ workflowId }) => workflowId), [
+        const again = (yield* store.heartbeat("i", leaseMs, lost.slice(1))).revoked
+        assert.deepStrictEqual(again, lost.slice(0, 1))
+        assert.deepStrictEqual((yield* store.heartbeat("i", leaseMs, again)).revoked, [])
+        assert.deepStrictEqual((yield* store.heartbeat("j", leaseMs, [])).revoked.map(({ workflowId }) => workflowId), [
           "d"
         ])
       })
@@ -67,7 +69,7 @@ export const executors: Suite = (claim) => {
       yield* recorded(store, advance("a", 1, { end: { _tag: "Release" } }))
       yield* recorded(store, advance("b", 1, { end: suspend({ wakeAt }) }))
       yield* recorded(store, advance("c", 1, { end: { _tag: "Settle", status: "SUCCESS", output: "1" } }))
-      assert.deepStrictEqual(yield* store.heartbeat("i", leaseMs).pipe(Effect.map(({ revoked }) => revoked)), [])
+      assert.deepStrictEqual(yield* store.heartbeat("i", leaseMs, []).pipe(Effect.map(({ revoked }) => revoked)), [])
     }))
 
   claim(
@@ -99,8 +101,8 @@ export const executors: Suite = (claim) => {
         assert.deepStrictEqual((yield* store.lapse(["i", "left", "stranger"])).slice().sort(), ["i", "left"])
         assert.deepStrictEqual((yield* store.lapse(["i"])).slice(), ["i"])
         assert.deepStrictEqual(yield* store.lapse([]), [])
-        assert.isFalse((yield* store.heartbeat("i", leaseMs)).alive)
-        assert.isTrue((yield* store.heartbeat("j", leaseMs)).alive)
+        assert.isFalse((yield* store.heartbeat("i", leaseMs, [])).alive)
+        assert.isTrue((yield* store.heartbeat("j", leaseMs, [])).alive)
         // Its loss counts, like that of any other.
         assert.deepStrictEqual(yield* sweep(store), { released: 0, deadLettered: ["w"], expired: [] })
         assert.strictEqual((yield* store.get("mine"))!.status, "PENDING")

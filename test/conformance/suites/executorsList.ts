@@ -34,7 +34,7 @@ export const executorsList: Suite = (claim) => {
         yield* store.serve("i", [], null)
         assert.deepInclude((yield* store.executors)[0], { served: [], queues: null })
         yield* store.serve("i", served, [])
-        yield* store.heartbeat("i", leaseMs)
+        yield* store.heartbeat("i", leaseMs, [])
         yield* store.join({ incarnation: "i", executorId: "one", version: "7" }, leaseMs)
         assert.deepInclude((yield* store.executors)[0], { served, queues: [] })
         yield* store.serve("nobody", served, null)

@@ -46,7 +46,7 @@ export const fencing: Suite = (claim) => {
         yield* workflows.restore
 
         assert.deepStrictEqual(yield* store.fence, { executors: 1, workflows: 1 })
-        assert.isFalse((yield* store.heartbeat("survivor", leaseMs)).alive)
+        assert.isFalse((yield* store.heartbeat("survivor", leaseMs, [])).alive)
         for (const epoch of [1, survivor]) {
           assert.strictEqual((yield* submit(store, advance("w", epoch, { records: [record(0)] })))._tag, "Fenced")
         }

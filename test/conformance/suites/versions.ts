@@ -17,7 +17,7 @@ export const versions: Suite = (claim) => {
         assert.deepStrictEqual(yield* store.versions, [])
         yield* joinAs(store, "none", "")
         assert.deepStrictEqual(yield* store.versions, [])
-        assert.strictEqual((yield* store.heartbeat("none", leaseMs)).latestVersion, "")
+        assert.strictEqual((yield* store.heartbeat("none", leaseMs, [])).latestVersion, "")
         const before = yield* store.now
         yield* joinAs(store, "i", "1")
         yield* joinAs(store, "j", "2")
@@ -29,7 +29,7 @@ export const versions: Suite = (claim) => {
         yield* joinAs(store, "i", "1")
         assert.deepStrictEqual(yield* store.versions, [two!, one!])
         for (const id of ["i", "j", "none"]) {
-          assert.strictEqual((yield* store.heartbeat(id, leaseMs)).latestVersion, "2")
+          assert.strictEqual((yield* store.heartbeat(id, leaseMs, [])).latestVersion, "2")
         }
       })
   )
@@ -42,7 +42,7 @@ export const versions: Suite = (claim) => {
         const before = yield* store.versions
         assert.isTrue(yield* store.setLatestVersion("1"))
         assert.deepStrictEqual(yield* namesOf(store), ["1", "3", "2"])
-        assert.strictEqual((yield* store.heartbeat("3", leaseMs)).latestVersion, "1")
+        assert.strictEqual((yield* store.heartbeat("3", leaseMs, [])).latestVersion, "1")
         assert.isTrue(yield* store.setLatestVersion("1"))
         assert.deepStrictEqual(yield* namesOf(store), ["1", "3", "2"])
         assert.isFalse(yield* store.setLatestVersion("4"))

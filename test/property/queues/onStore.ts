@@ -176,7 +176,7 @@ class Run {
         return this.loses(
           action.by,
           Effect.gen({ self: this }, function*() {
-            yield* store.heartbeat(this.incarnations[action.by]!, shortMs)
+            yield* store.heartbeat(this.incarnations[action.by]!, shortMs, [])
             yield* store.adjustClock(shortMs + 1)
             while ((yield* store.sweep(100)).more);
           })

@@ -70,6 +70,15 @@ export class Real {
       return this.clients[by]!.join({ incarnation, executorId: this.executorId(by), version: "1" }, longMs)
     })
 
+  /** Is told what it has lost, and says that it has ended. */
+  private beat(store: StoreService, by: number) {
+    const incarnation = this.incarnations[by]!
+    return Effect.flatMap(
+      store.heartbeat(incarnation, longMs, []),
+      ({ revoked }) => store.heartbeat(incarnation, longMs, revoked)
+    )
+  }
+
   private executorId(by: number): string {
     return `${this.prefix}-executor-${by}`
   }
@@ -120,8 +129,8 @@ export class Real {
       case "Lapse":
         return Effect.gen({ self: this }, function*() {
           const incarnation = this.incarnations[action.by]!
-          yield* store.heartbeat(incarnation, longMs)
-          yield* store.heartbeat(incarnation, shortMs)
+          yield* this.beat(store, action.by)
+          yield* store.heartbeat(incarnation, shortMs, [])
           yield* store.adjustClock(shortMs + 1)
           const { deadLettered, released } = yield* sweep(store)
           yield* this.join(action.by)
@@ -130,9 +139,7 @@ export class Real {
       case "Leave":
         return Effect.asVoid(Effect.andThen(store.leave(this.incarnations[action.by]!), this.join(action.by)))
       case "Beat":
-        return Effect.asVoid(
-          Effect.repeat(store.heartbeat(this.incarnations[action.by]!, longMs), { times: 1 })
-        )
+        return Effect.asVoid(this.beat(store, action.by))
       case "Clock":
         return store.adjustClock(sleepMs + 1)
       case "Limit": {

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import type { StoreError } from "../Store.ts"
+import type { Revoked, StoreError } from "../Store.ts"
 import { AlreadyRegistered, WorkflowError } from "../WorkflowError.ts"
 import { patienceMs } from "./answering.ts"
 import { Claiming } from "./claiming.ts"
@@ -30,8 +30,8 @@ const clockJumpMs = 500
 export class ExecutorLoops implements Executor {
   lease = new Lease()
   stopping = false
-  /** The last beat told of workflows that were taken away. */
-  private revoking = false
+  /** What the last beat told was taken away: it has ended here, which the next one says. */
+  private ended: ReadonlyArray<Revoked> = []
   /** The lease has been given up. */
   private left = false
   private readonly neighbours = new Neighbours()
@@ -138,6 +138,7 @@ export class ExecutorLoops implements Executor {
       this.neighbours.left(this.lease.incarnation)
       this.neighbours.entered(lease.incarnation)
       this.lease = lease
+      this.ended = []
       this.serving.joined()
       this.claimNow()
       this.sweepNow()
@@ -147,10 +148,10 @@ export class ExecutorLoops implements Executor {
 
   private readonly beat: Effect.Effect<void, StoreError> = Effect.suspend(() => {
     if (this.left) return Effect.void
-    const { lease } = this
+    const { ended, lease } = this
     const sent = sending()
     return Effect.flatMap(
-      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs),
+      this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs, ended),
       ({ alive, latestVersion, now, revoked }) => {
         this.read(now, sent.at)
         if (this.serving.latestIs(latestVersion)) {
@@ -158,10 +159,10 @@ export class ExecutorLoops implements Executor {
           this.sweepNow()
         }
         for (const { epoch, workflowId } of revoked) this.executions.revoked(workflowId, epoch)
-        // By the next beat it is known that these have ended here: then their rollbacks are due.
+        // Told at once that these have ended here: then their rollbacks are due.
         if (revoked.length > 0) this.heartbeatNow()
-        else if (this.revoking) this.claimNow()
-        this.revoking = revoked.length > 0
+        else if (ended.length > 0) this.claimNow()
+        this.ended = revoked
         // It was given up, and answered when the lapse was known already.
         if (this.left || lease !== this.lease) return Effect.void
         if (!alive) return this.lost

@@ -1,6 +1,6 @@
 /** Executors: joining, the lease, leaving. Everything here is one autocommit statement per call, pooler or not. */
 import * as Effect from "effect/Effect"
-import type { ExecutorInfo, ExecutorRow, Heartbeat, Served, StoreError } from "perdure/Store"
+import type { ExecutorInfo, ExecutorRow, Heartbeat, Revoked, Served, StoreError } from "perdure/Store"
 import type { Database } from "./database.ts"
 import { executorsStatement, serveStatement } from "./sql/executors.ts"
 import { latestVersion, registerVersion } from "./sql/versions.ts"
@@ -46,8 +46,8 @@ const ended = (s: string): string =>
   )`
 
 /**
- * Renews the lease where it has not lapsed; forgets the losses that the caller has acknowledged and reads the others.
- * A loss is deleted only once its delivery is known, so an answer that got lost loses nothing.
+ * Renews the lease where it has not lapsed; forgets the losses of which the caller says that they have ended, and reads the
+ * others.
  */
 const heartbeatStatement = (s: string): string => `
   WITH n AS MATERIALIZED (SELECT ${s}.now_ms() AS now), h AS (
@@ -62,7 +62,8 @@ const heartbeatStatement = (s: string): string => `
     RETURNING r.workflow_id, r.epoch
   ), ${ended(s)}
   SELECT n.now, EXISTS (SELECT FROM h), (
-    SELECT coalesce(json_agg(json_build_array(r.workflow_id, r.epoch)), '[]')::text FROM ${s}.revoked r
+    SELECT coalesce(json_agg(json_build_object('workflowId', r.workflow_id, 'epoch', r.epoch)), '[]')::text
+    FROM ${s}.revoked r
     WHERE r.incarnation = $1::text AND NOT EXISTS (
       SELECT FROM told t WHERE t.workflow_id = r.workflow_id AND t.epoch::bigint = r.epoch
     )
@@ -104,8 +105,6 @@ export const make = (database: Database, pulse: Database) => {
   const endedSql = endedStatement(s)
   const serveSql = serveStatement(s)
   const executorsSql = executorsStatement(s)
-  /** Losses told to an incarnation of this process, acknowledged by its next heartbeat. */
-  const told = new Map<string, ReadonlyArray<readonly [string, number]>>()
 
   const join = (executor: ExecutorInfo, leaseMs: number): Effect.Effect<number, StoreError> =>
     Effect.map(
@@ -118,31 +117,29 @@ export const make = (database: Database, pulse: Database) => {
       (rows) => Number(rows[0]![0])
     )
 
-  const heartbeat = (incarnation: string, leaseMs: number): Effect.Effect<Heartbeat, StoreError> =>
-    Effect.suspend(() => {
-      const known = told.get(incarnation) ?? []
-      return Effect.map(
-        pulse.query(heartbeatSql, [
-          incarnation,
-          String(Math.round(leaseMs)),
-          known.map(([id]) => id),
-          known.map(([, epoch]) => String(epoch))
-        ]),
-        (rows) => {
-          const [now, alive, revoked, latest] = rows[0]!
+  const heartbeat = (
+    incarnation: string,
+    leaseMs: number,
+    ended: ReadonlyArray<Revoked>
+  ): Effect.Effect<Heartbeat, StoreError> =>
+    Effect.map(
+      pulse.query(heartbeatSql, [
+        incarnation,
+        String(Math.round(leaseMs)),
+        ended.map(({ workflowId }) => workflowId),
+        ended.map(({ epoch }) => String(epoch))
+      ]),
+      (rows) => {
+        const [now, alive, revoked, latest] = rows[0]!
+        return {
+          now: Number(now),
+          latestVersion: latest as string,
+          alive: alive === true,
           // built by the statement above
-          const losses = JSON.parse(revoked as string) as Array<[string, number]>
-          if (losses.length === 0) told.delete(incarnation)
-          else told.set(incarnation, losses)
-          return {
-            now: Number(now),
-            latestVersion: latest as string,
-            alive: alive === true,
-            revoked: losses.map(([workflowId, epoch]) => ({ workflowId, epoch }))
-          }
+          revoked: JSON.parse(revoked as string) as ReadonlyArray<Revoked>
         }
-      )
-    })
+      }
+    )
 
   const lapse = (incarnations: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, StoreError> =>
     Effect.map(database.query(endedSql, [incarnations]), (rows) => rows.map(([incarnation]) => incarnation as string))
@@ -162,7 +159,6 @@ export const make = (database: Database, pulse: Database) => {
         yield* Effect.sleep(20)
       }
       yield* database.query(endStatement(s), [incarnation])
-      told.delete(incarnation)
     })
 
   const serve = (

@@ -35,7 +35,7 @@ export const cancelOne = (database: Database, workflowId: string, reason: string
   Item.remove(database, workflowId, now)
   Ownership.release(database, workflowId, { ...owner, phase: "compensate", queue: "" })
   Mailbox.awake(database, workflowId)
-  // Its steps may still run: a living owner ends them first, and learns of it by its next heartbeat; else its lease ends.
+  // Its steps may still run: a living owner ends them first, and says so by a heartbeat; else when its lease ends.
   Mailbox.rest(database, workflowId, Math.max(now, Executor.leaseEnd(database, owner.executor) ?? now), null)
   Deadline.remove(database, workflowId)
   return { workflowId, result: "cancelled", phase: "compensate" }

@@ -1,5 +1,5 @@
 /** Process starts and their leases. A lapsed lease never comes back to life: its workflows may be gone already. */
-import type { ExecutorInfo, ExecutorRow, Heartbeat, Served } from "perdure/Store"
+import type { ExecutorInfo, ExecutorRow, Heartbeat, Revoked, Served } from "perdure/Store"
 import * as Clock from "./clock.ts"
 import type { Database } from "./database.ts"
 import * as Mailbox from "./mailbox.ts"
@@ -46,7 +46,12 @@ export const leaseEnd = (database: Database, incarnation: string | null): number
     incarnation
   )?.lease_until
 
-export const heartbeat = (database: Database, incarnation: string, leaseMs: number): Heartbeat => {
+export const heartbeat = (
+  database: Database,
+  incarnation: string,
+  leaseMs: number,
+  ended: ReadonlyArray<Revoked>
+): Heartbeat => {
   const now = Clock.now(database)
   const renewed = database.run(
     "UPDATE perdure_executor SET lease_until = ? WHERE incarnation = ? AND dead = 0 AND lease_until > ?",
@@ -54,23 +59,21 @@ export const heartbeat = (database: Database, incarnation: string, leaseMs: numb
     incarnation,
     now
   )
+  haveEnded(database, incarnation, ended, now)
   return {
     now,
     latestVersion: Version.latest(database),
     alive: renewed === 1,
-    revoked: tell(database, incarnation, now)
+    revoked: Ownership.revokedOf(database, incarnation)
   }
 }
 
-/** What was taken from an incarnation and it does not know yet. Once it does, cancelled ones may be rolled back. */
-const tell = (database: Database, incarnation: string, now: number): Heartbeat["revoked"] =>
-  database.all<{ workflow_id: string; epoch: number }>(
-    "DELETE FROM perdure_revoked WHERE incarnation = ? RETURNING workflow_id, epoch",
-    incarnation
-  ).map(({ epoch, workflow_id }) => {
-    Mailbox.undo(database, workflow_id, epoch, now)
-    return { workflowId: workflow_id, epoch }
-  })
+/** What was taken from an incarnation has ended there: cancelled ones may be rolled back. */
+const haveEnded = (database: Database, incarnation: string, ended: ReadonlyArray<Revoked>, now: number): void => {
+  for (const revoked of ended) {
+    if (Ownership.forget(database, incarnation, revoked)) Mailbox.undo(database, revoked, now)
+  }
+}
 
 /** Their processes have ended. The sweep finds what they owned. */
 export const lapse = (database: Database, incarnations: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -101,7 +104,7 @@ export const leave = (database: Database, incarnation: string): void => {
     makeDue(database, workflow_id, queue, now)
   }
   Ownership.giveUpAllOf(database, incarnation)
-  tell(database, incarnation, now)
+  haveEnded(database, incarnation, Ownership.revokedOf(database, incarnation), now)
 }
 
 interface ExecutorColumns {

@@ -2,6 +2,7 @@
  * When a workflow that nobody owns is due, and how much has come in for it. The inbox only rises; a workflow suspends
  * only on the count it has seen, so that nothing comes in unnoticed between its last look and its sleep.
  */
+import type { Revoked } from "perdure/Store"
 import type { Database } from "./database.ts"
 
 /** No row counts as 0: a workflow that never slept and never got anything has none. */
@@ -26,8 +27,8 @@ export const rest = (database: Database, workflowId: string, wakeAt: number | nu
 
 const lastSeq = "(SELECT coalesce(max(seq), 0) FROM perdure_message m WHERE m.workflow_id = o.workflow_id)"
 
-/** Cancelled, and the owner of this epoch gets to know now: its rollbacks may begin, unless somebody has had it since. */
-export const undo = (database: Database, workflowId: string, epoch: number, now: number): void => {
+/** What ran of it has ended: if it is cancelled its rollbacks may begin, unless somebody has had it since. */
+export const undo = (database: Database, { epoch, workflowId }: Revoked, now: number): void => {
   database.run(
     `UPDATE perdure_mailbox SET wake_at = ? WHERE workflow_id = ? AND wake_at > ? AND EXISTS (
        SELECT 1 FROM perdure_ownership o

@@ -2,7 +2,7 @@
  * Who may write for a workflow that is not done: the row that every write is fenced by. Each change from outside raises
  * its epoch; a workflow without a row is done.
  */
-import type { Phase } from "perdure/Store"
+import type { Phase, Revoked } from "perdure/Store"
 import type { Database } from "./database.ts"
 
 /** Why nobody owns it. Kept so that a write sent twice is told from a write that came too late. */
@@ -109,7 +109,7 @@ export const forgive = (database: Database, workflowId: string): void => {
   database.run("UPDATE perdure_ownership SET attempts = 0 WHERE workflow_id = ?", workflowId)
 }
 
-/** Tells the former owner, with its next heartbeat. One that is not known any more has nobody to tell. */
+/** Tells the former owner, with each heartbeat until it says that it has ended. One that is not known any more has nobody to tell. */
 export const revoke = (
   database: Database,
   owner: Pick<Ownership, "workflow_id" | "epoch" | "executor">
@@ -124,3 +124,19 @@ export const revoke = (
     owner.executor
   )
 }
+
+/** What was taken from an incarnation, and may still run there. */
+export const revokedOf = (database: Database, incarnation: string): ReadonlyArray<Revoked> =>
+  database.all<{ readonly workflow_id: string; readonly epoch: number }>(
+    "SELECT workflow_id, epoch FROM perdure_revoked WHERE incarnation = ?",
+    incarnation
+  ).map((row) => ({ workflowId: row.workflow_id, epoch: row.epoch }))
+
+/** It has ended there. False: that is known, or it was taken away once more since. */
+export const forget = (database: Database, incarnation: string, { epoch, workflowId }: Revoked): boolean =>
+  database.run(
+    "DELETE FROM perdure_revoked WHERE incarnation = ? AND workflow_id = ? AND epoch = ?",
+    incarnation,
+    workflowId,
+    epoch
+  ) === 1

@@ -44,8 +44,8 @@ export const make = (connections: Connections, client: SqlClient, settings: Sett
 
   join: (executor, leaseMs) =>
     connections.write("register the executor", (database) => Executor.join(database, executor, leaseMs)),
-  heartbeat: (incarnation, leaseMs) =>
-    connections.write("renew the lease", (database) => Executor.heartbeat(database, incarnation, leaseMs)),
+  heartbeat: (incarnation, leaseMs, ended) =>
+    connections.write("renew the lease", (database) => Executor.heartbeat(database, incarnation, leaseMs, ended)),
   lapse: (incarnations) => connections.write("end leases", (database) => Executor.lapse(database, incarnations)),
   leave: (incarnation) =>
     connections.write("give the workflows back", (database) => Executor.leave(database, incarnation)),

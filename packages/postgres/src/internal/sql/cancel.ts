@@ -108,7 +108,7 @@ ${lockMailboxesOf(s, "v_both", "v_done")}
   END IF;
 
   IF v_going IS NOT NULL THEN
-    -- its steps may still run: a living owner ends them first, and says so by its next heartbeat; else when its lease ends
+    -- its steps may still run: a living owner ends them first, and says so by a heartbeat; else when its lease ends
     WITH former AS (
       SELECT k.id, e.lease_until
       FROM unnest(v_going) k(id)

@@ -159,8 +159,6 @@ ${shuffled("v_waking")}
         SELECT y.ctid AS tid FROM ${s}.waiter y WHERE y.waiter_id = k.id FOR UPDATE SKIP LOCKED
       ) z
     ) d WHERE x.ctid = d.tid;
-    -- what it lost before and has again is not lost
-    DELETE FROM ${s}.revoked r WHERE r.incarnation = p_incarnation AND r.workflow_id = ANY (v_all);
   END IF;
 
   -- when what was not taken is due: what was taken has no time any more
