@@ -131,6 +131,21 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     test: ["test/crash/cancel.test.ts"]
   },
   {
+    name: "what was cancelled is resumed while it is interrupted, on SQLite",
+    file: `${sqlite}/resume.ts`,
+    replace:
+      "  if (Ownership.mayStillRun(database, workflowId, now)) return { workflowId, result: \"held\", status }\n",
+    by: "",
+    test: ["test/crash/cancel.test.ts", "never runs beside itself"]
+  },
+  {
+    name: "what was cancelled is resumed while it is interrupted, on PostgreSQL",
+    file: `${postgres}/sql/resume.ts`,
+    replace: "WHERE e.state = 'alive' AND e.lease_until > v_now",
+    by: "WHERE false",
+    test: ["test/crash/cancel.test.ts", "never runs beside itself"]
+  },
+  {
     name: "a queue does not count what runs, on PostgreSQL",
     file: `${postgres}/sql/claimQueue.ts`,
     replace: "i.queue = p_queue AND i.state = 'running' LIMIT v_concurrency",

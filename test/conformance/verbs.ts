@@ -137,11 +137,11 @@ export const cancel = (
 ): Effect.Effect<ReadonlyArray<CancelAnswer>, unknown> =>
   store.cancel(workflowIds, { reason: cancelled("user"), childReason: cancelled("parent"), children })
 
-/** What a living owner does about its losses: one heartbeat tells it of them, the next one says that it knows. */
-export const acknowledge = (store: StoreService, incarnation: string) =>
+/** What a living owner does about its losses: one heartbeat tells it of them, the next one says that they have ended. */
+export const acknowledge = (store: StoreService, incarnation: string, forMs = leaseMs) =>
   Effect.flatMap(
-    store.heartbeat(incarnation, leaseMs, []),
-    ({ revoked }) => store.heartbeat(incarnation, leaseMs, revoked)
+    store.heartbeat(incarnation, forMs, []),
+    ({ revoked }) => store.heartbeat(incarnation, forMs, revoked)
   )
 
 /** Starts an unowned workflow and ends it. */

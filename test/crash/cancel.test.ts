@@ -78,6 +78,31 @@ Lab.onBothStores("cancel and timeout", (kind) => {
       }))
   }
 
+  it.live("one that is resumed as soon as it is cancelled never runs beside itself", () =>
+    Effect.gen(function*() {
+      const lab = yield* Lab.make(kind)
+      const programs = yield* Effect.all([lab.run("executor"), lab.run("executor")])
+      for (const program of programs) yield* program.hear("ready")
+      const rounds = 20
+      const held = (times: number) =>
+        eventually(
+          `its step to run for the ${times}. time`,
+          Effect.sync(() => did(lab, "w").filter((step) => step === "hold").length >= times),
+          { state: () => [lab.sideEffects(), programs.map((program) => program.state)] }
+        )
+      yield* Effect.gen(function*() {
+        yield* started(programs[0], "Catching", "w")
+        for (let round = 1; round <= rounds; round++) {
+          yield* held(round)
+          yield* Client.cancel("w")
+          yield* Client.resume("w")
+        }
+        yield* held(rounds + 1)
+      }).pipe(Effect.provide(lab.client))
+      const before = Array.from({ length: rounds }, () => ["hold", "interrupted"])
+      assert.deepStrictEqual(did(lab, "w"), [...before.flat(), "hold"])
+    }))
+
   const rolledBack = (lab: Lab.Lab) => did(lab, "parent").filter((step) => step.startsWith("rollback"))
   const bothUndone = ["rollback charge", "rollback reserve"]
 

@@ -1,5 +1,6 @@
 /** Workflows seen and steered from outside. Every claim holds for an engine that runs workflows and for one that does not. */
 import { assert } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -798,6 +799,34 @@ onBothStores("cancelling and resuming", (claim) => {
       const done = yield* reasonOf(use(Client.resume("w")))
       assert.deepStrictEqual([done._tag, done.status], ["NotResumable", "SUCCESS"])
       assert.strictEqual((yield* reasonOf(use(Client.resume("nowhere"))))._tag, "WorkflowNotFound")
+    })
+  )
+
+  claim(
+    "what is cancelled and being undone cannot be resumed, and says so",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const gate = yield* Deferred.make<void>()
+      const live = Slow.toLayer(() =>
+        Effect.andThen(
+          Step.run("reserve", log.add("reserve"), {
+            rollback: () => Effect.andThen(log.add("release"), Deferred.await(gate))
+          }),
+          Effect.sleep("1 day")
+        )
+      )
+      const { use } = yield* given.engine(live)
+      yield* use(Slow.start(undefined, { workflowId: "w" }))
+      yield* use(recorded("w", 1))
+      yield* use(Client.cancel("w"))
+      yield* log.has("release")
+      const undoing = yield* reasonOf(use(Client.resume("w")))
+      assert.deepStrictEqual([undoing._tag, undoing.status], ["NotResumable", "CANCELLED"])
+      assert.match(undoing.detail, /its rollbacks have begun/)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual((yield* reasonOf(use(Slow.handle("w").result)))._tag, "WorkflowCancelled")
+      const undone = yield* reasonOf(use(Client.resume("w")))
+      assert.match(undone.detail, /its rollbacks have run/)
     })
   )
 })

@@ -237,6 +237,39 @@ onBothStores("ownership", (claim) => {
   )
 
   claim(
+    "a resume waits for an owner that does not hear of the cancel, until its lease is over",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const answers: Array<string> = []
+      const store = storeOf(given)
+      const { heartbeat, resume } = store
+      let deaf = false
+      store.heartbeat = (...args) => Effect.suspend(() => deaf ? Effect.never : heartbeat(...args))
+      store.resume = (ids) =>
+        Effect.tap(resume(ids), (all) => Effect.sync(() => answers.push(...all.map(({ result }) => result))))
+      const live = Subject.toLayer(() => Step.run("work", Effect.andThen(log.add("work"), Effect.never)))
+      const engine = yield* given.engine(live, { ...short, shutdown: "10 millis" })
+      const client = yield* given.client
+      yield* client.use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("work")
+      deaf = true
+      yield* client.use(Client.cancel("w"))
+      const resuming = yield* Effect.forkChild(client.use(Client.resume("w")))
+      yield* eventually("it to be asked for again", Effect.sync(() => answers.length), (times) => times > 3)
+      assert.deepStrictEqual([...new Set(answers)], ["held"])
+      assert.strictEqual(yield* client.use(Subject.handle("w").status), "CANCELLED")
+      yield* given.store.adjustClock(2 * hour)
+      yield* Fiber.join(resuming)
+      assert.strictEqual(yield* client.use(Subject.handle("w").status), "PENDING")
+      assert.strictEqual(answers.at(-1), "resumed")
+      deaf = false
+      // Its engine goes on under another lease.
+      yield* log.has("work", 2)
+      assert.isDefined(yield* engine.use(Client.incarnation))
+    })
+  )
+
+  claim(
     "clean changes of the engine cost no recovery attempts",
     Effect.fnUntraced(function*(given) {
       const log = new Log()

@@ -336,6 +336,9 @@ export const cancel = (
 /**
  * Makes cancelled, dead-lettered and blocked workflows due again; recorded steps are not run again.
  *
+ * One that was running when it was cancelled is resumed when its steps have ended where it ran, so that none runs beside
+ * itself: this waits until that executor says so, mostly for no more than a moment, at the longest until its lease ends.
+ *
  * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state, whose rollbacks have run, or
  * whose deduplication id another has now; the others are resumed.
  */

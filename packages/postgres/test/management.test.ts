@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { advance, attempt, childOf, record, start, succeed, suspend } from "../../../test/conformance/builders.ts"
 import {
+  acknowledge,
   cancel,
   claimUntil,
   join,
@@ -60,7 +61,7 @@ describe("deleting", () => {
         { workflowId: "w", result: "running", status: "PENDING" }
       ])
       yield* cancel(store, ["w"])
-      yield* store.heartbeat("i", 60_000, [{ workflowId: "w", epoch: 1 }])
+      yield* acknowledge(store, "i")
       assert.deepStrictEqual(yield* store.delete(["w", "w-1", "nobody"], { children: true }), [
         { workflowId: "w", result: "deleted" },
         { workflowId: "w-1", result: "deleted" },
@@ -80,6 +81,7 @@ describe("deleting", () => {
         yield* startOwned(store, id, "i")
         yield* recorded(store, advance(id, 1, { records: [record(0)] }))
         yield* cancel(store, [id])
+        yield* acknowledge(store, "i")
         const [[deleted], [resumed]] = yield* Effect.all([
           store.delete([id], { children: false }),
           other.resume([id])

@@ -21,6 +21,7 @@ import {
 } from "../../../test/conformance/builders.ts"
 import { enqueue, finish, limits, perKey, queued, takeIds, withQueue } from "../../../test/conformance/queues.ts"
 import {
+  acknowledge,
   cancel,
   claim,
   claimUntil,
@@ -132,6 +133,7 @@ describe("cancelling", () => {
       const both = yield* Effect.forkChild(Effect.retry(cancelIn(schema, ["a", "b"])(cancelling), { times: 5 }))
       yield* untilHeld(stranger, both)
       yield* cancel(store, ["b"])
+      yield* acknowledge(store, "i")
       yield* store.resume(["b"])
       yield* claiming.query("BEGIN")
       yield* claimIn(schema, "j", "{Order}", "{1}")(claiming)

@@ -20,6 +20,7 @@ import {
   suspend
 } from "../builders.ts"
 import {
+  acknowledge,
   cancel,
   claimUntil,
   historyOf,
@@ -260,6 +261,7 @@ export const deleting: Suite = (claim) => {
         yield* startOwned(given.store, id, "i")
         yield* recorded(given.store, advance(id, 1, { records: [record(0)] }))
         yield* cancel(given.store, [id])
+        yield* acknowledge(given.store, "i")
         const [[deleted], [resumed]] = yield* race(round, remove(given.store, [id]), other.store.resume([id]))
         const there = yield* given.store.get(id)
         assert.strictEqual(deleted!.result === "deleted", there === null)

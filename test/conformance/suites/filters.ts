@@ -4,7 +4,19 @@ import type { ListFilter, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, fail, record, start, succeed } from "../builders.ts"
 import { limits, perKey, place } from "../queues.ts"
-import { cancel, claimIds, claimUntil, join, lapse, recorded, rounds, startOwned, submit, sweep } from "../verbs.ts"
+import {
+  acknowledge,
+  cancel,
+  claimIds,
+  claimUntil,
+  join,
+  lapse,
+  recorded,
+  rounds,
+  startOwned,
+  submit,
+  sweep
+} from "../verbs.ts"
 
 const idsOf = (store: StoreService, filter: Partial<ListFilter>) =>
   Effect.map(
@@ -68,6 +80,7 @@ export const filters: Suite = (claim) => {
         yield* cancel(store, ["gone", "undone"])
         // Its rollbacks are still to run.
         yield* shows(store, { status: ["CANCELLED"] }, ["gone", "undone"])
+        yield* acknowledge(store, "i")
         yield* store.resume(["gone"])
         yield* shows(store, { status: ["CANCELLED"] }, ["undone"])
         yield* lapse(store)

@@ -1,8 +1,8 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Suite } from "../Backend.ts"
-import { advance, block, childOf, fail, record, rolledBack, start, suspend } from "../builders.ts"
-import { limits, queued } from "../queues.ts"
+import { advance, block, childOf, fail, record, release, rolledBack, start, suspend } from "../builders.ts"
+import { enqueue, limits, queued, withQueue } from "../queues.ts"
 import {
   acknowledge,
   cancel,
@@ -13,6 +13,7 @@ import {
   isDue,
   join,
   lapse,
+  leaseMs,
   loseOnce,
   recorded,
   startDone,
@@ -52,6 +53,7 @@ export const resuming: Suite = (claim) => {
       yield* startOwned(store, "w", "i")
       yield* recorded(store, advance("w", 1, { records: [record(0)] }))
       yield* cancel(store, ["w"])
+      yield* acknowledge(store, "i")
       assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])
       assert.isTrue(yield* isDue(store, "w"))
       assert.deepStrictEqual((yield* store.outcomes(["w"])).done, [])
@@ -62,6 +64,77 @@ export const resuming: Suite = (claim) => {
       )
       assert.deepStrictEqual(yield* submit(store, advance("w", 1, { records: [record(1)] })), { _tag: "Fenced" })
       yield* recorded(store, advance("w", row.epoch, { records: [record(1)] }))
+    }))
+
+  claim(
+    "what may still run where it was cancelled is held, until its living owner says that it has ended",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* withQueue(store)
+        yield* join(store, "j")
+        yield* startOwned(store, "cancelled", "i")
+        yield* startOwned(store, "expired", "i", { timeoutMs: 1_000 })
+        yield* startOwned(store, "undoable", "i")
+        yield* recorded(store, advance("undoable", 1, { records: [record(0, { rollback: true })] }))
+        yield* enqueue(store, [queued("queued", { deduplicationId: "d" })])
+        assert.deepStrictEqual(yield* claimIds(store, "i"), ["queued"])
+        yield* cancel(store, ["cancelled", "undoable", "queued"])
+        yield* store.adjustClock(1_001)
+        assert.deepStrictEqual((yield* sweep(store)).expired, ["expired"])
+        const ids = ["cancelled", "expired", "undoable", "queued"]
+        const held = ids.map((workflowId) => ({ workflowId, result: "held" as const, status: "CANCELLED" as const }))
+        const before = yield* Effect.forEach(ids, store.get)
+        assert.deepStrictEqual(yield* store.resume(ids), held)
+        yield* acknowledge(store, "j")
+        const { revoked } = yield* store.heartbeat("i", leaseMs, [])
+        assert.deepStrictEqual(yield* store.resume(ids), held)
+        assert.deepStrictEqual(yield* Effect.forEach(ids, store.get), before)
+        assert.deepStrictEqual(yield* claimIds(store, "j"), [])
+        // its deduplication id is free meanwhile
+        yield* enqueue(store, [queued("another", { deduplicationId: "d" })])
+        yield* cancel(store, ["another"])
+        yield* store.heartbeat("i", leaseMs, revoked)
+        assert.deepStrictEqual(
+          yield* store.resume(ids),
+          ids.map((workflowId) => ({ workflowId, result: "resumed" as const }))
+        )
+        assert.sameMembers(yield* claimIds(store, "j"), ids)
+      })
+  )
+
+  claim(
+    "it is held no longer than the lease of its owner, whether a sweep has come or not",
+    ({ store }) =>
+      Effect.gen(function*() {
+        yield* join(store, "i")
+        yield* startOwned(store, "w", "i")
+        yield* cancel(store, ["w"])
+        yield* store.adjustClock(leaseMs - 10_000)
+        yield* join(store, "j")
+        assert.deepStrictEqual((yield* store.resume(["w"])).map(({ result }) => result), ["held"])
+        yield* store.adjustClock(11_000)
+        assert.deepStrictEqual((yield* store.resume(["w"])).map(({ result }) => result), ["resumed"])
+        assert.deepStrictEqual(yield* claimIds(store, "j"), ["w"])
+      })
+  )
+
+  claim("by whom it was given up, or who has left, is known to run it no more", ({ store }) =>
+    Effect.gen(function*() {
+      for (const incarnation of ["i", "left", "ended"]) yield* join(store, incarnation)
+      const owners = { asleep: "i", released: "i", before: "left", after: "left", ended: "ended", unknown: "vanished" }
+      for (const [id, owner] of Object.entries(owners)) yield* startOwned(store, id, owner)
+      const wakeAt = (yield* store.now) + leaseMs * 10
+      yield* recorded(store, advance("asleep", 1, { end: suspend({ wakeAt }) }))
+      yield* recorded(store, advance("released", 1, { end: release }))
+      const ids = Object.keys(owners)
+      yield* cancel(store, ids.filter((id) => id !== "after"))
+      yield* store.leave("left")
+      yield* store.lapse(["ended"])
+      yield* cancel(store, ["after"])
+      assert.deepStrictEqual(
+        yield* store.resume(ids),
+        ids.map((workflowId) => ({ workflowId, result: "resumed" as const }))
+      )
     }))
 
   claim("one cancelled before it began runs", ({ store }) =>
@@ -116,6 +189,7 @@ export const resuming: Suite = (claim) => {
       yield* startOwned(store, "w", "i")
       yield* recorded(store, advance("w", 1, { records: [record(0, { rollback: true })] }))
       yield* cancel(store, ["w"])
+      yield* acknowledge(store, "i")
       assert.deepStrictEqual(yield* store.resume(["w"]), [{ workflowId: "w", result: "resumed" }])
       const { row, records } = yield* claimUntil(store, "i", "w")
       assert.deepStrictEqual([row.status, row.phase, row.reason, records.length], ["PENDING", "run", null, 1])
@@ -226,6 +300,7 @@ export const resuming: Suite = (claim) => {
         yield* startOwned(store, "p", "i")
         yield* recorded(store, advance("p", 1, { records: [record(0)], children: [childOf("p", 0)] }))
         yield* cancel(store, ["p"])
+        yield* acknowledge(store, "i")
         yield* store.resume(["p"])
         const { row } = yield* claimUntil(store, "i", "p")
         assert.deepStrictEqual(yield* store.resume(["p"]), [{ workflowId: "p", result: "refused", status: "PENDING" }])

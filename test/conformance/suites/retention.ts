@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Retention, StoreService } from "perdure/Store"
 import type { Suite } from "../Backend.ts"
 import { advance, childOf, deliver, record, send, start, succeed } from "../builders.ts"
-import { cancel, join, recorded, rounds, startDone, startOwned, submit } from "../verbs.ts"
+import { acknowledge, cancel, join, recorded, rounds, startDone, startOwned, submit } from "../verbs.ts"
 
 const retain = (store: StoreService, retention: Partial<Retention>, limit = 100) =>
   store.retain({ name: null, olderThanMs: null, keep: null, ...retention }, limit)
@@ -104,6 +104,7 @@ export const retention: Suite = (claim) => {
       yield* cancel(store, ["p"])
       yield* store.adjustClock(50_000)
       assert.strictEqual(yield* retain(store, { olderThanMs: 10_000 }, 1), 1)
+      yield* acknowledge(store, "i")
       yield* store.resume(["p"])
       yield* retain(store, { olderThanMs: 10_000 })
       assert.deepStrictEqual(yield* left(store), ["p", "p-0"])

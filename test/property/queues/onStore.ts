@@ -13,7 +13,7 @@ import {
   succeed,
   suspend
 } from "../../conformance/builders.ts"
-import { write } from "../../conformance/verbs.ts"
+import { acknowledge, write } from "../../conformance/verbs.ts"
 import { type Fact, History, type What } from "./history.ts"
 import { type Action, executors, type Item, names, type Plan } from "./plan.ts"
 
@@ -337,8 +337,9 @@ class Run {
     const workflow = this.workflows.get(id)!
     const before = workflow.state
     const was = before === "parked" ? "parked" : "cancelled"
+    const told = Effect.forEach(this.incarnations, (incarnation) => acknowledge(store, incarnation, longMs))
     return this.history.call(
-      Effect.all({ after: store.now, answer: store.resume([id]), until: store.now }),
+      Effect.andThen(told, Effect.all({ after: store.now, answer: store.resume([id]), until: store.now })),
       ({ after, answer: [answer], until }): Effect.Effect<ReadonlyArray<What>, unknown> => {
         if (answer!.result === "resumed") {
           // Unless somebody has it already.

@@ -152,6 +152,8 @@ const isLast = (status: WorkflowStatus): boolean =>
 
 export class Model {
   readonly workflows = new Map<Id, Workflow>()
+  /** Of each id the executors from which it was taken by a cancel, and which do not know. */
+  private readonly mayRunIn = new Map<Id, Set<number>>()
   private now = 0
   private concurrency: number | null = 1
   private paused = false
@@ -436,6 +438,7 @@ export class Model {
     const w = this.workflows.get(id)
     if (w === undefined) return "unknown"
     if (w.phase !== "run") return "done"
+    if (w.owner !== null) this.mayRunIn.set(id, (this.mayRunIn.get(id) ?? new Set()).add(w.owner))
     if (!w.rollback) {
       this.finish(id, w, "CANCELLED")
       return "cancelled"
@@ -454,6 +457,7 @@ export class Model {
       return "resumed"
     }
     if ((w.status !== "CANCELLED" && w.status !== "DEAD_LETTER") || (w.phase !== "done" && w.undoing)) return "refused"
+    if ((this.mayRunIn.get(id)?.size ?? 0) > 0) return "held"
     const holder = this.holderOf(w.deduplicationId)
     if (holder !== null) return `duplicate of ${holder}`
     w.phase = "run"
@@ -501,5 +505,6 @@ export class Model {
   /** It is told what it has lost, and has ended that. */
   private knows(by: number): void {
     for (const w of this.workflows.values()) if (w.heldBy === by) w.heldBy = null
+    for (const one of this.mayRunIn.values()) one.delete(by)
   }
 }

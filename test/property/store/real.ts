@@ -17,7 +17,7 @@ import {
   succeed
 } from "../../conformance/builders.ts"
 import { suspend } from "../../conformance/builders.ts"
-import { historyOf, submit, sweep } from "../../conformance/verbs.ts"
+import { acknowledge, historyOf, submit, sweep } from "../../conformance/verbs.ts"
 import {
   type Action,
   type Ending,
@@ -70,15 +70,6 @@ export class Real {
       return this.clients[by]!.join({ incarnation, executorId: this.executorId(by), version: "1" }, longMs)
     })
 
-  /** Is told what it has lost, and says that it has ended. */
-  private beat(store: StoreService, by: number) {
-    const incarnation = this.incarnations[by]!
-    return Effect.flatMap(
-      store.heartbeat(incarnation, longMs, []),
-      ({ revoked }) => store.heartbeat(incarnation, longMs, revoked)
-    )
-  }
-
   private executorId(by: number): string {
     return `${this.prefix}-executor-${by}`
   }
@@ -129,7 +120,7 @@ export class Real {
       case "Lapse":
         return Effect.gen({ self: this }, function*() {
           const incarnation = this.incarnations[action.by]!
-          yield* this.beat(store, action.by)
+          yield* acknowledge(store, incarnation, longMs)
           yield* store.heartbeat(incarnation, shortMs, [])
           yield* store.adjustClock(shortMs + 1)
           const { deadLettered, released } = yield* sweep(store)
@@ -139,7 +130,7 @@ export class Real {
       case "Leave":
         return Effect.asVoid(Effect.andThen(store.leave(this.incarnations[action.by]!), this.join(action.by)))
       case "Beat":
-        return Effect.asVoid(this.beat(store, action.by))
+        return Effect.asVoid(acknowledge(store, this.incarnations[action.by]!, longMs))
       case "Clock":
         return store.adjustClock(sleepMs + 1)
       case "Limit": {

@@ -15,6 +15,7 @@ import { fromStoreError, NotResumable, WorkflowError, WorkflowNotFound } from ".
 import type { WorkflowStatus } from "../WorkflowStatus.ts"
 import type { Core } from "./core.ts"
 import { tell } from "./hearing.ts"
+import { untilItPasses } from "./journal.ts"
 import { dateOf, failureOf, readable } from "./readable.ts"
 import { type StepInfo, stepOf } from "./stepInfo.ts"
 
@@ -190,18 +191,42 @@ export const cancel = (
     return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
   })
 
-/** Resumes, and tells everybody who should know. One answer per id. */
-export const resumeEach = (
+/** Resumes, and tells everybody who should know. */
+const resumeStored = (
   core: Core,
   workflowIds: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<ResumeAnswer>, WorkflowError> =>
   core.store.resume(workflowIds).pipe(
     Effect.mapError(fromStoreError),
-    Effect.tap(() => {
-      core.executor?.heartbeatNow()
-      return tell(core, [{ _tag: "Due", name: "*" }])
-    })
+    Effect.tap((answers) =>
+      tell(core, [
+        ...answers.some(({ result }) => result !== "held") ? [{ _tag: "Due", name: "*" } as const] : [],
+        ...answers.some(({ result }) => result === "held") ? [{ _tag: "Revoked", incarnation: "*" } as const] : []
+      ])
+    )
   )
+
+type Resumed = Exclude<ResumeAnswer, { readonly result: "held" }>
+
+/**
+ * One answer per id. What may still run where it was cancelled is asked for again until it does not: until its executor
+ * has heard and has ended it, at the longest until the lease of that one ends.
+ */
+export const resumeEach = (
+  core: Core,
+  workflowIds: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Resumed>, WorkflowError> =>
+  Effect.suspend(() => {
+    const answered = new Map<string, Resumed>()
+    const left = () => [...new Set(workflowIds)].filter((workflowId) => !answered.has(workflowId))
+    return Effect.suspend(() => resumeStored(core, left())).pipe(
+      Effect.map((answers) => {
+        for (const answer of answers) if (answer.result !== "held") answered.set(answer.workflowId, answer)
+      }),
+      Effect.repeat({ schedule: untilItPasses, while: () => left().length > 0 }),
+      Effect.map(() => workflowIds.map((workflowId) => answered.get(workflowId)!))
+    )
+  })
 
 /** Like {@link resumeEach}; fails when one of them cannot be, and has resumed the others. */
 export const resume = (core: Core, workflowIds: ReadonlyArray<string>): Effect.Effect<void, WorkflowError> =>
@@ -210,12 +235,14 @@ export const resume = (core: Core, workflowIds: ReadonlyArray<string>): Effect.E
     return refused === undefined ? Effect.void : Effect.fail(notResumed(refused))
   })
 
-const notResumed = (answer: Exclude<ResumeAnswer, { readonly result: "resumed" }>): WorkflowError => {
+const notResumed = (answer: Exclude<Resumed, { readonly result: "resumed" }>): WorkflowError => {
   if (answer.result === "unknown") return notFound(answer.workflowId)
   const detail = answer.result === "duplicate"
     ? `"${answer.holder}" has its deduplication id now; wait until that one has ended`
     : answer.result === "compensated"
     ? "its rollbacks have run, so its records no longer describe the world; start it again under another id"
+    : answer.status === "CANCELLED"
+    ? "its rollbacks have begun; wait until they are over, and start it again under another id"
     : "only a cancelled, dead-lettered or blocked workflow is"
   return new WorkflowError({
     reason: new NotResumable({ workflowId: answer.workflowId, status: answer.status, detail })

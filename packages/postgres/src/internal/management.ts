@@ -55,6 +55,7 @@ export const make = (database: Database) => {
               return { workflowId, result }
             case "refused":
             case "compensated":
+            case "held":
               return { workflowId, result, status: status as WorkflowStatus }
             case "duplicate":
               return { workflowId, result, status: status as WorkflowStatus, holder: holder as string }

@@ -140,3 +140,12 @@ export const forget = (database: Database, incarnation: string, { epoch, workflo
     workflowId,
     epoch
   ) === 1
+
+/** Whether it was taken from somebody whose lease is good, and who has not said that it has ended. */
+export const mayStillRun = (database: Database, workflowId: string, now: number): boolean =>
+  database.get(
+    `SELECT 1 FROM perdure_executor e CROSS JOIN perdure_revoked r ON r.incarnation = e.incarnation
+     WHERE e.dead = 0 AND e.lease_until > ? AND r.workflow_id = ? LIMIT 1`,
+    now,
+    workflowId
+  ) !== undefined

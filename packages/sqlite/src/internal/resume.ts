@@ -40,6 +40,7 @@ export const resumeOne = (database: Database, workflowId: string, now: number): 
   }
   // Somebody is at its rollbacks, or was when it lost its lease: one may have run that nobody has recorded.
   if (owner?.undoing === 1) return { workflowId, result: "refused", status }
+  if (Ownership.mayStillRun(database, workflowId, now)) return { workflowId, result: "held", status }
   Delay.promote(database, now)
   const queue = queueOf(database, row)
   const id = row.debounced === 1 ? null : row.deduplication_id

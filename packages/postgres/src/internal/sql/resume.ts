@@ -8,6 +8,8 @@ import { createFunction, readCommitted } from "./function.ts"
  * again, for its records may no longer describe the world. One that is blocked among its rollbacks goes on with them; so
  * does, by its body, one that had failed and was rolling back when it was blocked or given up.
  *
+ * Invariant: what was taken from a living executor that has not said that it has ended is `held`: it may still run there.
+ *
  * One that was enqueued waits in its queue again, under its deduplication id. One that was debounced has none: others are
  * debounced under it. One whose queue is gone is due like one that never had any.
  *
@@ -78,6 +80,15 @@ BEGIN${readCommitted}
     IF v_undoing THEN
       -- somebody is at its rollbacks, or was when it lost its lease: one may have run that nobody has recorded
       RETURN QUERY SELECT v_id, 'refused', v_status, NULL::text;
+      CONTINUE;
+    END IF;
+    IF EXISTS (
+      SELECT FROM ${s}.executor e CROSS JOIN LATERAL (
+        SELECT FROM ${s}.revoked r WHERE r.incarnation = e.incarnation AND r.workflow_id = v_id OFFSET 0
+      ) r
+      WHERE e.state = 'alive' AND e.lease_until > v_now
+    ) THEN
+      RETURN QUERY SELECT v_id, 'held', v_status, NULL::text;
       CONTINUE;
     END IF;
 

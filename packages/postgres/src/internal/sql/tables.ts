@@ -165,7 +165,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
     served text NOT NULL DEFAULT '[]',
     queues text
   ) WITH (fillfactor = 50)`,
-  // what an incarnation has lost since it last asked; the epoch tells a second loss from the first
+  // what an incarnation has lost and has not said to have ended; the epoch tells a second loss from the first
   `CREATE TABLE ${s}.revoked (
     incarnation text COLLATE "C" NOT NULL,
     workflow_id text COLLATE "C" NOT NULL,

@@ -17,7 +17,7 @@ CREATE TABLE perdure_version (
   latest_at  INTEGER NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
 
--- What an incarnation lost since its last heartbeat, and the epoch that ended.
+-- What an incarnation lost and has not said to have ended, and the epoch that is over.
 CREATE TABLE perdure_revoked (
   incarnation TEXT    NOT NULL,
   workflow_id TEXT    NOT NULL,
