@@ -53,7 +53,7 @@ export class History {
   private readonly paths = new Map<string, string>()
   private readonly recorded = new Set<string>()
   /** Of each workflow the bodies that run. */
-  private readonly running = new Map<string, Set<{ readonly caller: string; readonly epoch: number }>>()
+  private readonly running = new Map<string, Set<{ readonly caller: string }>>()
   private readonly gone = new Set<string>()
   /** Cancelled or out of time, and not resumed since. */
   private readonly cancelled = new Set<string>()
@@ -77,7 +77,7 @@ export class History {
   // what the store has done
   // ---------------------------------------------------------------------------
 
-  made({ args, caller, method }: Call, answer: unknown): void {
+  made({ args, method }: Call, answer: unknown): void {
     switch (method) {
       case "write": {
         const answers = answer as Answered<"write">
@@ -106,8 +106,6 @@ export class History {
         return this.placedBy((args as Args<"claim">)[0].incarnation, (answer as Answered<"claim">).claimed)
       case "heartbeat":
         if ((answer as Heartbeat).alive) this.leased.set(...leaseOf(args as Args<"heartbeat">))
-        // Told by the store; whether it is heard is another matter.
-        for (const { epoch, workflowId } of (answer as Heartbeat).revoked) this.stopped(caller, workflowId, epoch)
         return
       case "cancel":
         for (const one of answer as Answered<"cancel">) {
@@ -180,12 +178,6 @@ export class History {
   /** The process does nothing more, whatever its lease says. */
   dies(caller: string): void {
     this.gone.add(caller)
-  }
-
-  private stopped(caller: string, workflowId: string, epoch: number): void {
-    for (const one of this.running.get(workflowId) ?? []) {
-      if (one.caller === caller && one.epoch <= epoch) this.running.get(workflowId)!.delete(one)
-    }
   }
 
   // ---------------------------------------------------------------------------
@@ -308,25 +300,25 @@ export class History {
       )
       : this.begun.find((other) => precedes(other.path, path) && !this.recorded.has(other.path))
     if (before !== undefined) wrong(`although ${before.path} before it is not recorded`)
-    if (undoes) this.undoes(workflowId, caller, of, wrong)
+    if (undoes && this.begun.some((other) => other.path === of) && !this.recorded.has(of)) {
+      wrong("of what is not recorded")
+    }
+    const running = this.running.get(workflowId) ?? new Set()
+    const beside = [...running].find((one) => one.caller !== caller && this.isAlive(one.caller))
+    if (beside !== undefined) wrong(`beside something of it in ${beside.caller}`)
     if (now >= (this.leases.get(caller) ?? 0)) wrong("after its lease")
     this.paths.set(`${workflowId} ${epoch} ${stepId}`, path)
     const life = `${caller} ${workflowId} ${epoch}`
     if (!this.lives.has(life)) this.lives.set(life, this.lives.size)
     if (undoes) this.rollbacks.push({ workflowId, of, path })
     else this.begun.push({ life: this.lives.get(life)!, path })
-    const body = { caller, epoch }
-    const running = this.running.get(workflowId) ?? new Set()
+    const body = { caller }
     this.running.set(workflowId, running.add(body))
     return () => void running.delete(body)
   }
 
-  private undoes(workflowId: string, caller: string, path: string, wrong: (what: string) => void): void {
-    if (this.begun.some((other) => other.path === path) && !this.recorded.has(path)) wrong("of what is not recorded")
-    const beside = [...this.running.get(workflowId) ?? []].find((one) =>
-      one.caller !== caller && !this.gone.has(one.caller) && Date.now() < (this.leases.get(one.caller) ?? 0)
-    )
-    if (beside !== undefined) wrong(`beside something of it in ${beside.caller}`)
+  private isAlive(caller: string): boolean {
+    return !this.gone.has(caller) && Date.now() < (this.leases.get(caller) ?? 0)
   }
 
   /** A body goes on after a sleep that was to last until then. */

@@ -32,7 +32,9 @@ const acts = [
   /** Some workflow is cancelled, and its children. */
   "is cancelled",
   /** All that are cancelled are resumed, or one of them. */
-  "are resumed"
+  "are resumed",
+  /** Some workflow that is not done, at once: whoever runs it may not have heard of the one when the other comes. */
+  "is cancelled and resumed"
 ] as const
 
 export type Act = typeof acts[number]

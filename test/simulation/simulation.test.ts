@@ -2,8 +2,8 @@
  * Hunts for what the engine does otherwise when any call to its store may fail: refused, done without an answer, done later,
  * slow, busy, out of reach, or the last one of its process, with one or two processes at work, while somebody cancels and
  * resumes, and deadlines pass. Then a step that is recorded runs again, or begins in a process that has lost its workflow;
- * something is lost or doubled, or recorded after a cancel; rollbacks are left out, out of order, or beside a step; an
- * outcome changes; or somebody waits for ever.
+ * something runs beside itself; something is lost or doubled, or recorded after a cancel; rollbacks are left out or out of
+ * order; an outcome changes; or somebody waits for ever.
  *
  * Time, chance and faults are simulated, so the same seed gives the same run: `PERDURE_SEED=n` runs those of one seed again,
  * `PERDURE_SIMULATIONS=n` sets how many there are.

@@ -11,7 +11,7 @@ import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as Client from "perdure/Client"
 import * as Engine from "perdure/Engine"
-import { Store, type StoreError } from "perdure/Store"
+import { Store, type StoreError, type WorkflowRow } from "perdure/Store"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import * as WorkflowQueue from "perdure/WorkflowQueue"
 import { body, Broken, messageOf, nodeOf, type Witness } from "../property/programs/body.ts"
@@ -179,12 +179,12 @@ class Simulation {
     return Effect.gen({ self: this }, function*() {
       const rows = yield* this.rows(database)
       const one = (ids: ReadonlyArray<string>) => ids.slice(Math.floor(Math.random() * ids.length)).slice(0, 1)
-      const ids = rows.filter(({ status }) => act === "is cancelled" || status === "CANCELLED")
-        .map(({ workflowId }) => workflowId)
+      const ids = rows.filter(concerns[act]).map(({ workflowId }) => workflowId)
       const whom = act === "are resumed" && Math.random() < 0.5 ? ids : one(ids)
       if (whom.length === 0) return
       this.history.happened(act)
-      if (act === "is cancelled") return yield* again(Client.cancel(whom))
+      if (act !== "are resumed") yield* again(Client.cancel(whom))
+      if (act === "is cancelled") return
       // Of several some may have been resumed already, or have been undone.
       yield* Effect.catchIf(
         again(Client.resume(whom)),
@@ -330,6 +330,12 @@ class Simulation {
 
 /** Of an operation, among those of all programs. */
 const pathIn = (root: string, path: string): string => `${root}:${path}`
+
+const concerns: { readonly [K in Act]: (row: WorkflowRow) => boolean } = {
+  "is cancelled": () => true,
+  "are resumed": ({ status }) => status === "CANCELLED",
+  "is cancelled and resumed": ({ phase }) => phase === "run"
+}
 
 /** As a process that is started again until it comes up. */
 const untilBuilt = <A, E>(layer: Layer.Layer<A, E>, scope: Scope.Scope): Effect.Effect<Context.Context<A>> =>
