@@ -141,8 +141,8 @@ export const sabotages: ReadonlyArray<Sabotage> = [
   {
     name: "what was cancelled is resumed while it is interrupted, on PostgreSQL",
     file: `${postgres}/sql/resume.ts`,
-    replace: "WHERE e.state = 'alive' AND e.lease_until > v_now",
-    by: "WHERE false",
+    replace: "      WHERE e.state = 'alive'\n",
+    by: "      WHERE false\n",
     test: ["test/crash/cancel.test.ts", "never runs beside itself"]
   },
   {

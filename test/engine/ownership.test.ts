@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Client from "perdure/Client"
 import * as Step from "perdure/Step"
-import type { Operation } from "perdure/Store"
+import { type Operation, StoreError, StoreUnavailable } from "perdure/Store"
 import * as Workflow from "perdure/Workflow"
 import * as WorkflowContext from "perdure/WorkflowContext"
 import { cancelled } from "../conformance/builders.ts"
@@ -244,12 +244,14 @@ onBothStores("ownership", (claim) => {
       const store = storeOf(given)
       const { heartbeat, resume } = store
       let deaf = false
-      store.heartbeat = (...args) => Effect.suspend(() => deaf ? Effect.never : heartbeat(...args))
+      const lost = new StoreError({ reason: new StoreUnavailable({ message: "the heartbeat is lost" }) })
+      store.heartbeat = (...args) => Effect.suspend(() => deaf ? Effect.fail(lost) : heartbeat(...args))
       store.resume = (ids) =>
         Effect.tap(resume(ids), (all) => Effect.sync(() => answers.push(...all.map(({ result }) => result))))
       const live = Subject.toLayer(() => Step.run("work", Effect.andThen(log.add("work"), Effect.never)))
       const engine = yield* given.engine(live, { ...short, shutdown: "10 millis" })
       const client = yield* given.client
+      const former = yield* engine.use(Client.incarnation)
       yield* client.use(Subject.start(undefined, { workflowId: "w" }))
       yield* log.has("work")
       deaf = true
@@ -265,7 +267,41 @@ onBothStores("ownership", (claim) => {
       deaf = false
       // Its engine goes on under another lease.
       yield* log.has("work", 2)
-      assert.isDefined(yield* engine.use(Client.incarnation))
+      assert.notStrictEqual(yield* engine.use(Client.incarnation), former)
+    })
+  )
+
+  claim(
+    "neither a resume nor a rollback overlaps a step that takes its time to end when it is interrupted",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const slowly = Effect.onInterrupt(
+        Effect.andThen(log.add("begin"), Effect.never),
+        () => Effect.andThen(Effect.sleep(300), log.add("end"))
+      )
+      const live = [
+        Subject.toLayer(() => Step.run("work", slowly)),
+        Child.toLayer(() =>
+          Effect.andThen(Step.run("first", Effect.void, { rollback: () => log.add("undo") }), Step.run("work", slowly))
+        )
+      ]
+      const { use } = yield* given.engine(live, { ...short, shutdown: "10 millis" })
+      yield* given.engine(live, { ...short, shutdown: "10 millis" })
+      yield* use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("begin")
+      for (let round = 1; round <= 3; round++) {
+        yield* use(Client.cancel("w"))
+        yield* use(Client.resume("w"))
+        yield* log.has("begin", round + 1)
+      }
+      yield* use(Client.cancel("w"))
+      yield* log.has("end", 4)
+      yield* use(Child.start(undefined, { workflowId: "c" }))
+      yield* log.has("begin", 5)
+      yield* use(Client.cancel("c"))
+      yield* log.has("undo")
+      const runs = Array.from({ length: 5 }, () => ["begin", "end"])
+      assert.deepStrictEqual(log.entries, [...runs.flat(), "undo"])
     })
   )
 

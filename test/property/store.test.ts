@@ -112,7 +112,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ _tag: fc.constantFrom("Cancel" as const, "Resume", "Resume", "Delete"), id }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Renew" as const), id, late, payload }) },
-  { weight: 2, arbitrary: fc.record({ _tag: fc.constantFrom("Lapse" as const, "Leave", "Beat"), by }) },
+  { weight: 2, arbitrary: fc.record({ _tag: fc.constantFrom("Lapse" as const, "Leave", "Beat", "Hear"), by }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Clock" as const) }) },
   {
     weight: 1,

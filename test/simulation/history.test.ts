@@ -26,7 +26,7 @@ describe("a step that begins", () => {
   })
 
   const wrong = () => {
-    history.began(begins)
+    history.began(begins)()
     return history.wrong.map((line) => line.replace("m.0 of \"w\" began in one ", ""))
   }
 
@@ -129,11 +129,25 @@ describe("a workflow that is cancelled", () => {
     history.began(begins)
     cancels()
     history.told(...owned("two", 8))
-    history.began({ ...begins, caller: "two" })
+    const ends = history.began({ ...begins, caller: "two" })
     expect(history.wrong).toEqual(["m.0 of \"w\" began in two beside something of it in one"])
     history.wrong.length = 0
+    history.told(...owned("one", 9))
+    history.began(begins)()
+    expect(history.wrong).toEqual(["m.0 of \"w\" began in one beside something of it in one"])
+    history.wrong.length = 0
+    ends()
     history.dies("one")
+    history.told(...owned("two", 10))
     history.began({ ...begins, caller: "two" })
+    expect(history.wrong).toEqual([])
+  })
+
+  it("may run beside what its process ran under a lease that it has lost", () => {
+    history.began(begins)
+    history.told(call("join", {}, 5_000), 0)
+    history.told(...owned("one", 8))
+    history.began(begins)
     expect(history.wrong).toEqual([])
   })
 

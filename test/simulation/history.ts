@@ -53,7 +53,7 @@ export class History {
   private readonly paths = new Map<string, string>()
   private readonly recorded = new Set<string>()
   /** Of each workflow the bodies that run. */
-  private readonly running = new Map<string, Set<{ readonly caller: string }>>()
+  private readonly running = new Map<string, Set<{ readonly caller: string; readonly epoch: number }>>()
   private readonly gone = new Set<string>()
   /** Cancelled or out of time, and not resumed since. */
   private readonly cancelled = new Set<string>()
@@ -191,6 +191,10 @@ export class History {
     switch (method) {
       case "join":
         this.leases.set(caller, at + (args as Args<"join">)[1])
+        // What it ran under a lease that it has lost.
+        for (const bodies of this.running.values()) {
+          for (const body of bodies) if (body.caller === caller) bodies.delete(body)
+        }
         return
       case "heartbeat": {
         const { alive, revoked } = answer as Heartbeat
@@ -304,7 +308,7 @@ export class History {
       wrong("of what is not recorded")
     }
     const running = this.running.get(workflowId) ?? new Set()
-    const beside = [...running].find((one) => one.caller !== caller && this.isAlive(one.caller))
+    const beside = [...running].find((one) => one.epoch !== epoch && this.isAlive(one.caller))
     if (beside !== undefined) wrong(`beside something of it in ${beside.caller}`)
     if (now >= (this.leases.get(caller) ?? 0)) wrong("after its lease")
     this.paths.set(`${workflowId} ${epoch} ${stepId}`, path)
@@ -312,7 +316,7 @@ export class History {
     if (!this.lives.has(life)) this.lives.set(life, this.lives.size)
     if (undoes) this.rollbacks.push({ workflowId, of, path })
     else this.begun.push({ life: this.lives.get(life)!, path })
-    const body = { caller }
+    const body = { caller, epoch }
     this.running.set(workflowId, running.add(body))
     return () => void running.delete(body)
   }

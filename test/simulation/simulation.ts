@@ -242,7 +242,10 @@ class Simulation {
         const { name: caller } = process
         const of = pathIn(rootOf(workflowId!), path)
         const ended = this.history.began({ caller, path: of, stepId: step!.stepId, workflowId: workflowId!, undoes })
-        return Effect.ensuring(Effect.sleep(stepMs()), Effect.sync(ended))
+        return Effect.sleep(stepMs()).pipe(
+          Effect.onInterrupt(() => Effect.sleep(endingMs())),
+          Effect.ensuring(Effect.sync(ended))
+        )
       })
     const witness: Witness = {
       began: began(false),
@@ -353,6 +356,9 @@ const stepMs = (): number => {
   const dice = Math.random()
   return dice < 0.6 ? 0 : dice < 0.8 ? Math.random() * 20 : Math.random() * 4_000
 }
+
+/** How long one takes that is interrupted: never as long as nobody waits for it any more. */
+const endingMs = (): number => Math.random() < 0.7 ? 0 : Math.random() * 1_000
 
 /** As whoever is not told what became of a call makes it again. */
 const again = <A, E extends { readonly isRetryable: boolean }, R>(call: Effect.Effect<A, E, R>) =>

@@ -336,8 +336,9 @@ export const cancel = (
 /**
  * Makes cancelled, dead-lettered and blocked workflows due again; recorded steps are not run again.
  *
- * One that was running when it was cancelled is resumed when its steps have ended where it ran, so that none runs beside
- * itself: this waits until that executor says so, mostly for no more than a moment, at the longest until its lease ends.
+ * One that was running when it was cancelled is resumed when its steps have ended where it ran, or have been interrupted for
+ * two seconds, so that none runs beside itself: this waits until that executor says so or has lost its lease, mostly for no
+ * more than a moment. One with rollbacks is undone then instead, and cannot be resumed.
  *
  * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state, whose rollbacks have run, or
  * whose deduplication id another has now; the others are resumed.

@@ -457,7 +457,7 @@ export type ResumeAnswer =
   | { readonly workflowId: string; readonly result: "refused"; readonly status: WorkflowStatus }
   /** It was cancelled, and some of its rollbacks have run: its records no longer describe the world. */
   | { readonly workflowId: string; readonly result: "compensated"; readonly status: WorkflowStatus }
-  /** It may still run where it was cancelled. Ask again: the executor there ends it with a heartbeat, or its lease ends. */
+  /** It may still run where it was cancelled. Ask again: the executor there says that it has ended, or loses its lease. */
   | { readonly workflowId: string; readonly result: "held"; readonly status: WorkflowStatus }
   /** Another workflow of its queue has its deduplication id now. */
   | {
@@ -653,8 +653,8 @@ export interface StoreService
 
   /**
    * Renews the lease, unless it has lapsed. On a connection of its own, where the database has connections. `ended`: what
-   * an earlier answer named as `revoked`, and has been interrupted here since. An answer that is lost loses nothing: what
-   * it named is named again.
+   * an earlier answer named as `revoked`, and of which nothing runs here any more, or nothing that an interruption ends
+   * soon. An answer that is lost loses nothing: what it named is named again.
    */
   readonly heartbeat: (
     incarnation: string,
@@ -743,9 +743,9 @@ export interface StoreService
 
   /**
    * Makes cancelled (uncompensated), dead-lettered and blocked workflows due again: one that was enqueued waits in its
-   * queue again, under its deduplication id, as if enqueued now. A deadline that has passed is dropped. As long as it is
-   * named as `revoked` to an executor whose lease is good it is not resumed, so that no step overlaps one that is being
-   * interrupted.
+   * queue again, under its deduplication id, as if enqueued now. A deadline that has passed is dropped. A
+   * cancelled one is `held` as long as it is named as `revoked` to an executor whose lease is good, so that no step overlaps
+   * one that is being interrupted.
    */
   readonly resume: (workflowIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError>
 

@@ -180,18 +180,17 @@ export const acknowledging: Suite = (claim) => {
     }))
 
   claim(
-    "resumed, claimed by another and cancelled again, it waits for that one, whatever its first owner says",
+    "under an id that is used again it waits for its own owner, whatever that of the first one says",
     ({ store }) =>
       Effect.gen(function*() {
         for (const incarnation of ["i", "j"]) yield* join(store, incarnation)
-        yield* startUndoable(store, "w", "i")
+        yield* startOwned(store, "w", "i")
         yield* cancel(store, ["w"])
-        const { revoked } = yield* store.heartbeat("i", leaseMs, [])
-        yield* store.heartbeat("i", leaseMs, revoked)
-        yield* store.resume(["w"])
-        yield* claimUntil(store, "j", "w")
+        yield* store.delete(["w"], { children: false })
+        yield* startOwned(store, "w", "j", { epoch: 10 })
+        yield* recorded(store, advance("w", 10, undoable))
         yield* cancel(store, ["w"])
-        yield* store.heartbeat("i", leaseMs, revoked)
+        yield* acknowledge(store, "i")
         assert.isFalse(yield* isDue(store, "w"))
         yield* acknowledge(store, "j")
         assert.isTrue(yield* isDue(store, "w"))

@@ -72,7 +72,8 @@ export type Action =
   | { readonly _tag: "Deliver"; readonly id: Id; readonly message: number; readonly payload: 1 | 2 }
   | { readonly _tag: "Cancel" | "Resume" | "Delete"; readonly id: Id }
   | { readonly _tag: "Renew"; readonly id: Id; readonly late: boolean; readonly payload: 1 | 2 }
-  | { readonly _tag: "Lapse" | "Leave" | "Beat"; readonly by: number }
+  /** `Hear`: is told what it has lost, and does not say that it has ended. */
+  | { readonly _tag: "Lapse" | "Leave" | "Beat" | "Hear"; readonly by: number }
   | { readonly _tag: "Clock" }
   | { readonly _tag: "Limit"; readonly concurrency: number | null }
   | { readonly _tag: "Pause"; readonly paused: boolean }
@@ -214,6 +215,8 @@ export class Model {
         return this.leave(action.by)
       case "Beat":
         return this.knows(action.by)
+      case "Hear":
+        return
       case "Clock":
         return void (this.now += sleepMs + 1)
       case "Limit":

@@ -129,6 +129,8 @@ export class Real {
         })
       case "Leave":
         return Effect.asVoid(Effect.andThen(store.leave(this.incarnations[action.by]!), this.join(action.by)))
+      case "Hear":
+        return Effect.asVoid(store.heartbeat(this.incarnations[action.by]!, longMs, []))
       case "Beat":
         return Effect.asVoid(acknowledge(store, this.incarnations[action.by]!, longMs))
       case "Clock":

@@ -81,8 +81,13 @@ export interface Surroundings {
   readonly mayStart: () => boolean
   /** Its deadline is due by this process's idea of the database's clock. */
   readonly deadlinePassed: () => void
-  /** The run has left memory. `outcome`: it is done, with this result. */
-  readonly stopped: (execution: Execution, why: Stopped, outcome: Outcome | undefined) => void
+  /** The run has left memory. `outcome`: it is done, with this result. `performed`: see {@link RunHost.stopped}. */
+  readonly stopped: (
+    execution: Execution,
+    why: Stopped,
+    outcome: Outcome | undefined,
+    performed: Parameters<RunHost["stopped"]>[1]
+  ) => void
 }
 
 export class Execution {
@@ -156,10 +161,10 @@ export class Execution {
       wakeAt: (due) => this.wakeAt(due),
       bodyEnded: (exit) => this.bodyEnded(exit),
       bodyCut: () => this.compensate("CANCELLED", null),
-      stopped: (why) => {
+      stopped: (why, performed) => {
         this.wakeAt(undefined)
         clearTimeout(this.deadline)
-        this.surroundings.stopped(this, why, this.outcome)
+        this.surroundings.stopped(this, why, this.outcome, performed)
       },
       refused: (detail) => this.run.block("a write that the store accepts", "one that it refuses", detail)
     }

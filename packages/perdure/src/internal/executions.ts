@@ -1,9 +1,10 @@
 /** The workflows that an executor has in memory: how they come there, and what follows when they leave. */
 import * as Effect from "effect/Effect"
-import type { Hint, Outcome } from "../Store.ts"
+import type { Hint } from "../Store.ts"
 import type { Core, Registration } from "./core.ts"
-import { Execution, type Owned } from "./execution.ts"
+import { Execution, type Owned, type Surroundings } from "./execution.ts"
 import { tell } from "./hearing.ts"
+import { interruptAll } from "./interrupting.ts"
 import type { Stopped } from "./runHost.ts"
 
 /** The executor that has them. */
@@ -13,6 +14,8 @@ export interface Host {
   readonly claimNow: () => void
   /** A suspended workflow is due then. */
   readonly wakeClaimAt: (due: number) => void
+  /** Something that was stopped, and took its time to end, has ended. */
+  readonly ended: () => void
   /** The last claim found no place. */
   readonly full: boolean
 }
@@ -24,6 +27,8 @@ export class Executions {
   private readonly byId = new Map<string, Execution>()
   /** Epochs that were over before they began here: the answer to the claim, or to the start, may still be on its way. */
   private readonly over = new Map<string, number>()
+  /** How often they were stopped here and have not ended yet. */
+  private readonly ending = new Map<string, number>()
   private readonly core: Core
   private readonly host: Host
 
@@ -60,9 +65,10 @@ export class Executions {
     execution.begin()
   }
 
-  private readonly stopped = (execution: Execution, why: Stopped, outcome: Outcome | undefined): void => {
+  private readonly stopped: Surroundings["stopped"] = (execution, why, outcome, performed) => {
     const { waiters } = this.core
     if (this.byId.get(execution.workflowId) === execution) this.byId.delete(execution.workflowId)
+    if (performed.length > 0) this.ends(execution.workflowId, performed)
     if (outcome !== undefined && why._tag === "Done") waiters.done(outcome)
     else waiters.lookAt(execution.workflowId)
     const hints: Array<Hint> = []
@@ -85,6 +91,24 @@ export class Executions {
     if (this.host.full) this.host.claimNow()
   }
 
+  private ends(workflowId: string, performed: Parameters<typeof interruptAll>[0]): void {
+    const count = (by: number) => {
+      const left = (this.ending.get(workflowId) ?? 0) + by
+      if (left > 0) this.ending.set(workflowId, left)
+      else this.ending.delete(workflowId)
+    }
+    count(1)
+    interruptAll(performed, () => {
+      count(-1)
+      this.host.ended()
+    })
+  }
+
+  /** Whether a step of it that was interrupted here has not ended yet. */
+  isEnding(workflowId: string): boolean {
+    return this.ending.has(workflowId)
+  }
+
   /** It is not ours any more, as of this epoch. A later one has been claimed again since. */
   lost(workflowId: string, epoch: number): void {
     const run = this.byId.get(workflowId)?.run
@@ -96,8 +120,10 @@ export class Executions {
     const known = (this.byId.get(workflowId)?.run.epoch ?? -1) >= epoch
     this.lost(workflowId, epoch)
     if (known) return
+    // Answers may be heard in another order than they were given.
+    const last = Math.max(epoch, this.over.get(workflowId) ?? epoch)
     this.over.delete(workflowId)
-    this.over.set(workflowId, epoch)
+    this.over.set(workflowId, last)
     if (this.over.size > awaitedAtMost) this.over.delete(this.over.keys().next().value!)
   }
 

@@ -30,8 +30,8 @@ const clockJumpMs = 500
 export class ExecutorLoops implements Executor {
   lease = new Lease()
   stopping = false
-  /** What the last beat told was taken away: it has ended here, which the next one says. */
-  private ended: ReadonlyArray<Revoked> = []
+  /** What the last beat said was taken away. The next one says which of it has ended here. */
+  private revoked: ReadonlyArray<Revoked> = []
   /** The lease has been given up. */
   private left = false
   private readonly neighbours = new Neighbours()
@@ -138,7 +138,7 @@ export class ExecutorLoops implements Executor {
       this.neighbours.left(this.lease.incarnation)
       this.neighbours.entered(lease.incarnation)
       this.lease = lease
-      this.ended = []
+      this.revoked = []
       this.serving.joined()
       this.claimNow()
       this.sweepNow()
@@ -148,7 +148,8 @@ export class ExecutorLoops implements Executor {
 
   private readonly beat: Effect.Effect<void, StoreError> = Effect.suspend(() => {
     if (this.left) return Effect.void
-    const { ended, lease } = this
+    const { lease } = this
+    const ended = this.revoked.filter(this.hasEnded)
     const sent = sending()
     return Effect.flatMap(
       this.core.store.heartbeat(lease.incarnation, this.core.settings.leaseMs, ended),
@@ -159,12 +160,13 @@ export class ExecutorLoops implements Executor {
           this.sweepNow()
         }
         for (const { epoch, workflowId } of revoked) this.executions.revoked(workflowId, epoch)
-        // Told at once that these have ended here: then their rollbacks are due.
-        if (revoked.length > 0) this.heartbeatNow()
-        else if (ended.length > 0) this.claimNow()
-        this.ended = revoked
+        // Their rollbacks are due now, perhaps.
+        if (ended.length > 0) this.claimNow()
         // It was given up, and answered when the lapse was known already.
         if (this.left || lease !== this.lease) return Effect.void
+        this.revoked = revoked
+        // Others wait for that to be said.
+        if (revoked.some(this.hasEnded)) this.heartbeatNow()
         if (!alive) return this.lost
         lease.renewed(sent, this.core.settings)
         this.executions.kickWaiting()
@@ -172,6 +174,13 @@ export class ExecutorLoops implements Executor {
       }
     )
   })
+
+  private readonly hasEnded = ({ workflowId }: Revoked): boolean => !this.executions.isEnding(workflowId)
+
+  /** Something that was stopped, and took its time to end, has ended: perhaps it is waited for elsewhere. */
+  readonly ended = (): void => {
+    if (this.revoked.length > 0) this.heartbeatNow()
+  }
 
   /** The lease had lapsed: others own what ran here. Begin anew under another incarnation. */
   private readonly lost: Effect.Effect<void, StoreError> = Effect.suspend(() => {

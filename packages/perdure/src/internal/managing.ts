@@ -191,7 +191,7 @@ export const cancel = (
     return unknown === undefined ? Effect.succeed(answers) : Effect.fail(notFound(unknown.workflowId))
   })
 
-/** Resumes, and tells everybody who should know. */
+/** Resumes, and tells everybody who should know. Who has to hear of a cancel has been told by whoever cancelled. */
 const resumeStored = (
   core: Core,
   workflowIds: ReadonlyArray<string>
@@ -199,18 +199,15 @@ const resumeStored = (
   core.store.resume(workflowIds).pipe(
     Effect.mapError(fromStoreError),
     Effect.tap((answers) =>
-      tell(core, [
-        ...answers.some(({ result }) => result !== "held") ? [{ _tag: "Due", name: "*" } as const] : [],
-        ...answers.some(({ result }) => result === "held") ? [{ _tag: "Revoked", incarnation: "*" } as const] : []
-      ])
+      answers.every(({ result }) => result === "held") ? Effect.void : tell(core, [{ _tag: "Due", name: "*" }])
     )
   )
 
 type Resumed = Exclude<ResumeAnswer, { readonly result: "held" }>
 
 /**
- * One answer per id. What may still run where it was cancelled is asked for again until it does not: until its executor
- * has heard and has ended it, at the longest until the lease of that one ends.
+ * One answer per id. What may still run where it was cancelled is asked for again until its executor has said that it has
+ * ended, or has lost its lease.
  */
 export const resumeEach = (
   core: Core,

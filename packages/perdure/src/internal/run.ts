@@ -19,6 +19,7 @@ import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
 import { FailedAttempts } from "./failedAttempts.ts"
 import { type Idle, idleOf, Joins, onlyWaits } from "./idling.ts"
+import { interruptAll } from "./interrupting.ts"
 import { unfitText } from "./names.ts"
 import { Call, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
 import { Performing } from "./performing.ts"
@@ -43,8 +44,6 @@ export const CurrentBranch = Context.Reference<Branch.Branch | undefined>("perdu
 const compensationPath = "~rollback/"
 /** After so many refused operations a body that will not end is left suspended for ever, to be collected. */
 const refusalLimit = 1000
-/** How long a hand-over waits for interrupted steps. */
-const releasePatienceMs = 2000
 
 const tooMany = (operation: Operation, limit: number): WorkflowError =>
   new WorkflowError({ reason: new TooManySteps({ operation: `${operation.kind} "${operation.name}"`, limit }) })
@@ -604,20 +603,7 @@ export class Run {
     if (!this.running || this.releasing) return
     this.releasing = true
     this.turns.stall()
-    const go = () => {
-      clearTimeout(patience)
-      if (left >= 0) write()
-      left = -1
-    }
-    let left = fibers.length
-    const patience = setTimeout(go, releasePatienceMs)
-    for (const fiber of fibers) {
-      fiber.addObserver(() => {
-        if (--left === 0) go()
-      })
-      fiber.interruptUnsafe()
-    }
-    if (fibers.length === 0) go()
+    interruptAll(fibers, write)
   }
 
   /** Starts nothing more; what runs may end and be recorded. */
@@ -698,17 +684,18 @@ export class Run {
     this.state = "stopping"
     this.host.wakeAt(undefined)
     this.replay.stopWaiting()
+    const { performed } = this
     const calls = [...this.calls]
     this.calls.clear()
     this.performing.clear()
-    for (const call of calls) call.fiber?.interruptUnsafe()
+    for (const fiber of performed) fiber.interruptUnsafe()
     // Waits end even in an uninterruptible region: there an interruption would not reach them.
     for (const call of calls) call.resume(Effect.interrupt)
     for (const timer of this.timers.clear()) timer.resume(Effect.interrupt)
     for (const fiber of this.scheduler.alive()) fiber.interruptUnsafe()
     this.root?.interruptUnsafe()
     this.state = "stopped"
-    this.host.stopped(why)
+    this.host.stopped(why, performed)
   }
 
   get isCompensating(): boolean {

@@ -1,6 +1,7 @@
 /** What surrounds a run: what it begins with, what takes time for it, and how it leaves memory. */
 import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type { Advance, Answer, AttemptRecord, Renew, StepRecord } from "../Store.ts"
 import type { Write } from "./unsaved.ts"
 
@@ -26,8 +27,8 @@ export interface RunHost {
   readonly bodyEnded: (exit: Exit.Exit<any, unknown>) => void
   /** The recorded part of a workflow in phase `compensate` has been replayed: nothing more of the body is to run. */
   readonly bodyCut: () => void
-  /** The run has left the state `running`, for good. */
-  readonly stopped: (why: Stopped) => void
+  /** The run has left the state `running`, for good. `performed`: what it ran for the body, interrupted just now. */
+  readonly stopped: (why: Stopped, performed: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) => void
   /** A write was refused for good. */
   readonly refused: (detail: string) => void
 }

@@ -4,12 +4,14 @@ import type { AttributeValue, CancelAnswer, Phase, ResumeAnswer, StoreError } fr
 import type { WorkflowStatus } from "perdure/WorkflowStatus"
 import type { Database } from "./database.ts"
 import { retryLocks } from "./locks.ts"
+import { lapseStatement } from "./recovery.ts"
 
 /** An operator waits for a flush, not for a stranger: then the whole call is tried again. */
 const lockMs = 500
 
 export const make = (database: Database) => {
   const s = database.s
+  const lapse = lapseStatement(s)
 
   const cancel = (
     workflowIds: ReadonlyArray<string>,
@@ -44,10 +46,13 @@ export const make = (database: Database) => {
 
   const resume = (workflowIds: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError> =>
     Effect.map(
-      retryLocks(database.run(
-        `SELECT id_, result_, status_, holder_ FROM ${s}.resume_1($1::integer, $2::text[])`,
-        [lockMs, workflowIds]
-      )),
+      Effect.andThen(
+        database.query(lapse),
+        retryLocks(database.run(
+          `SELECT id_, result_, status_, holder_ FROM ${s}.resume_1($1::integer, $2::text[])`,
+          [lockMs, workflowIds]
+        ))
+      ),
       (rows) =>
         inOrder(workflowIds, rows, (workflowId, [, result, status, holder]): ResumeAnswer => {
           switch (result) {

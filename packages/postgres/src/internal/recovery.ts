@@ -14,7 +14,7 @@ const tidyEveryMs = 60_000
  * Declares lapsed executors dead. A statement and commit of its own, and the exact opposite of the heartbeat's
  * condition on the same row, so of the two exactly one succeeds.
  */
-const lapseStatement = (s: string): string => `
+export const lapseStatement = (s: string): string => `
   UPDATE ${s}.executor e SET state = 'dead'
   FROM (SELECT ${s}.now_ms() AS now OFFSET 0) n WHERE e.state <> 'dead' AND e.lease_until <= n.now`
 

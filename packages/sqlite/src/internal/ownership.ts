@@ -109,7 +109,7 @@ export const forgive = (database: Database, workflowId: string): void => {
   database.run("UPDATE perdure_ownership SET attempts = 0 WHERE workflow_id = ?", workflowId)
 }
 
-/** Tells the former owner, with each heartbeat until it says that it has ended. One that is not known any more has nobody to tell. */
+/** Tells the former owner, until it says that it has ended. One that is not known any more has nobody to tell. */
 export const revoke = (
   database: Database,
   owner: Pick<Ownership, "workflow_id" | "epoch" | "executor">

@@ -9,6 +9,7 @@ import { createFunction, readCommitted } from "./function.ts"
  * does, by its body, one that had failed and was rolling back when it was blocked or given up.
  *
  * Invariant: what was taken from a living executor that has not said that it has ended is `held`: it may still run there.
+ * Who lives is for another statement to say, before this one: of that and a heartbeat exactly one succeeds.
  *
  * One that was enqueued waits in its queue again, under its deduplication id. One that was debounced has none: others are
  * debounced under it. One whose queue is gone is due like one that never had any.
@@ -82,11 +83,11 @@ BEGIN${readCommitted}
       RETURN QUERY SELECT v_id, 'refused', v_status, NULL::text;
       CONTINUE;
     END IF;
-    IF EXISTS (
+    IF v_status <> 'BLOCKED' AND EXISTS (
       SELECT FROM ${s}.executor e CROSS JOIN LATERAL (
         SELECT FROM ${s}.revoked r WHERE r.incarnation = e.incarnation AND r.workflow_id = v_id OFFSET 0
       ) r
-      WHERE e.state = 'alive' AND e.lease_until > v_now
+      WHERE e.state = 'alive'
     ) THEN
       RETURN QUERY SELECT v_id, 'held', v_status, NULL::text;
       CONTINUE;

@@ -1,0 +1,23 @@
+/** Ends what runs, and knows when it has ended. */
+import type * as Fiber from "effect/Fiber"
+
+/** Longer than this nobody waits for something that does not end. */
+const patienceMs = 2000
+
+/** Interrupts them, and calls `then` once they have ended, finalizers included, or when that takes too long. */
+export const interruptAll = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, then: () => void): void => {
+  if (fibers.length === 0) return then()
+  let left = fibers.length
+  const go = () => {
+    clearTimeout(patience)
+    left = 0
+    then()
+  }
+  const patience = setTimeout(go, patienceMs)
+  for (const fiber of fibers) {
+    fiber.addObserver(() => {
+      if (left > 0 && --left === 0) go()
+    })
+    fiber.interruptUnsafe()
+  }
+}
