@@ -1,7 +1,9 @@
 /** Loops that run for ever: a life of a workflow ends, and the next begins with nothing but its payload. */
 import { assert } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -49,6 +51,26 @@ onBothStores("continueAsNew", (claim) => {
       assert.strictEqual(yield* engine.use(Child.handle("w-1").result), 2)
       assert.strictEqual(yield* engine.use(Child.handle("w-13").result), 10)
     }))
+
+  claim(
+    "a life may end in the first turn of its body, which is interrupted and nothing else",
+    (given) =>
+      Effect.gen(function*() {
+        const exits: Array<Exit.Exit<unknown, unknown>> = []
+        const engine = yield* given.engine(Loop.toLayer(({ n }) =>
+          n === 5 ? Effect.succeed("5") : Effect.onExit(
+            Loop.continueAsNew({ n: n + 1 }),
+            (exit) => Effect.sync(() => void exits.push(exit))
+          )
+        ))
+        const handle = yield* engine.use(Loop.start({ n: 1 }, { workflowId: "w" }))
+        assert.strictEqual(yield* engine.use(handle.result), "5")
+        assert.deepStrictEqual(
+          exits.map((exit) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)),
+          [true, true, true, true]
+        )
+      })
+  )
 
   claim("what was sent is received in the next life, once and in order", (given) =>
     Effect.gen(function*() {

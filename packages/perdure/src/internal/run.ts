@@ -141,7 +141,12 @@ export class Run {
 
   /** Runs the body on a fiber of its own, with `context` (which holds this run's clock and scheduler). */
   begin(body: Effect.Effect<unknown, unknown>, context: Context.Context<never>): void {
-    this.root = this.fork("", body, context, (exit) => this.ended(exit))
+    // Known in its first turn, in which it may end its life.
+    const root = Effect.withFiber((fiber) => {
+      this.root = fiber
+      return body
+    })
+    this.fork("", root, context, (exit) => this.ended(exit))
     this.changed()
   }
 
