@@ -146,6 +146,13 @@ export const sabotages: ReadonlyArray<Sabotage> = [
     test: ["test/crash/cancel.test.ts", "never runs beside itself"]
   },
   {
+    name: "what is interrupted counts as ended at once",
+    file: `${core}/executor.ts`,
+    replace: "!this.executions.isEnding(workflowId)",
+    by: "workflowId !== \"\"",
+    test: ["test/engine/ownership.test.ts", "takes its time to end"]
+  },
+  {
     name: "a queue does not count what runs, on PostgreSQL",
     file: `${postgres}/sql/claimQueue.ts`,
     replace: "i.queue = p_queue AND i.state = 'running' LIMIT v_concurrency",

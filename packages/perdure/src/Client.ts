@@ -340,8 +340,8 @@ export const cancel = (
  * two seconds, so that none runs beside itself: this waits until that executor says so or has lost its lease, mostly for no
  * more than a moment. One with rollbacks is undone then instead, and cannot be resumed.
  *
- * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state, whose rollbacks have run, or
- * whose deduplication id another has now; the others are resumed.
+ * Fails with `WorkflowNotFound`, or with `NotResumable` for one that is not in such a state, whose rollbacks have begun,
+ * or whose deduplication id another has now; the others are resumed.
  */
 export const resume = (workflowIds: string | ReadonlyArray<string>): Effect.Effect<void, WorkflowError, Engine> =>
   ofMany("resume", workflowIds, Managing.resume)

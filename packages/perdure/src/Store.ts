@@ -743,9 +743,9 @@ export interface StoreService
 
   /**
    * Makes cancelled (uncompensated), dead-lettered and blocked workflows due again: one that was enqueued waits in its
-   * queue again, under its deduplication id, as if enqueued now. A deadline that has passed is dropped. A
-   * cancelled one is `held` as long as it is named as `revoked` to an executor whose lease is good, so that no step overlaps
-   * one that is being interrupted.
+   * queue again, under its deduplication id, as if enqueued now. A deadline that has passed is dropped.
+   * A cancelled one is `held` as long as it is named as `revoked` to an executor whose lease is good, so that no step
+   * overlaps one that is being interrupted.
    */
   readonly resume: (workflowIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ResumeAnswer>, StoreError>
 

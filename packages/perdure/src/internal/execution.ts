@@ -36,6 +36,7 @@ import { born } from "./births.ts"
 import * as BodyClock from "./bodyClock.ts"
 import * as Codec from "./codec.ts"
 import { type Core, CurrentCore, type Registration } from "./core.ts"
+import type { Fibers } from "./ending.ts"
 import * as Failure from "./failure.ts"
 import { CurrentInbox, type Inbox } from "./inbox.ts"
 import { untilItPasses } from "./journal.ts"
@@ -86,7 +87,7 @@ export interface Surroundings {
     execution: Execution,
     why: Stopped,
     outcome: Outcome | undefined,
-    performed: Parameters<RunHost["stopped"]>[1]
+    performed: Fibers
   ) => void
 }
 

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import type { Hint } from "../Store.ts"
 import type { Core, Registration } from "./core.ts"
+import { type Fibers, whenEnded } from "./ending.ts"
 import { Execution, type Owned, type Surroundings } from "./execution.ts"
 import { tell } from "./hearing.ts"
-import { interruptAll } from "./interrupting.ts"
 import type { Stopped } from "./runHost.ts"
 
 /** The executor that has them. */
@@ -91,14 +91,14 @@ export class Executions {
     if (this.host.full) this.host.claimNow()
   }
 
-  private ends(workflowId: string, performed: Parameters<typeof interruptAll>[0]): void {
+  private ends(workflowId: string, performed: Fibers): void {
     const count = (by: number) => {
       const left = (this.ending.get(workflowId) ?? 0) + by
       if (left > 0) this.ending.set(workflowId, left)
       else this.ending.delete(workflowId)
     }
     count(1)
-    interruptAll(performed, () => {
+    whenEnded(performed, () => {
       count(-1)
       this.host.ended()
     })

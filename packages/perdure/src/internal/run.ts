@@ -17,9 +17,9 @@ import { OutsideWorkflow, TooManySteps, WorkflowError } from "../WorkflowError.t
 import { Alarms } from "./alarms.ts"
 import { BodyScheduler } from "./bodyScheduler.ts"
 import * as Branch from "./branch.ts"
+import { type Fibers, whenEnded } from "./ending.ts"
 import { FailedAttempts } from "./failedAttempts.ts"
 import { type Idle, idleOf, Joins, onlyWaits } from "./idling.ts"
-import { interruptAll } from "./interrupting.ts"
 import { unfitText } from "./names.ts"
 import { Call, type FailedAttempt, type Operation, recordOf, type Rollback, type Slot } from "./operation.ts"
 import { Performing } from "./performing.ts"
@@ -596,7 +596,7 @@ export class Run {
   }
 
   /** What runs for the body. */
-  private get performed(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
+  private get performed(): Fibers {
     return [...this.calls].flatMap((call) => call.fiber ?? [])
   }
 
@@ -604,11 +604,12 @@ export class Run {
    * Leaves memory once these have ended, finalizers included, which are interrupted: they may hold what the write needs,
    * and the next owner would run beside them.
    */
-  private leave(write: () => void, fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>): void {
+  private leave(write: () => void, fibers: Fibers): void {
     if (!this.running || this.releasing) return
     this.releasing = true
     this.turns.stall()
-    interruptAll(fibers, write)
+    for (const fiber of fibers) fiber.interruptUnsafe()
+    whenEnded(fibers, write)
   }
 
   /** Starts nothing more; what runs may end and be recorded. */

@@ -1,8 +1,8 @@
 /** What surrounds a run: what it begins with, what takes time for it, and how it leaves memory. */
 import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import type { Advance, Answer, AttemptRecord, Renew, StepRecord } from "../Store.ts"
+import type { Fibers } from "./ending.ts"
 import type { Write } from "./unsaved.ts"
 
 /** What a run needs from the engine (or from a test). */
@@ -28,7 +28,7 @@ export interface RunHost {
   /** The recorded part of a workflow in phase `compensate` has been replayed: nothing more of the body is to run. */
   readonly bodyCut: () => void
   /** The run has left the state `running`, for good. `performed`: what it ran for the body, interrupted just now. */
-  readonly stopped: (why: Stopped, performed: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) => void
+  readonly stopped: (why: Stopped, performed: Fibers) => void
   /** A write was refused for good. */
   readonly refused: (detail: string) => void
 }

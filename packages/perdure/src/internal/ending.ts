@@ -1,11 +1,13 @@
-/** Ends what runs, and knows when it has ended. */
+/** When what was interrupted has ended. */
 import type * as Fiber from "effect/Fiber"
+
+export type Fibers = ReadonlyArray<Fiber.Fiber<unknown, unknown>>
 
 /** Longer than this nobody waits for something that does not end. */
 const patienceMs = 2000
 
-/** Interrupts them, and calls `then` once they have ended, finalizers included, or when that takes too long. */
-export const interruptAll = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, then: () => void): void => {
+/** Calls `then`, once: when they have ended, finalizers included, or when that takes too long. */
+export const whenEnded = (fibers: Fibers, then: () => void): void => {
   if (fibers.length === 0) return then()
   let left = fibers.length
   const go = () => {
@@ -18,6 +20,5 @@ export const interruptAll = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>
     fiber.addObserver(() => {
       if (left > 0 && --left === 0) go()
     })
-    fiber.interruptUnsafe()
   }
 }
