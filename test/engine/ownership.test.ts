@@ -306,6 +306,38 @@ onBothStores("ownership", (claim) => {
   )
 
   claim(
+    "nor one that had lost a race when its workflow was cancelled",
+    Effect.fnUntraced(function*(given) {
+      const log = new Log()
+      const cancelled = yield* Deferred.make<void>()
+      const slowly = Effect.onInterrupt(
+        Effect.andThen(log.add("begin"), Effect.never),
+        () =>
+          log.add("lost").pipe(
+            Effect.andThen(Deferred.await(cancelled)),
+            Effect.andThen(Effect.sleep(300)),
+            Effect.andThen(log.add("end"))
+          )
+      )
+      const live = Subject.toLayer(() =>
+        Effect.gen(function*() {
+          yield* Workflow.race([Step.run("slow", slowly), Step.run("fast", log.has("begin"))])
+          return yield* Step.run("after", Effect.as(log.add("after"), "done"))
+        })
+      )
+      const { use } = yield* given.engine(live, short)
+      yield* use(Subject.start(undefined, { workflowId: "w" }))
+      yield* log.has("lost")
+      yield* use(Client.cancel("w"))
+      yield* Deferred.succeed(cancelled, undefined)
+      yield* use(Client.resume("w"))
+      assert.strictEqual(yield* use(Subject.handle("w").result), "done")
+      // Of the race it may have been recorded that it is over, or it is run once more.
+      assert.deepStrictEqual(log.entries.slice(0, 3), ["begin", "lost", "end"])
+    })
+  )
+
+  claim(
     "clean changes of the engine cost no recovery attempts",
     Effect.fnUntraced(function*(given) {
       const log = new Log()

@@ -1,6 +1,7 @@
 /** The operations of a run that are under way, and the outcomes that wait for their turn to be delivered. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type { StepRecord } from "../Store.ts"
 import type { Call, Completed, Slot } from "./operation.ts"
 import type { RunHost } from "./runHost.ts"
@@ -28,6 +29,8 @@ export interface Performer {
 }
 
 export class Performing {
+  /** What runs, finalizers included, also of what nobody waits for any more. */
+  readonly fibers = new Set<Fiber.Fiber<unknown, unknown>>()
   private readonly ready: Array<Event> = []
   private readonly written: Array<Written> = []
   private readonly run: Performer
@@ -71,7 +74,9 @@ export class Performing {
     call.startedAt = this.run.clock()
     const fiber = Effect.runForkWith(this.host.outside(call.context))(call.operation.perform(call))
     call.fiber = fiber
+    this.fibers.add(fiber)
     fiber.addObserver((exit) => {
+      this.fibers.delete(fiber)
       if (call.slotted !== undefined) return call.slotted(exit)
       if (!this.run.calls.has(call)) return
       if (Exit.isSuccess(exit)) this.completed(call, exit.value)

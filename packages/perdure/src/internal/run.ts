@@ -560,7 +560,7 @@ export class Run {
   release(): void {
     this.leave(
       () => this.writes.submit({ end: { _tag: "Release" } }, () => this.stop({ _tag: "Released" })),
-      this.performed
+      [...this.performing.fibers]
     )
   }
 
@@ -576,7 +576,7 @@ export class Run {
       }
       // Cancelled meanwhile: that was the last of its records, and what is to be undone is of this life.
       if (this.replay.isOfCancelled) return Effect.never
-      const fibers = [...this.performed, this.root!]
+      const fibers = [...this.performing.fibers, this.root!]
       // As when a race is lost.
       const calls = [...this.calls]
       for (const call of calls) call.operation.onAbandoned?.()
@@ -593,11 +593,6 @@ export class Run {
       this.leave(ended, fibers)
       return Effect.never
     })
-  }
-
-  /** What runs for the body. */
-  private get performed(): Fibers {
-    return [...this.calls].flatMap((call) => call.fiber ?? [])
   }
 
   /**
@@ -690,7 +685,7 @@ export class Run {
     this.state = "stopping"
     this.host.wakeAt(undefined)
     this.replay.stopWaiting()
-    const { performed } = this
+    const performed = [...this.performing.fibers]
     const calls = [...this.calls]
     this.calls.clear()
     this.performing.clear()
