@@ -1,5 +1,6 @@
 /** A history of queues through the `Store` contract: what an engine would do, done by hand, and noted. */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import type { Answer, Claimed, Start, StoreService } from "perdure/Store"
 import {
   advance,
@@ -60,6 +61,8 @@ class Run {
   private readonly together: boolean
   private readonly workflows = new Map<string, Workflow>()
   private readonly incarnations: Array<string> = []
+  /** Held by what shortens a lease until it has lapsed, and by what lengthens those of others: else it would not lapse. */
+  private readonly lapsing = Semaphore.makeUnsafe(1)
   private count = 0
 
   constructor(clients: ReadonlyArray<StoreService>, plan: Plan, together: boolean) {
@@ -175,11 +178,11 @@ class Run {
       case "Lapse":
         return this.loses(
           action.by,
-          Effect.gen({ self: this }, function*() {
+          this.lapsing.withPermit(Effect.gen({ self: this }, function*() {
             yield* store.heartbeat(this.incarnations[action.by]!, shortMs, [])
             yield* store.adjustClock(shortMs + 1)
             while ((yield* store.sweep(100)).more);
-          })
+          }))
         )
       case "Leave":
         return this.loses(action.by, store.leave(this.incarnations[action.by]!))
@@ -337,7 +340,9 @@ class Run {
     const workflow = this.workflows.get(id)!
     const before = workflow.state
     const was = before === "parked" ? "parked" : "cancelled"
-    const told = Effect.forEach(this.incarnations, (incarnation) => acknowledge(store, incarnation, longMs))
+    const told = this.lapsing.withPermit(
+      Effect.forEach(this.incarnations, (incarnation) => acknowledge(store, incarnation, longMs))
+    )
     return this.history.call(
       Effect.andThen(told, Effect.all({ after: store.now, answer: store.resume([id]), until: store.now })),
       ({ after, answer: [answer], until }): Effect.Effect<ReadonlyArray<What>, unknown> => {
